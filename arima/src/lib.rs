@@ -1,0 +1,1 @@
+//! AR, ARIMA and SARIMA by exact maximum likelihood.

@@ -1,0 +1,1 @@
+//! Tensors and gradients of any order for Étude.

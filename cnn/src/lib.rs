@@ -1,0 +1,1 @@
+//! Convolutional networks and multi-layer perceptrons in Étude.

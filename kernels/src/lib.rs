@@ -1,0 +1,1 @@
+//! SIMD kernels of Étude, chosen at run time: slices in, slices out.
