@@ -1,1 +1,20 @@
 //! SIMD kernels of Étude, chosen at run time: slices in, slices out.
+//!
+//! This crate knows nothing of tensors, graphs or modules. A kernel takes slices and plain numbers, checks lengths once
+//! at its door, and writes a slice. Elementwise formulas are *lane functions*, written once over the façade in [`lanes`]
+//! and compiled for every instruction set; [`isa`] picks one per call. [`par`] splits work at fixed boundaries, so a
+//! result never depends on the number of threads.
+//!
+//! It is the only crate of the workspace that may say `unsafe`.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+pub mod buf;
+pub mod elem;
+pub mod isa;
+pub mod lanes;
+pub mod par;
+pub mod rng;
+
+pub use buf::Buf;
+pub use elem::{Elem, Real};
+pub use isa::Isa;
