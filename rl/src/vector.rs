@@ -1,0 +1,156 @@
+//! Several copies of an environment stepped together, restarted by themselves.
+//!
+//! When an episode ends, the copy is reset in the same call: `obs` is the first observation of the new episode and
+//! the step's `next` keeps the final observation of the old one, which a learner needs to bootstrap a truncated episode.
+//! Invariant: copy `i` draws its episodes from the stream (seed, i), so it sees the same episodes whatever the other
+//! copies do. Every observation and reward is checked here, where it enters.
+
+use etude_kernels::rng::Rng;
+
+use crate::error::require;
+use crate::{Env, Observation, RlError, Space};
+
+/// The environments and the generators of their episodes.
+#[derive(Clone, Debug)]
+pub struct VecEnv<E: Env> {
+    copies: Vec<Slot<E>>,
+    space: Space,
+    obs: Vec<E::Obs>,
+    steps: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Slot<E> {
+    env: E,
+    seeds: Rng,
+    total: f64,
+    length: usize,
+}
+
+/// What one step of all copies brought; index `i` belongs to copy `i`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VecStep<O> {
+    /// The rewards.
+    pub reward: Vec<f64>,
+    /// Whether the task ended.
+    pub terminated: Vec<bool>,
+    /// Whether the time ran out.
+    pub truncated: Vec<bool>,
+    /// The observation after the step, of the old episode even where it ended.
+    pub next: Vec<O>,
+    /// The episodes that ended with this step.
+    pub finished: Vec<EpisodeEnd>,
+}
+
+/// A finished episode.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EpisodeEnd {
+    /// The copy it ran in.
+    pub copy: usize,
+    /// The step of the vector, counted from 0, with which it ended.
+    pub step: usize,
+    /// The undiscounted sum of its rewards.
+    pub total: f64,
+    /// The number of its steps.
+    pub length: usize,
+}
+
+impl<E: Env> VecEnv<E> {
+    /// `n` copies made by `make`, each reset to its first episode.
+    ///
+    /// # Errors
+    /// `n` = 0, or a first observation outside the space.
+    pub fn new(n: usize, seed: u64, mut make: impl FnMut() -> E) -> Result<VecEnv<E>, RlError> {
+        require(n > 0, "VecEnv.n", n, "at least 1")?;
+        let copy = |i| Slot { env: make(), seeds: Rng::with_stream(seed, i as u64), total: 0.0, length: 0 };
+        let mut copies: Vec<Slot<E>> = (0..n).map(copy).collect();
+        let space = copies[0].env.observation_space();
+        let mut obs = Vec::with_capacity(n);
+        for copy in &mut copies {
+            obs.push(copy.reset(&space, 0)?);
+        }
+        Ok(VecEnv { copies, space, obs, steps: 0 })
+    }
+
+    /// The number of copies.
+    pub fn len(&self) -> usize {
+        self.copies.len()
+    }
+
+    /// Never: there is at least one copy.
+    pub fn is_empty(&self) -> bool {
+        self.copies.is_empty()
+    }
+
+    /// The number of actions.
+    pub fn actions(&self) -> usize {
+        self.copies[0].env.actions()
+    }
+
+    /// The space of each observation.
+    pub fn observation_space(&self) -> &Space {
+        &self.space
+    }
+
+    /// The observations to act on now.
+    pub fn obs(&self) -> &[E::Obs] {
+        &self.obs
+    }
+
+    /// One step of every copy; afterwards `obs()` shows the new episode where an old one ended.
+    ///
+    /// # Errors
+    /// A wrong number of actions, an error of an environment, an observation outside the space, a reward that is not
+    /// finite.
+    pub fn step(&mut self, actions: &[usize]) -> Result<VecStep<E::Obs>, RlError> {
+        let n = self.len();
+        require(actions.len() == n, "VecEnv.step actions", actions.len(), "one action for each copy")?;
+        let mut out = VecStep {
+            reward: Vec::with_capacity(n),
+            terminated: Vec::with_capacity(n),
+            truncated: Vec::with_capacity(n),
+            next: Vec::with_capacity(n),
+            finished: Vec::new(),
+        };
+        for (i, (copy, &action)) in self.copies.iter_mut().zip(actions).enumerate() {
+            let t = copy.env.step(action)?;
+            checked(&copy.env, &t.obs, &self.space, self.steps)?;
+            if !t.reward.is_finite() {
+                let what = format!("reward of {} (copy {i})", copy.env.name());
+                return Err(RlError::NotFinite { what, step: self.steps, value: t.reward });
+            }
+            copy.total += t.reward;
+            copy.length += 1;
+            if t.done() {
+                let (total, length) = (copy.total, copy.length);
+                out.finished.push(EpisodeEnd { copy: i, step: self.steps, total, length });
+                self.obs[i] = copy.reset(&self.space, self.steps)?;
+            } else {
+                self.obs[i] = t.obs.clone();
+            }
+            out.reward.push(t.reward);
+            out.terminated.push(t.terminated);
+            out.truncated.push(t.truncated);
+            out.next.push(t.obs);
+        }
+        self.steps += 1;
+        Ok(out)
+    }
+}
+
+impl<E: Env> Slot<E> {
+    fn reset(&mut self, space: &Space, step: usize) -> Result<E::Obs, RlError> {
+        (self.total, self.length) = (0.0, 0);
+        let obs = self.env.reset(self.seeds.next_u64());
+        checked(&self.env, &obs, space, step)?;
+        Ok(obs)
+    }
+}
+
+/// An error unless the observation is in the space.
+pub(crate) fn checked<E: Env>(env: &E, obs: &E::Obs, space: &Space, step: usize) -> Result<(), RlError> {
+    if obs.inside(space) {
+        return Ok(());
+    }
+    Err(RlError::OutsideSpace { env: env.name(), observation: format!("{obs:?}"), space: space.to_string(), step })
+}
