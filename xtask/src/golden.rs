@@ -1,0 +1,117 @@
+//! `cargo xtask golden`: makes the golden files again and names those that changed.
+//!
+//! Golden files hold what PyTorch, statsmodels or gymnasium compute. The script that made a file lies beside it, in
+//! `*/tests/golden/*.py`, and writes into its own folder. The Python that runs them needs those packages; which ones,
+//! each script says in its first lines.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::workspace;
+
+/// What to run.
+#[derive(clap::Args, Debug)]
+pub struct GoldenArgs {
+    /// The Python to run the scripts with, as in venv/bin/python
+    #[arg(long, default_value = "python3")]
+    python: PathBuf,
+    /// Only scripts whose path contains this
+    filter: Option<String>,
+}
+
+/// Runs the scripts; `false` when one failed.
+pub fn main(args: &GoldenArgs) -> Result<bool> {
+    let scripts = scripts(&workspace::files()?, args.filter.as_deref());
+    ensure!(!scripts.is_empty(), "no script */tests/golden/*.py matches");
+    let mut succeeded = true;
+    for script in scripts {
+        let path = workspace::root().join(&script);
+        let folder = path.parent().context("a script lies in a folder")?;
+        let before = fingerprints(folder)?;
+        let status = Command::new(&args.python)
+            .arg(&path)
+            .current_dir(folder)
+            .status()
+            .with_context(|| format!("cannot start {}", args.python.display()))?;
+        if !status.success() {
+            println!("{}: {status}", script.display());
+            succeeded = false;
+        }
+        let changes = changes(&before, &fingerprints(folder)?);
+        match changes.len() {
+            0 => println!("{}: nothing changed", script.display()),
+            _ => changes.iter().for_each(|change| println!("{}: {change}", script.display())),
+        }
+    }
+    Ok(succeeded)
+}
+
+/// The scripts in `golden` folders of tests.
+fn scripts(files: &[PathBuf], filter: Option<&str>) -> Vec<PathBuf> {
+    let in_golden = |file: &&PathBuf| {
+        file.extension().is_some_and(|extension| extension == "py")
+            && file.parent().is_some_and(|folder| folder.ends_with("tests/golden"))
+    };
+    let matches = |file: &&PathBuf| filter.is_none_or(|filter| file.to_string_lossy().contains(filter));
+    files.iter().filter(in_golden).filter(matches).cloned().collect()
+}
+
+/// A hash of every file in the folder.
+fn fingerprints(folder: &Path) -> Result<BTreeMap<String, u64>> {
+    let mut prints = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            let mut hasher = DefaultHasher::new();
+            std::fs::read(entry.path())?.hash(&mut hasher);
+            prints.insert(entry.file_name().to_string_lossy().into_owned(), hasher.finish());
+        }
+    }
+    Ok(prints)
+}
+
+fn changes(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> Vec<String> {
+    let mut changes = Vec::new();
+    for (name, print) in after {
+        match before.get(name) {
+            None => changes.push(format!("new: {name}")),
+            Some(earlier) if earlier != print => changes.push(format!("changed: {name}")),
+            Some(_) => (),
+        }
+    }
+    changes.extend(before.keys().filter(|name| !after.contains_key(*name)).map(|name| format!("gone: {name}")));
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_scripts_in_golden_folders_run() {
+        let files =
+            ["rl/tests/golden/cartpole.py", "rl/tests/golden/cartpole.json", "nn/tests/golden/torch.py", "a/b.py"];
+        let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
+        assert_eq!(scripts(&files, None).len(), 2);
+        assert_eq!(scripts(&files, Some("rl/")), [PathBuf::from("rl/tests/golden/cartpole.py")]);
+    }
+
+    #[test]
+    fn new_changed_and_vanished_files_are_named() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("it is writable");
+        write("same", "1");
+        write("other", "1");
+        write("old", "1");
+        let before = fingerprints(folder.path()).expect("readable");
+        write("other", "2");
+        write("new", "1");
+        std::fs::remove_file(folder.path().join("old")).expect("it was written");
+        let after = fingerprints(folder.path()).expect("readable");
+        assert_eq!(changes(&before, &after), ["new: new", "changed: other", "gone: old"]);
+    }
+}
