@@ -1,1 +1,41 @@
-//! Embedded data sets, readers, loaders and pictures for Étude.
+//! Embedded data sets, readers for the standard file formats, loaders, augmentation, pictures and charts for Étude.
+//!
+//! * **Sets**: [`mnist`], [`digits`], [`emoji`], [`text::shakespeare`], [`series`]; real data, compiled in, no download.
+//! * **Readers**: [`idx`], [`table`], [`text`], [`series`], [`picture`], each for a file of the user's too, plain or gzip. A bad
+//!   file is a [`DataError`] that names the file, the place in it, what was expected and what was found; it is never a panic, and
+//!   memory grows only with the bytes that are really there.
+//! * **Batches**: [`loader`] over tensors, [`windows`] over text, [`augment`] for images; all from a seed, all resumable.
+//! * **Results**: [`picture`] writes PNG grids, [`plot`] SVG charts, [`example`] the report that each example program leaves.
+//!
+//! ```
+//! use etude_data::{Samples, mnist};
+//! use etude_kernels::rng::Rng;
+//!
+//! let mut rng = Rng::new(0);
+//! for (images, labels) in mnist::test().batches(128).shuffled(&mut rng) {
+//!     assert_eq!(images.shape(), [labels.len(), 1, 28, 28]);
+//! }
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod augment;
+mod colour;
+mod error;
+pub mod example;
+mod file;
+pub mod idx;
+mod images;
+pub mod loader;
+pub mod mnist;
+pub mod picture;
+pub mod plot;
+pub mod series;
+pub mod table;
+pub mod text;
+pub mod windows;
+
+pub use augment::Augment;
+pub use error::{DataError, Result};
+pub use images::{Digits, Emoji, ImageSet, digits, emoji};
+pub use loader::{Batches, Samples};
+pub use text::Text;

@@ -1,0 +1,144 @@
+//! Bytes from and to files: bounded reading, plain or gzip by content, and all-or-nothing writing.
+//!
+//! Invariant: memory in use grows with the bytes that are really there, never with a number that a file claims. Reading goes
+//! through `take(limit + 1)`, so an endless device or a decompression bomb stops at the limit.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+use crate::error::{DataError, Result};
+
+/// The most bytes, after decompression, that the readers of this crate accept from one file: 1 GiB.
+pub const LIMIT: u64 = 1 << 30;
+
+/// Deflate spends at least 1 bit on 258 output bytes with another for the distance: 1032 to 1 (zlib's technical notes).
+pub(crate) const DEFLATE_RATIO: u64 = 1032;
+
+/// Reads a whole file of at most [`LIMIT`] bytes, as it stands.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    let file = File::open(path).map_err(DataError::io(path, "open"))?;
+    let mut bytes = Vec::new();
+    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(DataError::io(path, "read"))?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(DataError::TooLarge { file: path.display().to_string(), limit: LIMIT });
+    }
+    Ok(bytes)
+}
+
+/// True if the bytes start like a gzip member (RFC 1952, section 2.3.1).
+pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x1f, 0x8b])
+}
+
+/// A reader over plain or gzip bytes, decided by content, and the most bytes that it can possibly yield.
+pub(crate) fn reader(bytes: &[u8]) -> (Box<dyn Read + '_>, u64) {
+    let len = bytes.len() as u64;
+    if is_gzip(bytes) {
+        (Box::new(MultiGzDecoder::new(bytes)), len.saturating_mul(DEFLATE_RATIO))
+    } else {
+        (Box::new(bytes), len)
+    }
+}
+
+/// All bytes, decompressed if they are gzip, at most `limit` of them.
+pub(crate) fn inflate(bytes: &[u8], file: &str, limit: u64) -> Result<Vec<u8>> {
+    let (reader, _) = reader(bytes);
+    let mut out = Vec::new();
+    reader
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut out)
+        .map_err(|source| DataError::Gzip { file: file.to_owned(), source })?;
+    if out.len() as u64 > limit {
+        return Err(DataError::TooLarge { file: file.to_owned(), limit });
+    }
+    Ok(out)
+}
+
+/// As [`inflate`], and the result must be UTF-8.
+pub(crate) fn inflate_text(bytes: &[u8], file: &str, limit: u64) -> Result<String> {
+    String::from_utf8(inflate(bytes, file, limit)?).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        DataError::malformed(file, format!("byte {at}"), "UTF-8 text", format!("{:#04x}", e.as_bytes()[at]))
+    })
+}
+
+/// Writes all bytes or leaves what was there: a temporary file beside the target, flushed, then renamed over it.
+pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    let name = path.file_name().ok_or_else(|| DataError::argument("path", "a file name", path.display()))?;
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}.tmp", std::process::id()));
+    let temporary: PathBuf = path.with_file_name(hidden);
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    write().map_err(|source| {
+        // The error that matters is the first; a leftover that cannot be removed is hidden and harmless.
+        let _ = fs::remove_file(&temporary);
+        DataError::Io { path: path.to_owned(), action: "write", source }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+
+    fn gz(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).expect("a Vec takes every byte");
+        encoder.finish().expect("a Vec takes every byte")
+    }
+
+    #[test]
+    fn a_bomb_stops_at_the_limit() {
+        let bomb = gz(&vec![0; 20 << 20]);
+        assert!(bomb.len() < 30_000, "20 MiB of zeros in {} bytes", bomb.len());
+        let error = inflate(&bomb, "bomb.gz", 1 << 20).expect_err("20 MiB exceed 1 MiB");
+        assert!(matches!(error, DataError::TooLarge { limit, .. } if limit == 1 << 20), "{error}");
+        // The ratio bound that `reader` claims holds for the most compressible input there is.
+        assert!(reader(&bomb).1 >= 20 << 20);
+    }
+
+    #[test]
+    fn several_members_are_one_stream() {
+        let both = [gz(b"one "), gz(b"two")].concat();
+        assert_eq!(inflate(&both, "x", LIMIT).expect("two whole members"), b"one two");
+    }
+
+    #[test]
+    fn every_truncation_of_a_gzip_stream_is_an_error() {
+        let whole = gz(b"The quality of mercy is not strain'd");
+        for cut in 2..whole.len() {
+            assert!(inflate(&whole[..cut], "x", LIMIT).is_err(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn invalid_utf8_is_named_by_its_byte() {
+        let error = inflate_text(b"abc\xff", "t.txt", LIMIT).expect_err("0xff is never UTF-8");
+        assert_eq!(error.to_string(), "t.txt: byte 3: expected UTF-8 text, found 0xff");
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("kept");
+        write_atomic(&path, b"old").expect("a writable folder");
+        write_atomic(&path, b"new").expect("a writable folder");
+        assert_eq!(fs::read(&path).expect("just written"), b"new");
+        // A folder cannot be replaced by a file.
+        let folder = dir.path().join("folder");
+        fs::create_dir_all(folder.join("inside")).expect("a writable folder");
+        assert!(write_atomic(&folder, b"x").is_err());
+        let left: Vec<_> =
+            fs::read_dir(dir.path()).expect("readable").map(|e| e.expect("readable").file_name()).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+    }
+}

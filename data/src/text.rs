@@ -1,0 +1,120 @@
+//! Character-level text: the vocabulary, ids, the split into training and held-out text, and the embedded plays.
+//!
+//! Characters are Unicode scalar values, sorted by code point, so that the vocabulary is a function of the text alone.
+//! The windows that turn ids into batches are in [`crate::windows`].
+
+use std::path::Path;
+
+use crate::error::{DataError, Result};
+use crate::file::{self, LIMIT};
+
+/// A bijection between characters and the ids `0..len()`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vocab {
+    /// Sorted and distinct; the id is the index.
+    chars: Vec<char>,
+}
+
+impl Vocab {
+    /// The distinct characters of a text.
+    pub fn of(text: &str) -> Self {
+        Self { chars: text.chars().collect::<std::collections::BTreeSet<_>>().into_iter().collect() }
+    }
+
+    /// Number of characters.
+    pub fn len(&self) -> usize {
+        self.chars.len()
+    }
+
+    /// True without a character.
+    pub fn is_empty(&self) -> bool {
+        self.chars.is_empty()
+    }
+
+    /// The characters in the order of their ids.
+    pub fn chars(&self) -> &[char] {
+        &self.chars
+    }
+
+    /// The ids of a text's characters.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let id = |(position, character): (usize, char)| match self.chars.binary_search(&character) {
+            Ok(index) => Ok(index as u32),
+            Err(_) => Err(DataError::UnknownChar { character, position, vocab: self.len() }),
+        };
+        text.chars().enumerate().map(id).collect()
+    }
+
+    /// The text of some ids.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        let char_of = |(position, &id): (usize, &u32)| {
+            self.chars.get(id as usize).copied().ok_or(DataError::UnknownId { id, position, vocab: self.len() })
+        };
+        ids.iter().enumerate().map(char_of).collect()
+    }
+}
+
+/// A text as ids of its own vocabulary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    vocab: Vocab,
+    ids: Vec<u32>,
+}
+
+impl Text {
+    /// Takes a text and its distinct characters.
+    pub fn new(text: &str) -> Self {
+        let vocab = Vocab::of(text);
+        let ids = vocab.encode(text).expect("the vocabulary was made from this text");
+        Self { vocab, ids }
+    }
+
+    /// Reads a UTF-8 file, plain or gzip.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        Ok(Self::new(&file::inflate_text(&file::read(path)?, &path.display().to_string(), LIMIT)?))
+    }
+
+    /// The embedded plays of Shakespeare.
+    pub fn shakespeare() -> Self {
+        Self::new(&shakespeare())
+    }
+
+    /// The vocabulary.
+    pub fn vocab(&self) -> &Vocab {
+        &self.vocab
+    }
+
+    /// One id per character.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    /// Number of characters.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// True without a character.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Training and held-out ids: the last `held_out` of the text (a fraction in 0..=1, rounded to whole characters) is held out.
+    ///
+    /// Both parts use the vocabulary of the whole text, so that every held-out character has an id.
+    pub fn split(&self, held_out: f64) -> Result<(&[u32], &[u32])> {
+        if !(0.0..=1.0).contains(&held_out) {
+            return Err(DataError::argument("held_out", "a fraction in 0..=1", held_out));
+        }
+        let held = (self.len() as f64 * held_out).round() as usize;
+        Ok(self.ids.split_at(self.len() - held))
+    }
+}
+
+/// Seven plays of Shakespeare, 844,923 characters: see `assets/README.md`.
+pub fn shakespeare() -> String {
+    const PLAYS: &[u8] = include_bytes!("../assets/text/shakespeare-7-plays.txt.gz");
+    file::inflate_text(PLAYS, "shakespeare-7-plays.txt.gz", LIMIT)
+        .expect("the embedded text is whole, as the tests show")
+}
