@@ -10,8 +10,11 @@ use super::report::{Figure, Kind, Measured, Report};
 use super::showpieces::Unit;
 use super::{Outcome, Tour, Visit, table};
 
-/// Pictures narrower than this are enlarged by a whole factor, with square pixels.
+/// Pictures narrower than this are enlarged by a whole factor.
 const SMALL: u32 = 420;
+
+/// Pictures narrower than this keep square pixels; wider ones would show uneven squares where the page scales them.
+const TINY: u32 = 200;
 
 /// The whole page.
 pub fn render(tour: &Tour) -> String {
@@ -60,26 +63,35 @@ fn header(page: &mut String, tour: &Tour) {
     let _ = write!(
         page,
         "<header>\n<p class=\"mark\">Étude</p>\n<h1>Small studies, trained on this machine</h1>\n\
-         <p class=\"lead\">{families}, from scratch, on real data, on the processor alone: {seconds} from the first step \
-         to the last picture.</p>\n<p class=\"meta\">{} · {mode} tour · seed {seed}</p>\n",
+         <p class=\"lead\">{families}, each trained from scratch on the processor alone: {seconds} from the first \
+         step to the last picture. {}</p>\n<p class=\"meta\">{} · {mode} tour · seed {seed}</p>\n",
+        verdict(&tour.visits),
         escape(&tour.machine)
     );
     page.push_str("<table>\n<thead><tr><th scope=\"col\">What was learned</th>");
     page.push_str("<th scope=\"col\" class=\"value\">reached</th></tr></thead>\n<tbody>\n");
+    let mut family = "";
     for visit in &tour.visits {
-        let link = format!("<a href=\"#{}\">{}</a>", visit.family.folder, escape(visit.family.title));
+        let folder = visit.family.folder;
+        let title = escape(visit.family.title);
+        let example = visit.showpiece.example;
+        let mut row = |label: &str, class: &str, value: &str| {
+            let (more, link) = if family == folder {
+                (" class=\"more\"", String::new())
+            } else {
+                ("", format!("<a href=\"#{folder}\">{title}</a>"))
+            };
+            family = folder;
+            let label = format!("<small><code>{example}</code> {label}</small>");
+            let _ =
+                writeln!(page, "<tr{more}><th scope=\"row\">{link}{label}</th><td class=\"{class}\">{value}</td></tr>");
+        };
         match &visit.outcome {
-            Outcome::Failed(_) => {
-                let example = visit.showpiece.example;
-                let _ = writeln!(
-                    page,
-                    "<tr><th scope=\"row\">{link}<small><code>{example}</code></small></th>\
-                     <td class=\"value bad\">failed</td></tr>"
-                );
-            }
+            Outcome::Failed(_) => row("", "value bad", "failed"),
             Outcome::Done(report) => {
                 for measured in &report.results {
-                    overview_row(page, visit, measured, &link);
+                    let label = escape(&label(visit, &measured.metric));
+                    row(&label, "value", &overview(visit, measured));
                 }
             }
         }
@@ -87,19 +99,29 @@ fn header(page: &mut String, tour: &Tour) {
     page.push_str("</tbody>\n</table>\n</header>\n");
 }
 
-fn overview_row(page: &mut String, visit: &Visit, measured: &Measured, link: &str) {
+/// How many figures and examples did what was wanted, as one sentence.
+fn verdict(visits: &[Visit]) -> String {
+    let failed = visits.iter().filter(|visit| visit.report().is_none()).count();
+    let results = visits.iter().filter_map(Visit::report).flat_map(|report| &report.results);
+    let (all, missed) =
+        results.fold((0, 0), |(all, missed), measured| (all + 1, missed + usize::from(!measured.passed())));
+    match (missed, failed) {
+        (0, 0) => format!("All {all} figures are as good as wanted."),
+        (_, 0) => format!("{missed} of {all} figures missed what was wanted."),
+        _ => format!("{failed} of {} examples failed; {missed} of {all} figures missed what was wanted.", visits.len()),
+    }
+}
+
+/// The cell of the overview: the value, and below it what was wanted, the unit, and whether it was met.
+fn overview(visit: &Visit, measured: &Measured) -> String {
     let unit = table::unit(visit, &measured.metric);
     let (value, threshold) = measured.numbers();
-    let _ = writeln!(
-        page,
-        "<tr><th scope=\"row\">{link}<small><code>{}</code> {}</small></th>\
-         <td class=\"value\">{}<small>{} {}</small></td></tr>",
-        visit.showpiece.example,
-        escape(&label(visit, &measured.metric)),
-        table::value(value, unit),
-        table::threshold(threshold, measured.better, unit),
-        mark(measured)
-    );
+    let (number, name) = match unit {
+        Unit::Share => (table::value(value, unit), ""),
+        Unit::Number(name) => (table::value(value, Unit::Number("")), name),
+    };
+    let wanted = table::threshold(threshold, measured.better, unit);
+    format!("{number}<small>{wanted} {} {}</small>", escape(name), mark(measured))
 }
 
 /// One showpiece: what it is, its figures, its pictures, and how to run it alone.
@@ -121,11 +143,13 @@ fn article(page: &mut String, tour: &Tour, visit: &Visit) {
             for (at, measured) in report.results.iter().enumerate() {
                 result(page, visit, measured, at == 0);
             }
-            page.push_str("</dl>\n<div class=\"figures\">\n");
-            for shown in &report.figures {
-                figure(page, visit, shown);
+            page.push_str("</dl>\n");
+            let alike = |a: &Figure, b: &Figure| (a.kind == Kind::Text) == (b.kind == Kind::Text);
+            for group in report.figures.chunk_by(alike) {
+                page.push_str("<div class=\"figures\">\n");
+                group.iter().for_each(|shown| figure(page, visit, shown));
+                page.push_str("</div>\n");
             }
-            page.push_str("</div>\n");
         }
     }
     let quick = if tour.quick { " --quick" } else { "" };
@@ -197,12 +221,12 @@ fn figure(page: &mut String, visit: &Visit, figure: &Figure) {
     let _ = writeln!(page, "<figure{class}>{body}<figcaption>{caption}</figcaption></figure>");
 }
 
-/// A raster picture at a whole multiple of its size, so that small images stay crisp.
+/// A raster picture at a whole multiple of its size, unless the screen is narrower.
 fn picture(bytes: &[u8], caption: &str) -> String {
     let address = data_uri("image/png", bytes);
     let (width, height) = png_size(bytes).unwrap_or((SMALL, SMALL));
-    let scale = (SMALL / width.max(1)).max(1);
-    let class = if width < SMALL { " class=\"pixel\"" } else { "" };
+    let scale = SMALL.div_ceil(width.max(1));
+    let class = if width < TINY { " class=\"pixel\"" } else { "" };
     format!(
         "<img{class} width=\"{}\" height=\"{}\" alt=\"{caption}\" src=\"{address}\">",
         width * scale,

@@ -42,10 +42,15 @@ fn digits(value: f64) -> String {
     text
 }
 
-/// The unit of a metric: the showpiece's own word, or a plain number for a figure that it did not promise.
+/// The unit of a metric: the showpiece's own word; a figure that it did not promise goes by its name's ending.
 pub fn unit(visit: &Visit, metric: &str) -> Unit {
     let promised = visit.showpiece.metrics.iter().find(|promised| promised.name == metric);
-    promised.map_or(Unit::Number(""), |promised| promised.unit)
+    let is_share = metric.ends_with("_accuracy") || metric.ends_with("_share");
+    match promised {
+        Some(promised) => promised.unit,
+        None if is_share => Unit::Share,
+        None => Unit::Number(""),
+    }
 }
 
 /// One line after a showpiece: its time and its headline.
