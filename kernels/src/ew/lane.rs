@@ -1,0 +1,205 @@
+//! The functions of one variable: each formula once, its derivative beside it.
+//!
+//! An entry reads `Name: what the derivative needs, |x| f(x), |v, g| g·f′`, where `v` is the saved value (the input or
+//! the output, as the entry says). The table makes the public enum [`Unary`], one unit struct per entry for the driver,
+//! and the two dispatch functions, so that adding a function is adding an entry.
+//!
+//! Derivatives are elementary calculus where no other source is named. At the points where a function has none, the
+//! entries follow PyTorch: relu′(0) = 0, |x|′(0) = 0, and clamp passes the gradient on its bounds.
+
+use pulp::Simd;
+
+use super::drive::{grad1, map1};
+use crate::elem::Real;
+use crate::isa::Isa;
+use crate::lanes::F;
+
+/// Which value a derivative is computed from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saves {
+    /// The argument x.
+    Input,
+    /// The result y = f(x).
+    Output,
+    /// Neither: the derivative is constant.
+    Nothing,
+}
+
+/// One function and the product of a gradient with its derivative, on registers.
+pub(super) trait Lane: Copy + Send + Sync {
+    /// f(x).
+    fn f<S: Simd, T: Real>(self, x: F<S, T>) -> F<S, T>;
+    /// g·f′, from the saved value.
+    fn df<S: Simd, T: Real>(self, v: F<S, T>, g: F<S, T>) -> F<S, T>;
+}
+
+macro_rules! lanes {
+    ($($(#[$doc:meta])* $name:ident $(($($p:ident),*))?: $saves:ident, |$x:ident| $f:expr, |$v:pat_param, $g:ident| $df:expr;)*) => {
+        /// A function of one variable.
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub enum Unary {
+            $($(#[$doc])* $name $(($(lanes!(@f64 $p)),*))?,)*
+        }
+
+        impl Unary {
+            /// Which value [`super::unary_grad`] takes.
+            pub fn saves(self) -> Saves {
+                match self {
+                    $(Unary::$name { .. } => Saves::$saves,)*
+                }
+            }
+        }
+
+        mod entry {
+            $(
+                #[derive(Clone, Copy)]
+                pub(super) struct $name $(($(pub(super) lanes!(@f64 $p)),*))?;
+            )*
+        }
+
+        $(
+            impl Lane for entry::$name {
+                #[inline(always)]
+                fn f<S: Simd, T: Real>(self, $x: F<S, T>) -> F<S, T> {
+                    $(let entry::$name($($p),*) = self;)?
+                    $f
+                }
+                #[inline(always)]
+                fn df<S: Simd, T: Real>(self, $v: F<S, T>, $g: F<S, T>) -> F<S, T> {
+                    $(
+                        let entry::$name($($p),*) = self;
+                        $(let _ = $p;)* // not every derivative needs every parameter
+                    )?
+                    $df
+                }
+            }
+        )*
+
+        /// out = f(x) on one instruction set.
+        pub(super) fn run<T: Real>(isa: Isa, op: Unary, x: &[T], out: &mut [T]) {
+            match op {
+                $(Unary::$name $(($($p),*))? => isa.run(map1(entry::$name $(($($p),*))?, x, out)),)*
+            }
+        }
+
+        /// out = g·f′ on one instruction set, from the saved values `v`.
+        pub(super) fn run_grad<T: Real>(isa: Isa, op: Unary, v: &[T], g: &[T], out: &mut [T]) {
+            match op {
+                $(Unary::$name $(($($p),*))? => isa.run(grad1(entry::$name $(($($p),*))?, v, g, out)),)*
+            }
+        }
+    };
+    (@f64 $p:ident) => { f64 };
+}
+
+lanes! {
+    /// −x; derivative −1.
+    Neg: Nothing, |x| -x, |_, g| -g;
+    /// |x|; derivative sign x.
+    Abs: Input, |x| x.abs(), |x, g| x.lt(x.lit(0.0)).select(-g, x.eq(x.lit(0.0)).select(x.lit(0.0), g));
+    /// x²; derivative 2x.
+    Square: Input, |x| x * x, |x, g| g * (x + x);
+    /// √x; derivative 1 / 2√x.
+    Sqrt: Output, |x| x.sqrt(), |y, g| g / (y + y);
+    /// 1/√x; derivative −x^(−3/2) / 2.
+    Rsqrt: Output, |x| 1.0 / x.sqrt(), |y, g| g * (y * y * y * -0.5);
+    /// 1/x; derivative −1/x².
+    Recip: Output, |x| 1.0 / x, |y, g| -(g * (y * y));
+    /// eˣ; its own derivative.
+    Exp: Output, |x| x.exp(), |y, g| g * y;
+    /// ln x; derivative 1/x.
+    Ln: Input, |x| x.ln(), |x, g| g / x;
+    /// ln(1 + x); derivative 1 / (1 + x).
+    Ln1p: Input, |x| x.ln_1p(), |x, g| g / (1.0 + x);
+    /// sin x; derivative cos x.
+    Sin: Input, |x| x.sin(), |x, g| g * x.cos();
+    /// cos x; derivative −sin x.
+    Cos: Input, |x| x.cos(), |x, g| -(g * x.sin());
+    /// erf x = 2/√π ∫₀ˣ e^(−t²) dt; derivative 2/√π e^(−x²).
+    Erf: Input, |x| x.erf(), |x, g| g * ((-(x * x)).exp() * std::f64::consts::FRAC_2_SQRT_PI);
+    /// tanh x; derivative 1 − tanh² x.
+    Tanh: Output, |x| x.tanh(), |y, g| g * (1.0 - y * y);
+    /// σ(x) = 1 / (1 + e^(−x)); derivative σ (1 − σ).
+    Sigmoid: Output, |x| sigmoid(x), |y, g| g * (y * (1.0 - y));
+    /// ln σ(x) = min(x, 0) − ln(1 + e^(−|x|)); derivative 1 − σ(x) = σ(−x).
+    LogSigmoid: Input, |x| x.min(x.lit(0.0)) - (-x.abs()).exp().ln_1p(), |x, g| g * sigmoid(-x);
+    /// ln(1 + eˣ) = max(x, 0) + ln(1 + e^(−|x|)); derivative σ(x).
+    Softplus: Input, |x| x.max(x.lit(0.0)) + (-x.abs()).exp().ln_1p(), |x, g| g * sigmoid(x);
+    /// max(x, 0); derivative 1 above 0, else 0.
+    Relu: Output, |x| x.max(x.lit(0.0)), |y, g| y.le(y.lit(0.0)).select(y.lit(0.0), g);
+    /// x Φ(x) with the normal distribution function Φ (Hendrycks & Gimpel 2016, eq. 1); derivative Φ(x) + x φ(x).
+    ///
+    /// Φ(x) = erfc(−x/√2) / 2 keeps its relative accuracy in the tail, where 1 + erf would cancel.
+    Gelu: Input, |x| bound(x, f64::INFINITY) * normal_cdf(x), |x, g| {
+        let x = bound(x, FAR);
+        let density = (x * x * -0.5).exp() * 0.398_942_280_401_432_7; // 1/√2π
+        g * x.fma(density, normal_cdf(x))
+    };
+    /// x σ(2u), u = √(2/π) (x + 0.044715 x³) (Hendrycks & Gimpel 2016, §2: ½x (1 + tanh u), and ½ (1 + tanh u) = σ(2u));
+    /// derivative σ + x σ (1 − σ) · 2u′.
+    GeluTanh: Input, |x| bound(x, f64::INFINITY) * sigmoid(gelu_argument(x)), |x, g| {
+        let x = bound(x, FAR);
+        let s = sigmoid(gelu_argument(x));
+        let slope = (x * x).fma(x.lit(3.0 * GELU_CUBIC * GELU_SCALE), x.lit(GELU_SCALE));
+        g * (x * s * (1.0 - s)).fma(slope, s)
+    };
+    /// x σ(x) (Elfwing et al. 2017); derivative σ (1 + x (1 − σ)).
+    Silu: Input, |x| bound(x, f64::INFINITY) * sigmoid(x), |x, g| {
+        let x = bound(x, FAR);
+        let s = sigmoid(x);
+        g * s * x.fma(1.0 - s, x.lit(1.0))
+    };
+    /// x above 0, else slope · x (Maas et al. 2013); derivative 1 or the slope.
+    LeakyRelu(slope): Input, |x| x.le(x.lit(0.0)).select(x * slope, x), |x, g| x.le(x.lit(0.0)).select(g * slope, g);
+    /// x above 0, else α (eˣ − 1) (Clevert et al. 2015, eq. 15); derivative 1 or α eˣ.
+    Elu(alpha): Input, |x| x.le(x.lit(0.0)).select(exp_m1(x) * alpha, x),
+        |x, g| x.le(x.lit(0.0)).select(g * (x.exp() * alpha), g);
+    /// min(max(x, lo), hi); derivative 1 for lo ≤ x ≤ hi, else 0.
+    Clamp(lo, hi): Input, |x| x.max(x.lit(lo)).min(x.lit(hi)),
+        |x, g| x.lit(lo).le(x).select(x.le(x.lit(hi)).select(g, x.lit(0.0)), x.lit(0.0));
+    /// xᵖ; derivative p x^(p−1), and 0 for p = 0.
+    Powf(p): Input, |x| x.powf(T::from_f64(p)),
+        |x, g| if p == 0.0 { x.lit(0.0) } else { g * (x.powf(T::from_f64(p - 1.0)) * p) };
+    /// scale · x + shift; derivative scale.
+    Affine(scale, shift): Nothing, |x| if shift == 0.0 { x * scale } else { x.fma(x.lit(scale), x.lit(shift)) },
+        |_, g| g * scale;
+}
+
+/// Beyond ±FAR every function that is bounded by it has reached its limit in f64 too (e^(−745) is the least subnormal).
+const FAR: f64 = 800.0;
+
+/// 2√(2/π) and the cubic term of the tanh form of GELU.
+const GELU_SCALE: f64 = 1.595_769_121_605_730_8;
+const GELU_CUBIC: f64 = 0.044_715;
+
+/// `x` cut off at −FAR and `upper`, so that a factor of 0 is not multiplied by infinity.
+#[inline(always)]
+fn bound<S: Simd, T: Real>(x: F<S, T>, upper: f64) -> F<S, T> {
+    x.max(x.lit(-FAR)).min(x.lit(upper))
+}
+
+/// 1 / (1 + e^(−x)), through e^(−|x|) so that nothing overflows and both tails keep their relative accuracy.
+#[inline(always)]
+pub(crate) fn sigmoid<S: Simd, T: Real>(x: F<S, T>) -> F<S, T> {
+    let e = (-x.abs()).exp();
+    x.lt(x.lit(0.0)).select(e, x.lit(1.0)) / (1.0 + e)
+}
+
+/// Φ(x) = ½ erfc(−x/√2).
+#[inline(always)]
+fn normal_cdf<S: Simd, T: Real>(x: F<S, T>) -> F<S, T> {
+    (x * -std::f64::consts::FRAC_1_SQRT_2).erfc() * 0.5
+}
+
+/// 2u of the tanh form of GELU.
+#[inline(always)]
+fn gelu_argument<S: Simd, T: Real>(x: F<S, T>) -> F<S, T> {
+    x * (x * x).fma(x.lit(GELU_CUBIC * GELU_SCALE), x.lit(GELU_SCALE))
+}
+
+/// eˣ − 1 for x ≤ 0, without cancellation: 2t / (1 − t) with t = tanh(x/2).
+#[inline(always)]
+fn exp_m1<S: Simd, T: Real>(x: F<S, T>) -> F<S, T> {
+    let t = (x * 0.5).tanh();
+    (t + t) / (1.0 - t)
+}
