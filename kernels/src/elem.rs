@@ -16,7 +16,18 @@ mod sealed {
 
 /// An element type of buffers and tensors.
 pub trait Elem:
-    sealed::Sealed + Copy + Send + Sync + PartialEq + PartialOrd + Default + std::fmt::Debug + std::fmt::Display + 'static
+    sealed::Sealed
+    + Copy
+    + Send
+    + Sync
+    + PartialEq
+    + PartialOrd
+    + Default
+    + std::fmt::Debug
+    + std::fmt::Display
+    + crate::strided::Copies<Self>
+    + crate::index::Gathers<Self>
+    + 'static
 {
     /// The name used in messages and in files: `f32`, `f64`, `i64`, `bool`.
     const NAME: &'static str;
@@ -57,6 +68,11 @@ pub trait Real:
     + std::ops::AddAssign
     + std::ops::MulAssign
     + std::iter::Sum
+    + crate::strided::ScatterAdds<Self>
+    + crate::index::Scatters<Self>
+    + crate::gemm::Products<Self>
+    + crate::conv::Convolutions<Self>
+    + crate::pool::Pools<Self>
 {
     /// 0.
     const ZERO: Self;

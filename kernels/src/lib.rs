@@ -9,11 +9,22 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod buf;
+pub mod conv;
 pub mod elem;
+pub mod ew;
+pub mod gemm;
+pub mod index;
 pub mod isa;
 pub mod lanes;
+pub mod norm;
+pub mod optim;
 pub mod par;
+pub mod pool;
+pub mod reduce;
 pub mod rng;
+pub mod softmax;
+mod stamp;
+pub mod strided;
 
 pub use buf::Buf;
 pub use elem::{Elem, Real};

@@ -1,0 +1,119 @@
+//! The `gemm` crate behind a safe door, and the tiles of C that threads write at once.
+//!
+//! Both need `unsafe`: rows of two tiles of C interleave in memory, which slices cannot say, and the engine takes
+//! pointers. Every pointer is made from a slice whose bounds were checked first.
+
+use std::marker::PhantomData;
+
+use gemm::Parallelism;
+
+use super::{Accumulate, Mat};
+use crate::elem::Real;
+
+/// An exclusive rectangle of a row-major matrix.
+///
+/// Invariant: `start` points to `rows` runs of `cols` elements, `stride` apart, inside one slice borrowed for `'a`, and
+/// no other tile or reference reaches these runs.
+pub(crate) struct Tile<'a, T> {
+    start: *mut T,
+    rows: usize,
+    cols: usize,
+    stride: usize,
+    /// Where the tile lies in its matrix.
+    at: (usize, usize),
+    lifetime: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: a tile is an exclusive borrow of its elements (see the invariant), as `&mut [T]` is.
+unsafe impl<T: Send> Send for Tile<'_, T> {}
+
+impl<'a, T> Tile<'a, T> {
+    /// All of `c`, of `rows × cols` elements.
+    pub(crate) fn whole(c: &'a mut [T], rows: usize, cols: usize) -> Self {
+        assert_eq!(c.len(), rows * cols, "gemm: a tile of {rows} × {cols} over {} elements", c.len());
+        Tile { start: c.as_mut_ptr(), rows, cols, stride: cols, at: (0, 0), lifetime: PhantomData }
+    }
+
+    /// Cuts the tile into tiles of `rows × cols`, smaller at the ends, row by row.
+    pub(crate) fn split(self, rows: usize, cols: usize) -> Vec<Tile<'a, T>> {
+        let mut tiles = Vec::with_capacity(self.rows.div_ceil(rows) * self.cols.div_ceil(cols));
+        for i in (0..self.rows).step_by(rows) {
+            for j in (0..self.cols).step_by(cols) {
+                tiles.push(Tile {
+                    // `wrapping_add` is enough: the pointer stays in the slice, since i < self.rows and j < self.cols.
+                    start: self.start.wrapping_add(i * self.stride + j),
+                    rows: rows.min(self.rows - i),
+                    cols: cols.min(self.cols - j),
+                    stride: self.stride,
+                    at: (self.at.0 + i, self.at.1 + j),
+                    lifetime: PhantomData,
+                });
+            }
+        }
+        tiles
+    }
+
+    /// Number of rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub(crate) fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// The row of the matrix at which the tile begins.
+    pub(crate) fn row(&self) -> usize {
+        self.at.0
+    }
+
+    /// The column of the matrix at which the tile begins.
+    pub(crate) fn col(&self) -> usize {
+        self.at.1
+    }
+
+    /// Row `i` of the tile.
+    #[inline]
+    pub(crate) fn row_mut(&mut self, i: usize) -> &mut [T] {
+        assert!(i < self.rows, "gemm: row {i} of a tile of {}", self.rows);
+        // SAFETY: i < rows (checked above), so the run lies in the slice and is this tile's alone (invariant); the
+        // exclusive borrow of `self` keeps it single.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(i * self.stride), self.cols) }
+    }
+}
+
+/// One tile of C by the `gemm` crate at the best level that it finds, on this thread.
+pub(crate) fn gemm<T: Real>(c: &mut Tile<'_, T>, a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Accumulate) {
+    let (m, k, n) = (c.rows, a.cols, c.cols);
+    assert!(a.rows == m && b.rows == k && b.cols == n, "gemm: operands do not fit their tile");
+    a.check();
+    b.check();
+    // SAFETY: A is m × k and B is k × n (first assertion) and every element of theirs lies in its slice (`check`, with
+    // the same strides as passed here; a stride fits isize wherever it is used, being below the length of a slice). C is
+    // m × n by the invariant of `Tile`, exclusive for the call, hence apart from A and B. T is f32 or f64 (Real is
+    // sealed), the types that the crate accepts.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            c.start,
+            1,
+            c.stride as isize,
+            accumulate == Accumulate::Yes,
+            a.data.as_ptr(),
+            a.col_stride as isize,
+            a.row_stride as isize,
+            b.data.as_ptr(),
+            b.col_stride as isize,
+            b.row_stride as isize,
+            T::ONE,
+            T::ONE,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}

@@ -1,0 +1,236 @@
+//! Max and average pooling and nearest-neighbour upsampling of planes, with their gradients.
+//!
+//! A plane is one channel of one image; all planes are pooled alike and in parallel. Definitions are PyTorch's: padding
+//! is −∞ for the maximum and counts as zeros for the average (`count_include_pad = true`); the output length is
+//! ⌊(length + 2·padding − kernel) / stride⌋ + 1. The first of equal maxima wins, a NaN wins over everything.
+
+use crate::elem::Real;
+use crate::par;
+use crate::stamp::stamp;
+
+/// The geometry of a pooling: `planes` of `height × width`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool2d {
+    /// Batch times channels.
+    pub planes: usize,
+    /// Rows of the input.
+    pub height: usize,
+    /// Columns of the input.
+    pub width: usize,
+    /// Rows and columns of a window.
+    pub kernel: [usize; 2],
+    /// Step between windows.
+    pub stride: [usize; 2],
+    /// Rows and columns of padding on each side.
+    pub padding: [usize; 2],
+}
+
+impl Pool2d {
+    /// Rows and columns of the output.
+    pub fn output(&self) -> [usize; 2] {
+        let [h, w] = [self.height, self.width];
+        let length = |n: usize, axis: usize| {
+            (n + 2 * self.padding[axis]).checked_sub(self.kernel[axis]).map_or(0, |free| free / self.stride[axis] + 1)
+        };
+        [length(h, 0), length(w, 1)]
+    }
+
+    /// Says what is wrong with the geometry: an empty kernel, a stride of 0, a padding over half of the kernel (a window
+    /// could lie in it entirely), or a kernel larger than the padded input.
+    pub fn validate(&self) -> Result<(), String> {
+        for (axis, length) in [self.height, self.width].into_iter().enumerate() {
+            let (kernel, stride, padding) = (self.kernel[axis], self.stride[axis], self.padding[axis]);
+            if kernel == 0 || stride == 0 {
+                return Err(format!("kernel {:?} and stride {:?} must be positive", self.kernel, self.stride));
+            }
+            if 2 * padding > kernel {
+                return Err(format!("padding {:?} is more than half of kernel {:?}", self.padding, self.kernel));
+            }
+            if kernel > length + 2 * padding {
+                return Err(format!("kernel {kernel} is larger than the padded input {}", length + 2 * padding));
+            }
+        }
+        Ok(())
+    }
+
+    fn input_plane(&self) -> usize {
+        self.height * self.width
+    }
+
+    fn output_plane(&self) -> usize {
+        let [oh, ow] = self.output();
+        oh * ow
+    }
+
+    /// Checks geometry and lengths once, at the door.
+    fn check(&self, kernel: &str, input: usize, output: usize) {
+        if let Err(error) = self.validate() {
+            panic!("{kernel}: {error}");
+        }
+        let (i, o) = (self.planes * self.input_plane(), self.planes * self.output_plane());
+        assert_eq!((input, output), (i, o), "{kernel}: lengths of input and output for {self:?}");
+    }
+
+    /// The part of window `at` along `axis` that lies in the input.
+    #[inline]
+    fn window(&self, axis: usize, at: usize) -> std::ops::Range<usize> {
+        let length = if axis == 0 { self.height } else { self.width };
+        let start = at * self.stride[axis];
+        let end = (start + self.kernel[axis]).saturating_sub(self.padding[axis]).min(length);
+        start.saturating_sub(self.padding[axis]).min(end)..end
+    }
+}
+
+stamp! {
+    Pools: Real = [f32, f64];
+    /// The maximum of each window, and where it lies: `index` is row × width + column in its plane.
+    ///
+    /// # Panics
+    /// If the geometry is invalid or a length does not fit.
+    pub fn max(shape: &Pool2d, x: &[T], out: &mut [T], index: &mut [i64]) = max_any;
+    /// The gradient of [`max`]: each window's gradient goes to the element that won.
+    ///
+    /// # Panics
+    /// If the geometry is invalid or a length does not fit.
+    pub fn max_grad(shape: &Pool2d, index: &[i64], g: &[T], dx: &mut [T]) = max_grad_any;
+    /// The mean of each window, zeros of the padding included.
+    ///
+    /// # Panics
+    /// If the geometry is invalid or a length does not fit.
+    pub fn avg(shape: &Pool2d, x: &[T], out: &mut [T]) = avg_any;
+    /// The gradient of [`avg`].
+    ///
+    /// # Panics
+    /// If the geometry is invalid or a length does not fit.
+    pub fn avg_grad(shape: &Pool2d, g: &[T], dx: &mut [T]) = avg_grad_any;
+    /// Repeats every element `scale` times in both directions.
+    ///
+    /// # Panics
+    /// If a length does not fit.
+    pub fn upsample_nearest(planes: usize, height: usize, width: usize, scale: usize, x: &[T], out: &mut [T]) = upsample_any;
+    /// The gradient of [`upsample_nearest`]: sums over `scale × scale` squares.
+    ///
+    /// # Panics
+    /// If a length does not fit.
+    pub fn upsample_nearest_grad(planes: usize, height: usize, width: usize, scale: usize, g: &[T], dx: &mut [T]) = upsample_grad_any;
+}
+
+/// Elements about which one thread handles at a time.
+const GRAIN: usize = 1 << 14;
+
+/// Calls `f(plane, chunk)` for every plane of `plane` elements of `out`, several planes a block.
+fn for_planes<T: Send>(out: &mut [T], plane: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    if out.is_empty() {
+        return;
+    }
+    let planes = GRAIN.div_ceil(plane);
+    par::chunks_mut(out, planes * plane, |block, part| {
+        part.chunks_exact_mut(plane).enumerate().for_each(|(i, chunk)| f(block * planes + i, chunk));
+    });
+}
+
+fn max_any<T: Real>(shape: &Pool2d, x: &[T], out: &mut [T], index: &mut [i64]) {
+    shape.check("pool::max", x.len(), out.len());
+    assert_eq!(index.len(), out.len(), "pool::max: index and out differ in length");
+    let (plane, width) = (shape.input_plane(), shape.width);
+    let [oh, ow] = shape.output();
+    for_planes(index, oh * ow, |p, index| {
+        let x = &x[p * plane..][..plane];
+        for (i, index) in index.chunks_exact_mut(ow).enumerate() {
+            let rows = shape.window(0, i);
+            for (j, index) in index.iter_mut().enumerate() {
+                let cols = shape.window(1, j);
+                let mut best = (T::NEG_INFINITY, rows.start * width + cols.start);
+                for row in rows.clone() {
+                    for (col, &v) in cols.clone().zip(&x[row * width + cols.start..]) {
+                        if v > best.0 || v.is_nan() {
+                            best = (v, row * width + col);
+                        }
+                    }
+                }
+                *index = best.1 as i64;
+            }
+        }
+    });
+    for_planes(out, oh * ow, |p, out| {
+        let x = &x[p * plane..][..plane];
+        out.iter_mut().zip(&index[p * oh * ow..]).for_each(|(out, &i)| *out = x[i as usize]);
+    });
+}
+
+fn max_grad_any<T: Real>(shape: &Pool2d, index: &[i64], g: &[T], dx: &mut [T]) {
+    shape.check("pool::max_grad", dx.len(), g.len());
+    assert_eq!(index.len(), g.len(), "pool::max_grad: index and g differ in length");
+    let outputs = shape.output_plane();
+    for_planes(dx, shape.input_plane(), |p, dx| {
+        dx.fill(T::ZERO);
+        let part = p * outputs..(p + 1) * outputs;
+        g[part.clone()].iter().zip(&index[part]).for_each(|(&g, &i)| dx[i as usize] += g);
+    });
+}
+
+fn avg_any<T: Real>(shape: &Pool2d, x: &[T], out: &mut [T]) {
+    shape.check("pool::avg", x.len(), out.len());
+    let (plane, width) = (shape.input_plane(), shape.width);
+    let [oh, ow] = shape.output();
+    let scale = T::ONE / T::from_f64((shape.kernel[0] * shape.kernel[1]) as f64);
+    for_planes(out, oh * ow, |p, out| {
+        let x = &x[p * plane..][..plane];
+        for (i, out) in out.chunks_exact_mut(ow).enumerate() {
+            for (j, out) in out.iter_mut().enumerate() {
+                let cols = shape.window(1, j);
+                let rows = shape.window(0, i);
+                *out = rows.map(|row| x[row * width..][cols.clone()].iter().copied().sum::<T>()).sum::<T>() * scale;
+            }
+        }
+    });
+}
+
+fn avg_grad_any<T: Real>(shape: &Pool2d, g: &[T], dx: &mut [T]) {
+    shape.check("pool::avg_grad", dx.len(), g.len());
+    let width = shape.width;
+    let [oh, ow] = shape.output();
+    let scale = T::ONE / T::from_f64((shape.kernel[0] * shape.kernel[1]) as f64);
+    for_planes(dx, shape.input_plane(), |p, dx| {
+        dx.fill(T::ZERO);
+        for (i, g) in g[p * oh * ow..][..oh * ow].chunks_exact(ow).enumerate() {
+            for (j, &g) in g.iter().enumerate() {
+                for row in shape.window(0, i) {
+                    dx[row * width..][shape.window(1, j)].iter_mut().for_each(|d| *d += g * scale);
+                }
+            }
+        }
+    });
+}
+
+fn upsample_any<T: Real>(planes: usize, height: usize, width: usize, scale: usize, x: &[T], out: &mut [T]) {
+    let plane = height * width;
+    assert_eq!(x.len(), planes * plane, "pool::upsample_nearest: x is not [{planes}, {height}, {width}]");
+    assert_eq!(out.len(), x.len() * scale * scale, "pool::upsample_nearest: out is not {scale}² times as long");
+    for_planes(out, plane * scale * scale, |p, out| {
+        let x = x[p * plane..][..plane].chunks_exact(width);
+        for (x, rows) in x.zip(out.chunks_exact_mut(width * scale * scale)) {
+            let (first, rest) = rows.split_at_mut(width * scale);
+            first.chunks_exact_mut(scale).zip(x).for_each(|(out, &x)| out.fill(x));
+            rest.chunks_exact_mut(width * scale).for_each(|row| row.copy_from_slice(first));
+        }
+    });
+}
+
+fn upsample_grad_any<T: Real>(planes: usize, height: usize, width: usize, scale: usize, g: &[T], dx: &mut [T]) {
+    let plane = height * width;
+    assert_eq!(dx.len(), planes * plane, "pool::upsample_nearest_grad: dx is not [{planes}, {height}, {width}]");
+    assert_eq!(g.len(), dx.len() * scale * scale, "pool::upsample_nearest_grad: g is not {scale}² times as long");
+    if scale == 0 {
+        return dx.fill(T::ZERO);
+    }
+    for_planes(dx, plane, |p, dx| {
+        dx.fill(T::ZERO);
+        let g = g[p * plane * scale * scale..].chunks_exact(width * scale * scale);
+        for (dx, rows) in dx.chunks_exact_mut(width).zip(g) {
+            for row in rows.chunks_exact(width * scale) {
+                dx.iter_mut().zip(row.chunks_exact(scale)).for_each(|(d, g)| *d += g.iter().copied().sum::<T>());
+            }
+        }
+    });
+}

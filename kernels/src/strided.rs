@@ -1,0 +1,175 @@
+//! Copies between strided views and contiguous slices.
+//!
+//! A view is a slice, an offset and one stride a dimension; 0 repeats an element (broadcasting). Before any loop runs,
+//! dimensions of length 1 are dropped and neighbours that lie contiguously are merged, so that what remains is short:
+//! runs, repetitions, or a transpose, which goes in square tiles so that both sides use whole cache lines.
+
+use crate::elem::{Elem, Real};
+use crate::par;
+use crate::stamp::stamp;
+
+/// A strided view, used together with a shape.
+#[derive(Clone, Copy, Debug)]
+pub struct Strided<'a, T> {
+    /// The elements that the view may touch.
+    pub data: &'a [T],
+    /// Where element (0, …, 0) lies.
+    pub offset: usize,
+    /// The distance in `data` between neighbours along each dimension.
+    pub strides: &'a [usize],
+}
+
+stamp! {
+    Copies: Elem = [f32, f64, i64, bool];
+    /// Gathers the view `src` of that shape into `out`, row-major.
+    ///
+    /// # Panics
+    /// If the ranks differ, `out` has another length, or the view leaves its data.
+    pub fn copy(src: Strided<'_, T>, shape: &[usize], out: &mut [T]) = copy_any;
+}
+
+stamp! {
+    ScatterAdds: Real = [f32, f64];
+    /// Adds the row-major `src` to the view of `dst` with that shape, offset and strides. No two elements of the view may
+    /// be one (no stride 0).
+    ///
+    /// # Panics
+    /// If the ranks differ, `src` has another length, or the view leaves `dst`.
+    pub fn scatter_add(src: &[T], shape: &[usize], dst: &mut [T], offset: usize, strides: &[usize]) = scatter_add_any;
+}
+
+/// Elements below which one thread copies alone, and about which each block of a larger copy has.
+const GRAIN: usize = 1 << 15;
+/// Side of a transpose tile: 16 f32 fill a cache line.
+const TILE: usize = 16;
+
+/// One dimension that is left after merging.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Dim {
+    len: usize,
+    stride: usize,
+}
+
+/// Drops dimensions of length 1 and merges those that lie contiguously; at least one dimension remains.
+fn collapse(shape: &[usize], strides: &[usize]) -> Vec<Dim> {
+    let mut dims: Vec<Dim> = Vec::with_capacity(shape.len().max(1));
+    for (&len, &stride) in shape.iter().zip(strides).filter(|(len, _)| **len != 1) {
+        match dims.last_mut() {
+            Some(last) if last.stride == len * stride => *last = Dim { len: last.len * len, stride },
+            _ => dims.push(Dim { len, stride }),
+        }
+    }
+    if dims.is_empty() {
+        dims.push(Dim { len: 1, stride: 1 });
+    }
+    dims
+}
+
+/// Checks a view once, at the door: its rank, the length of the contiguous side, its last element.
+fn check(kernel: &str, shape: &[usize], strides: &[usize], contiguous: usize, offset: usize, data: usize) {
+    assert_eq!(shape.len(), strides.len(), "{kernel}: shape {shape:?} and strides {strides:?} differ in rank");
+    let len: usize = shape.iter().product();
+    assert_eq!(contiguous, len, "{kernel}: the contiguous side has {contiguous} elements, shape {shape:?} has {len}");
+    if len > 0 {
+        let last = offset + shape.iter().zip(strides).map(|(n, s)| (n - 1) * s).sum::<usize>();
+        assert!(last < data, "{kernel}: a view of shape {shape:?} reaches element {last} of {data}");
+    }
+}
+
+fn copy_any<T: Elem>(src: Strided<'_, T>, shape: &[usize], out: &mut [T]) {
+    check("strided::copy", shape, src.strides, out.len(), src.offset, src.data.len());
+    if out.is_empty() {
+        return;
+    }
+    let dims = collapse(shape, src.strides);
+    let data = &src.data[src.offset..];
+    let row = out.len() / dims[0].len;
+    if out.len() <= 2 * GRAIN || dims[0].len < 2 {
+        return copy_block(data, &dims, out);
+    }
+    // Whole tiles of the first dimension, about GRAIN elements a block.
+    let rows = GRAIN.div_ceil(row).next_multiple_of(TILE).min(dims[0].len.div_ceil(2));
+    par::chunks_mut(out, rows * row, |i, part| {
+        let mut dims = dims.clone();
+        let first = i * rows * dims[0].stride;
+        dims[0].len = part.len() / row;
+        copy_block(&data[first..], &dims, part);
+    });
+}
+
+/// Copies the view of `data` with dimensions `dims` into `out`.
+fn copy_block<T: Elem>(data: &[T], dims: &[Dim], out: &mut [T]) {
+    match *dims {
+        [Dim { stride: 1, .. }] => out.copy_from_slice(&data[..out.len()]),
+        [Dim { stride: 0, .. }] => out.fill(data[0]),
+        [Dim { stride, .. }] => out.iter_mut().zip(data.iter().step_by(stride)).for_each(|(o, &x)| *o = x),
+        [Dim { stride: 1, len: rows }, Dim { stride, len: cols }] if stride > 1 => {
+            transpose(data, rows, cols, stride, out);
+        }
+        [first, ..] => {
+            let row = out.len() / first.len;
+            for (i, part) in out.chunks_exact_mut(row).enumerate() {
+                copy_block(&data[i * first.stride..], &dims[1..], part);
+            }
+        }
+        [] => unreachable!("collapse leaves a dimension"),
+    }
+}
+
+/// `out[i, j] = data[i + j·stride]`, tile by tile.
+fn transpose<T: Elem>(data: &[T], rows: usize, cols: usize, stride: usize, out: &mut [T]) {
+    for i0 in (0..rows).step_by(TILE) {
+        let height = TILE.min(rows - i0);
+        for j0 in (0..cols).step_by(TILE) {
+            let width = TILE.min(cols - j0);
+            if (height, width) == (TILE, TILE) {
+                full_tile(&data[i0 + j0 * stride..], stride, &mut out[i0 * cols + j0..], cols);
+                continue;
+            }
+            for i in i0..i0 + height {
+                for j in j0..j0 + width {
+                    out[i * cols + j] = data[i + j * stride];
+                }
+            }
+        }
+    }
+}
+
+/// One whole tile through a local array, which the compiler keeps free of bounds checks.
+#[inline]
+fn full_tile<T: Elem>(data: &[T], stride: usize, out: &mut [T], cols: usize) {
+    let mut tile = [[T::default(); TILE]; TILE];
+    for (j, line) in tile.iter_mut().enumerate() {
+        line.copy_from_slice(&data[j * stride..j * stride + TILE]);
+    }
+    for i in 0..TILE {
+        let line: &mut [T; TILE] = (&mut out[i * cols..i * cols + TILE]).try_into().expect("a slice of TILE elements");
+        for (o, column) in line.iter_mut().zip(&tile) {
+            *o = column[i];
+        }
+    }
+}
+
+fn scatter_add_any<T: Real>(src: &[T], shape: &[usize], dst: &mut [T], offset: usize, strides: &[usize]) {
+    check("strided::scatter_add", shape, strides, src.len(), offset, dst.len());
+    let aliased = shape.iter().zip(strides).any(|(&n, &s)| n > 1 && s == 0);
+    assert!(!aliased, "strided::scatter_add: shape {shape:?} with strides {strides:?} adds to one element twice");
+    if !src.is_empty() {
+        add_block(src, &collapse(shape, strides), &mut dst[offset..]);
+    }
+}
+
+/// Adds `src` to the view of `dst` with dimensions `dims`.
+fn add_block<T: Real>(src: &[T], dims: &[Dim], dst: &mut [T]) {
+    match *dims {
+        [Dim { stride: 1, .. }] => dst.iter_mut().zip(src).for_each(|(d, &s)| *d += s),
+        [Dim { stride, .. }] => dst.iter_mut().step_by(stride).zip(src).for_each(|(d, &s)| *d += s),
+        [first, ..] => {
+            let row = src.len() / first.len;
+            for (i, part) in src.chunks_exact(row).enumerate() {
+                add_block(part, &dims[1..], &mut dst[i * first.stride..]);
+            }
+        }
+        [] => unreachable!("collapse leaves a dimension"),
+    }
+}
