@@ -1,1 +1,36 @@
-//! Tensors and gradients of any order for Étude.
+//! Tensors and gradients of any order, on the CPU.
+//!
+//! A [`Tensor`] is a cheap handle on shared, immutable storage with a strided layout. Operations on tracked tensors build
+//! an implicit graph of nodes; [`Tensor::backward`] consumes the loss and returns the gradients as a value,
+//! [`grad`] borrows it and can record the gradients themselves, so that they can be differentiated again.
+//!
+//! ```
+//! use etude_autograd::{grad, CreateGraph, Tensor};
+//!
+//! let x = Tensor::from_slice(&[1.0f64, 2.0, 3.0], [3]).requires_grad();
+//! let y = (&x * &x * &x).sum();                         // Σ x³
+//! let [dy] = grad(&y, [&x], CreateGraph::Yes);          // 3 x²
+//! let d2 = dy.sum().backward();                         // 6 x
+//! assert_eq!(d2.get(&x).expect("x is a leaf").to_vec(), [6.0, 12.0, 18.0]);
+//! ```
+//!
+//! Invariants: derivative rules contain only tensor operations, so every derivative can be differentiated again; integer
+//! and boolean tensors have no place for a graph node, so indices and masks cannot be differentiated by mistake; wrong
+//! shapes panic and name the op, both shapes and the axis.
+#![forbid(unsafe_code)]
+
+mod backward;
+mod dtype;
+mod layout;
+mod mode;
+mod node;
+pub mod ops;
+mod tensor;
+
+pub use backward::{CreateGraph, Grads, grad, grad_with};
+pub use dtype::{Dtype, Float};
+pub use layout::{Shape, ShapeError};
+pub use mode::{is_grad_enabled, no_grad};
+pub use node::{LeafId, Op, Saves, Vjp};
+pub use ops::conv::Conv2dArgs;
+pub use tensor::{Tensor, cow_copies};

@@ -1,0 +1,210 @@
+//! The graph: nodes, the operations they stand for, and what they keep for the backward pass.
+//!
+//! A node points to the nodes of its inputs and never to its own output, so the graph has no cycles and no weak
+//! pointers. Ids grow with creation: descending ids are a reverse topological order.
+//!
+//! Invariants: saved values carry no node of their own (links live in [`Node::edges`] alone), so dropping a graph is
+//! iterative however long the chain; an output that is saved gets its link back from the node that the pass holds.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use smallvec::SmallVec;
+
+use crate::dtype::Float;
+use crate::layout::Shape;
+use crate::mode::is_grad_enabled;
+use crate::tensor::Tensor;
+
+/// The identity of a leaf: what gradients are keyed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LeafId(pub(crate) u64);
+
+/// Which values an operation needs in its backward pass. Everything else is freed as soon as the program drops it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Saves {
+    inputs: u32,
+    output: bool,
+}
+
+impl Saves {
+    /// Nothing: linear operations.
+    pub const NOTHING: Saves = Saves { inputs: 0, output: false };
+    /// Every input.
+    pub const INPUTS: Saves = Saves { inputs: u32::MAX, output: false };
+    /// The output.
+    pub const OUTPUT: Saves = Saves { inputs: 0, output: true };
+    /// Input `i` alone.
+    pub const fn input(i: u32) -> Saves {
+        Saves { inputs: 1 << i, output: false }
+    }
+}
+
+/// A differentiable operation, as it stands in the graph.
+///
+/// This is also how a user writes one: compute the value with ordinary code, then hand it to [`Tensor::record`] with a
+/// type that implements this trait. What the operation needs besides its inputs and output (indices, masks, attributes)
+/// are fields of that type.
+pub trait Op<T: Float>: Send + Sync + 'static {
+    /// The name in messages, profiles and the op table.
+    fn name(&self) -> &'static str;
+
+    /// Which values [`Op::vjp`] and [`Op::composite`] will ask for.
+    fn saves(&self) -> Saves {
+        Saves::INPUTS
+    }
+
+    /// Whether inputs were broadcast to the output's shape. The engine then sums each gradient back to its input's shape:
+    /// the one place where broadcasting is undone.
+    fn broadcasts(&self) -> bool {
+        false
+    }
+
+    /// The gradients of the inputs, given `g`, the gradient of the output: vᵀJ for every input.
+    ///
+    /// Written in tensor operations it can be differentiated again. It may use a fused kernel when
+    /// [`Vjp::create_graph`] is false, or always when [`Op::composite`] is given.
+    fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>>;
+
+    /// The same value from simpler tensor operations: the twin whose rule is used when the gradient itself must be
+    /// differentiable. Needs all inputs saved.
+    fn composite(&self, _inputs: &[Tensor<T>]) -> Option<Tensor<T>> {
+        None
+    }
+}
+
+/// What a derivative rule can see.
+pub struct Vjp<'a, T: Float> {
+    pub(crate) node: &'a Arc<Node<T>>,
+    pub(crate) saved: &'a Saved<T>,
+    pub(crate) wanted: &'a [bool],
+    pub(crate) create_graph: bool,
+}
+
+impl<T: Float> Vjp<'_, T> {
+    /// Input `i`, tied to the graph again.
+    ///
+    /// # Panics
+    /// If [`Op::saves`] did not declare it.
+    pub fn input(&self, i: usize) -> Tensor<T> {
+        match self.saved.inputs.get(i) {
+            Some(Some(x)) => x.with_link(self.node.edges[i].node.clone()),
+            _ => panic!("{}: its rule asks for input {i}, which it does not save", self.node.name()),
+        }
+    }
+
+    /// The output, tied to the graph again.
+    ///
+    /// # Panics
+    /// If [`Op::saves`] did not declare it.
+    pub fn output(&self) -> Tensor<T> {
+        match &self.saved.output {
+            Some(y) => y.with_link(Some(self.node.clone())),
+            None => panic!("{}: its rule asks for the output, which it does not save", self.node.name()),
+        }
+    }
+
+    /// The shape of input `i`, saved or not.
+    pub fn input_shape(&self, i: usize) -> &[usize] {
+        &self.node.edges[i].shape
+    }
+
+    /// Whether there is an input `i`: some operations take an optional one.
+    pub fn has_input(&self, i: usize) -> bool {
+        i < self.node.edges.len()
+    }
+
+    /// Whether the gradient of input `i` is asked for; a rule may return `None` otherwise.
+    pub fn needs(&self, i: usize) -> bool {
+        self.wanted[i]
+    }
+
+    /// Whether the rule itself is being recorded, and must consist of tensor operations.
+    pub fn create_graph(&self) -> bool {
+        self.create_graph
+    }
+
+    /// `f()` if the gradient of input `i` is asked for.
+    pub fn when(&self, i: usize, f: impl FnOnce() -> Tensor<T>) -> Option<Tensor<T>> {
+        self.needs(i).then(f)
+    }
+}
+
+/// The values kept for the backward pass, without links.
+#[derive(Clone)]
+pub(crate) struct Saved<T: Float> {
+    pub inputs: SmallVec<[Option<Tensor<T>>; 3]>,
+    pub output: Option<Tensor<T>>,
+}
+
+/// A link to an input.
+pub(crate) struct Edge<T: Float> {
+    pub node: Option<Arc<Node<T>>>,
+    pub shape: Shape,
+}
+
+/// An operation that was recorded, or a leaf.
+#[doc(hidden)]
+pub struct Node<T: Float> {
+    pub(crate) id: u64,
+    /// `None` for a leaf.
+    pub(crate) op: Option<Box<dyn Op<T>>>,
+    pub(crate) edges: SmallVec<[Edge<T>; 2]>,
+    /// `None` once a backward pass has taken it: the graph is freed.
+    pub(crate) saved: Mutex<Option<Saved<T>>>,
+}
+
+fn next_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl<T: Float> Node<T> {
+    pub(crate) fn leaf() -> Arc<Self> {
+        Arc::new(Node { id: next_id(), op: None, edges: SmallVec::new(), saved: Mutex::new(None) })
+    }
+
+    pub(crate) fn is_leaf(&self) -> bool {
+        self.op.is_none()
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.op.as_ref().map_or("leaf", |op| op.name())
+    }
+}
+
+impl<T: Float> Drop for Node<T> {
+    fn drop(&mut self) {
+        // Iterative: a recurrent net of a million steps must not overflow the stack.
+        let mut rest: Vec<Arc<Node<T>>> = self.edges.drain(..).filter_map(|edge| edge.node).collect();
+        while let Some(node) = rest.pop() {
+            if let Some(mut last) = Arc::into_inner(node) {
+                rest.extend(last.edges.drain(..).filter_map(|edge| edge.node));
+            }
+        }
+    }
+}
+
+impl<T: Float> Tensor<T> {
+    /// Ties `value` to the graph as the result of `op` on `inputs`, if recording is on and any input is tracked.
+    ///
+    /// The public way to write an operation of one's own: see [`Op`].
+    pub fn record(op: impl Op<T>, inputs: &[&Tensor<T>], value: Tensor<T>) -> Tensor<T> {
+        if !is_grad_enabled() || inputs.iter().all(|x| x.link().is_none()) {
+            return value;
+        }
+        let saves = op.saves();
+        let saved = Saved {
+            inputs: inputs
+                .iter()
+                .enumerate()
+                .map(|(i, x)| (saves.inputs.checked_shr(i as u32).unwrap_or(0) & 1 == 1).then(|| x.detach()))
+                .collect(),
+            output: saves.output.then(|| value.detach()),
+        };
+        let edges =
+            inputs.iter().map(|x| Edge { node: x.link().clone(), shape: Shape::from_slice(x.shape()) }).collect();
+        let node = Node { id: next_id(), op: Some(Box::new(op)), edges, saved: Mutex::new(Some(saved)) };
+        value.with_link(Some(Arc::new(node)))
+    }
+}

@@ -1,0 +1,190 @@
+//! Convolutions in two dimensions: three operations closed under differentiation.
+//!
+//! y = x ⋆ w is bilinear; so are its adjoints dx = 𝓘(g, w) and dw = 𝓦(x, g). The derivative of each of the three is
+//! again one of the three, so one rule serves every order. The transposed convolution is 𝓘 as a forward operation
+//! (Dumoulin & Visin 2016, arXiv:1603.07285, ch. 4).
+
+use etude_kernels::Buf;
+use etude_kernels::conv as kernel;
+
+use crate::dtype::Float;
+use crate::node::{Op, Vjp};
+use crate::tensor::Tensor;
+
+/// How a convolution moves over its input. Height first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conv2dArgs {
+    /// Steps between neighbouring outputs.
+    pub stride: [usize; 2],
+    /// Zeros on each side.
+    pub padding: [usize; 2],
+    /// Steps between neighbouring taps.
+    pub dilation: [usize; 2],
+    /// Independent groups of channels.
+    pub groups: usize,
+}
+
+impl Default for Conv2dArgs {
+    fn default() -> Self {
+        Conv2dArgs { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 }
+    }
+}
+
+impl Conv2dArgs {
+    /// Equal stride and padding on both axes.
+    pub fn new(stride: usize, padding: usize) -> Self {
+        Conv2dArgs { stride: [stride; 2], padding: [padding; 2], ..Default::default() }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    /// (x, w) → y
+    Forward,
+    /// (g, w) → dx
+    GradInput,
+    /// (x, g) → dw
+    GradWeight,
+}
+
+struct Conv {
+    kind: Kind,
+    shape: kernel::Conv2d,
+}
+
+impl Conv {
+    fn apply<T: Float>(kind: Kind, shape: kernel::Conv2d, a: &Tensor<T>, b: &Tensor<T>) -> Tensor<T> {
+        let s = &shape;
+        let [out_h, out_w] = s.output();
+        let dims = match kind {
+            Kind::Forward => [s.batch, s.out_channels, out_h, out_w],
+            Kind::GradInput => [s.batch, s.in_channels, s.height, s.width],
+            Kind::GradWeight => [s.out_channels, s.in_channels / s.groups, s.kernel[0], s.kernel[1]],
+        };
+        let mut out = Buf::scratch(dims.iter().product());
+        match kind {
+            Kind::Forward => kernel::forward(s, &a.data(), &b.data(), None, &mut out),
+            Kind::GradInput => kernel::grad_input(s, &b.data(), &a.data(), &mut out),
+            Kind::GradWeight => kernel::grad_weight(s, &a.data(), &b.data(), &mut out),
+        }
+        Tensor::record(Conv { kind, shape }, &[a, b], Tensor::from_buf(out, &dims))
+    }
+}
+
+impl<T: Float> Op<T> for Conv {
+    fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::Forward => "conv2d",
+            Kind::GradInput => "conv2d_grad_input",
+            Kind::GradWeight => "conv2d_grad_weight",
+        }
+    }
+    fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
+        use Kind::*;
+        let to = |kind, a: &Tensor<T>, b: &Tensor<T>| Conv::apply(kind, self.shape, a, b);
+        match self.kind {
+            // y(x, w): dx = 𝓘(g, w), dw = 𝓦(x, g)
+            Forward => {
+                vec![cx.when(0, || to(GradInput, g, &cx.input(1))), cx.when(1, || to(GradWeight, &cx.input(0), g))]
+            }
+            // dx(g₀, w): the adjoint in g₀ is y(g, w), in w it is 𝓦(g, g₀)
+            GradInput => {
+                vec![cx.when(0, || to(Forward, g, &cx.input(1))), cx.when(1, || to(GradWeight, g, &cx.input(0)))]
+            }
+            // dw(x, g₀): the adjoint in x is 𝓘(g₀, g), in g₀ it is y(x, g)
+            GradWeight => {
+                vec![cx.when(0, || to(GradInput, &cx.input(1), g)), cx.when(1, || to(Forward, &cx.input(0), g))]
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn check_bias<T: Float>(op: &str, b: &Tensor<T>, channels: usize) -> Tensor<T> {
+    assert!(b.shape() == [channels], "{op}: the bias has shape {:?}, expected [{channels}]", b.shape());
+    b.reshape([1, channels, 1, 1])
+}
+
+impl<T: Float> Tensor<T> {
+    /// The convolution (cross-correlation) of `[n, in, h, w]` with `w` as `[out, in/groups, kh, kw]`, plus `b` as `[out]`.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn conv2d(&self, w: &Tensor<T>, b: Option<&Tensor<T>>, args: Conv2dArgs) -> Self {
+        let (x, k) = (self.shape(), w.shape());
+        assert!(x.len() == 4 && k.len() == 4, "conv2d: x {x:?} and w {k:?} need four axes");
+        let fits = args.groups > 0 && x[1] == k[1] * args.groups && k[0] % args.groups == 0;
+        assert!(fits, "conv2d: channels differ: x {x:?}, w {k:?} in {} groups", args.groups);
+        let shape = kernel::Conv2d {
+            batch: x[0],
+            in_channels: x[1],
+            height: x[2],
+            width: x[3],
+            out_channels: k[0],
+            kernel: [k[2], k[3]],
+            stride: args.stride,
+            padding: args.padding,
+            dilation: args.dilation,
+            groups: args.groups,
+        };
+        shape.validate().unwrap_or_else(|error| panic!("conv2d: x {x:?}, w {k:?}: {error}"));
+        let y = Conv::apply(Kind::Forward, shape, self, w);
+        match b {
+            Some(b) => y + check_bias("conv2d", b, k[0]),
+            None => y,
+        }
+    }
+
+    /// The transposed convolution of `[n, in, h, w]` with `w` as `[in, out/groups, kh, kw]`, plus `b` as `[out]`: the
+    /// adjoint of a convolution with the same arguments. The output has (h − 1)·stride − 2·padding + dilation·(kh − 1) + 1
+    /// + output_padding rows.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn conv_transpose2d(
+        &self,
+        w: &Tensor<T>,
+        b: Option<&Tensor<T>>,
+        args: Conv2dArgs,
+        output_padding: [usize; 2],
+    ) -> Self {
+        let (x, k) = (self.shape(), w.shape());
+        assert!(x.len() == 4 && k.len() == 4, "conv_transpose2d: x {x:?} and w {k:?} need four axes");
+        let fits = args.groups > 0 && x[1] == k[0] && k[0] % args.groups == 0;
+        assert!(fits, "conv_transpose2d: channels differ: x {x:?}, w {k:?} in {} groups", args.groups);
+        let size = |i: usize| {
+            let (n, taps) = (x[2 + i], k[2 + i]);
+            let extended =
+                (n.max(1) - 1) * args.stride[i] + args.dilation[i] * (taps.max(1) - 1) + 1 + output_padding[i];
+            let fits = n > 0
+                && taps > 0
+                && extended > 2 * args.padding[i]
+                && output_padding[i] < args.stride[i].max(args.dilation[i]);
+            assert!(
+                fits,
+                "conv_transpose2d: x {x:?}, w {k:?}: {args:?} with output padding {output_padding:?} leaves nothing"
+            );
+            extended - 2 * args.padding[i]
+        };
+        let shape = kernel::Conv2d {
+            batch: x[0],
+            in_channels: k[1] * args.groups,
+            height: size(0),
+            width: size(1),
+            out_channels: x[1],
+            kernel: [k[2], k[3]],
+            stride: args.stride,
+            padding: args.padding,
+            dilation: args.dilation,
+            groups: args.groups,
+        };
+        shape.validate().unwrap_or_else(|error| panic!("conv_transpose2d: x {x:?}, w {k:?}: {error}"));
+        let y = Conv::apply(Kind::GradInput, shape, self, w);
+        match b {
+            Some(b) => y + check_bias("conv_transpose2d", b, k[1] * args.groups),
+            None => y,
+        }
+    }
+}

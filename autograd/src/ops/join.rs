@@ -1,0 +1,90 @@
+//! Joining tensors.
+
+use etude_kernels::Buf;
+
+use super::{around, check_axis, with_dim};
+use crate::dtype::{Dtype, Float};
+use crate::node::{Op, Saves, Vjp};
+use crate::tensor::Tensor;
+
+struct Concat {
+    axis: usize,
+}
+
+impl<T: Float> Op<T> for Concat {
+    fn name(&self) -> &'static str {
+        "concat"
+    }
+    fn saves(&self) -> Saves {
+        Saves::NOTHING
+    }
+    fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
+        let mut start = 0;
+        let mut grads = Vec::new();
+        while cx.has_input(grads.len()) {
+            let i = grads.len();
+            let len = cx.input_shape(i)[self.axis];
+            grads.push(cx.when(i, || g.narrow(self.axis, start, len)));
+            start += len;
+        }
+        grads
+    }
+}
+
+#[track_caller]
+fn joined<T: Dtype>(parts: &[&Tensor<T>], axis: usize) -> Tensor<T> {
+    let first = parts.first().expect("concat: no tensors were given").shape();
+    check_axis("concat", axis, first);
+    for part in parts {
+        let same = part.rank() == first.len() && (0..first.len()).all(|i| i == axis || part.shape()[i] == first[i]);
+        assert!(same, "concat: {:?} differs from {first:?} outside axis {axis}", part.shape());
+    }
+    let total = parts.iter().map(|part| part.shape()[axis]).sum();
+    let shape = with_dim(first, axis, total);
+    let (outer, _, inner) = around(&shape, axis);
+    let mut out = Buf::scratch(outer * total * inner);
+    let mut start = 0;
+    for part in parts {
+        let width = part.shape()[axis] * inner;
+        if width > 0 {
+            let data = part.data();
+            for (row, from) in out.chunks_exact_mut(total * inner).zip(data.chunks_exact(width)) {
+                row[start..start + width].copy_from_slice(from);
+            }
+        }
+        start += width;
+    }
+    Tensor::from_buf(out, &shape)
+}
+
+impl<T: Float> Tensor<T> {
+    /// The tensors one after another along `axis`.
+    ///
+    /// # Panics
+    /// If there are none, or they differ outside `axis`.
+    #[track_caller]
+    pub fn concat(parts: &[&Tensor<T>], axis: usize) -> Self {
+        Tensor::record(Concat { axis }, parts, joined(parts, axis))
+    }
+
+    /// The tensors side by side along a new axis before `axis`.
+    ///
+    /// # Panics
+    /// If there are none, or their shapes differ.
+    #[track_caller]
+    pub fn stack(parts: &[&Tensor<T>], axis: usize) -> Self {
+        let with_axis: Vec<Tensor<T>> = parts.iter().map(|part| part.unsqueeze(axis)).collect();
+        Tensor::concat(&with_axis.iter().collect::<Vec<_>>(), axis)
+    }
+}
+
+impl Tensor<i64> {
+    /// The tensors one after another along `axis`.
+    ///
+    /// # Panics
+    /// If there are none, or they differ outside `axis`.
+    #[track_caller]
+    pub fn concat_ids(parts: &[&Tensor<i64>], axis: usize) -> Self {
+        joined(parts, axis)
+    }
+}

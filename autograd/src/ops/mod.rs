@@ -1,0 +1,45 @@
+//! The operations: methods of [`crate::Tensor`], their kernels and their derivative rules, one file a family.
+//!
+//! Forward and rule stand side by side. Every operation also stands in [`crate::table`], which is what tests it.
+
+pub mod activation;
+pub mod binary;
+pub mod conv;
+pub mod index;
+pub mod join;
+pub mod loss;
+pub mod matmul;
+pub mod norm;
+pub mod pool;
+pub mod reduce;
+pub mod select;
+pub mod softmax;
+pub mod unary;
+pub mod view;
+
+use crate::layout::Shape;
+
+/// The extents before, of, and after one axis: a tensor as `[outer, n, inner]`.
+pub(crate) fn around(shape: &[usize], axis: usize) -> (usize, usize, usize) {
+    (shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product())
+}
+
+/// `shape` with the length of one axis replaced.
+pub(crate) fn with_dim(shape: &[usize], axis: usize, n: usize) -> Shape {
+    let mut out = Shape::from_slice(shape);
+    out[axis] = n;
+    out
+}
+
+/// `shape` without one axis.
+pub(crate) fn without(shape: &[usize], axis: usize) -> Shape {
+    let mut out = Shape::from_slice(shape);
+    out.remove(axis);
+    out
+}
+
+/// Checks an axis at the door of an operation.
+#[track_caller]
+pub(crate) fn check_axis(op: &str, axis: usize, shape: &[usize]) {
+    assert!(axis < shape.len(), "{op}: axis {axis} of a tensor of shape {shape:?}, which has {} axes", shape.len());
+}

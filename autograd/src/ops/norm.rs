@@ -1,0 +1,201 @@
+//! Layer and batch normalisation: fused kernels with composite twins.
+
+use etude_kernels::Buf;
+use etude_kernels::norm as kernel;
+
+use super::around;
+use crate::dtype::Float;
+use crate::layout::Shape;
+use crate::node::{Op, Vjp};
+use crate::tensor::Tensor;
+
+/// Over the last axis; inputs x, then weight, then bias, as far as given.
+struct LayerNorm<T: Float> {
+    eps: f64,
+    mean: Tensor<T>,
+    rstd: Tensor<T>,
+}
+
+impl<T: Float> Op<T> for LayerNorm<T> {
+    fn name(&self) -> &'static str {
+        "layer_norm"
+    }
+    fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
+        let x = cx.input(0);
+        let w = cx.has_input(1).then(|| cx.input(1));
+        let (rows, n, _) = around(x.shape(), x.rank() - 1);
+        let mut dx = Buf::scratch(x.len());
+        let mut dw = cx.has_input(1).then(|| Buf::scratch(n));
+        let mut db = cx.has_input(2).then(|| Buf::scratch(n));
+        let weights = w.as_ref().map(Tensor::data);
+        kernel::layer_norm_grad(
+            &x.data(),
+            weights.as_deref(),
+            &self.mean.data(),
+            &self.rstd.data(),
+            &g.data(),
+            rows,
+            n,
+            &mut dx,
+            dw.as_deref_mut(),
+            db.as_deref_mut(),
+        );
+        let mut grads = vec![Some(Tensor::from_buf(dx, x.shape()))];
+        grads.extend(dw.map(|dw| Some(Tensor::from_buf(dw, &[n]))));
+        grads.extend(db.map(|db| Some(Tensor::from_buf(db, &[n]))));
+        grads
+    }
+    fn composite(&self, inputs: &[Tensor<T>]) -> Option<Tensor<T>> {
+        Some(layer_norm_composite(&inputs[0], inputs.get(1), inputs.get(2), self.eps))
+    }
+}
+
+/// (x − μ)/√(σ² + ε)·w + b from elementary operations. Ba et al. 2016, arXiv:1607.06450, eq. (4).
+pub(crate) fn layer_norm_composite<T: Float>(
+    x: &Tensor<T>,
+    w: Option<&Tensor<T>>,
+    b: Option<&Tensor<T>>,
+    eps: f64,
+) -> Tensor<T> {
+    let last = x.rank() - 1;
+    let centred = x - x.mean_keep([last]);
+    let mut y = &centred * centred.square().mean_keep([last]).affine(1.0, eps).rsqrt();
+    if let Some(w) = w {
+        y = y * w;
+    }
+    if let Some(b) = b {
+        y = y + b;
+    }
+    y
+}
+
+/// Over every axis but 1, with the batch's own statistics; inputs x, weight, bias.
+struct BatchNorm<T: Float> {
+    eps: f64,
+    mean: Tensor<T>,
+    var: Tensor<T>,
+}
+
+impl<T: Float> Op<T> for BatchNorm<T> {
+    fn name(&self) -> &'static str {
+        "batch_norm"
+    }
+    fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
+        let (x, w) = (cx.input(0), cx.input(1));
+        let (batch, channels, inner) = around(x.shape(), 1);
+        let mut dx = Buf::scratch(x.len());
+        let (mut dw, mut db) = (Buf::scratch(channels), Buf::scratch(channels));
+        kernel::batch_norm_grad(
+            &x.data(),
+            Some(&w.data()),
+            &self.mean.data(),
+            &self.var.data(),
+            self.eps,
+            &g.data(),
+            batch,
+            channels,
+            inner,
+            &mut dx,
+            Some(&mut dw),
+            Some(&mut db),
+        );
+        let channel = |buf| Some(Tensor::from_buf(buf, &[channels]));
+        vec![Some(Tensor::from_buf(dx, x.shape())), channel(dw), channel(db)]
+    }
+    fn composite(&self, inputs: &[Tensor<T>]) -> Option<Tensor<T>> {
+        Some(batch_norm_composite(&inputs[0], &inputs[1], &inputs[2], self.eps))
+    }
+}
+
+/// (x − μ)/√(σ² + ε)·w + b from elementary operations. Ioffe & Szegedy 2015, arXiv:1502.03167, alg. 1.
+pub(crate) fn batch_norm_composite<T: Float>(x: &Tensor<T>, w: &Tensor<T>, b: &Tensor<T>, eps: f64) -> Tensor<T> {
+    let axes: Shape = (0..x.rank()).filter(|&i| i != 1).collect();
+    let centred = x - x.mean_keep(&axes);
+    let rstd = centred.square().mean_keep(&axes).affine(1.0, eps).rsqrt();
+    centred * rstd * per_channel(w, x.rank()) + per_channel(b, x.rank())
+}
+
+/// `[c]` as `[1, c, 1, …]`.
+fn per_channel<T: Float>(v: &Tensor<T>, rank: usize) -> Tensor<T> {
+    let mut shape = Shape::from_elem(1, rank);
+    shape[1] = v.len();
+    v.reshape(shape)
+}
+
+#[track_caller]
+fn check_weight<T: Float>(op: &str, v: &Tensor<T>, n: usize, what: &str) {
+    assert!(v.shape() == [n], "{op}: the {what} has shape {:?}, expected [{n}]", v.shape());
+}
+
+impl<T: Float> Tensor<T> {
+    /// (x − μ)/√(σ² + ε)·w + b over the last axis, with its mean μ and biased variance σ².
+    ///
+    /// Ba et al. 2016, arXiv:1607.06450, eq. (4).
+    ///
+    /// # Panics
+    /// If there is no axis, or `w` or `b` has not its length.
+    #[track_caller]
+    pub fn layer_norm(&self, w: Option<&Tensor<T>>, b: Option<&Tensor<T>>, eps: f64) -> Self {
+        assert!(self.rank() > 0, "layer_norm: a tensor without axes");
+        let (rows, n, _) = around(self.shape(), self.rank() - 1);
+        let ones;
+        let w = match (w, b) {
+            (None, Some(_)) => {
+                ones = Tensor::ones([n]);
+                Some(&ones)
+            }
+            _ => w,
+        };
+        w.inspect(|w| check_weight("layer_norm", w, n, "weight"));
+        b.inspect(|b| check_weight("layer_norm", b, n, "bias"));
+        let (mut out, mut mean, mut rstd) = (Buf::scratch(self.len()), Buf::scratch(rows), Buf::scratch(rows));
+        let (weight, bias) = (w.map(Tensor::data), b.map(Tensor::data));
+        kernel::layer_norm(
+            &self.data(),
+            weight.as_deref(),
+            bias.as_deref(),
+            eps,
+            rows,
+            n,
+            &mut out,
+            &mut mean,
+            &mut rstd,
+        );
+        let op = LayerNorm { eps, mean: Tensor::from_buf(mean, &[rows]), rstd: Tensor::from_buf(rstd, &[rows]) };
+        let inputs: Vec<&Tensor<T>> = [Some(self), w, b].into_iter().flatten().collect();
+        Tensor::record(op, &inputs, Tensor::from_buf(out, self.shape()))
+    }
+
+    /// (x − μ)/√(σ² + ε)·w + b for every channel (axis 1), with the mean and biased variance of this batch, which are
+    /// returned as well, untracked, for the running statistics.
+    ///
+    /// Ioffe & Szegedy 2015, arXiv:1502.03167, alg. 1.
+    ///
+    /// # Panics
+    /// If there are fewer than two axes, or `w` or `b` has not the number of channels.
+    #[track_caller]
+    pub fn batch_norm(&self, w: &Tensor<T>, b: &Tensor<T>, eps: f64) -> (Self, Self, Self) {
+        assert!(self.rank() >= 2, "batch_norm: x {:?} needs two axes", self.shape());
+        let (batch, channels, inner) = around(self.shape(), 1);
+        check_weight("batch_norm", w, channels, "weight");
+        check_weight("batch_norm", b, channels, "bias");
+        let mut out = Buf::scratch(self.len());
+        let (mut mean, mut var) = (Buf::scratch(channels), Buf::scratch(channels));
+        kernel::batch_norm(
+            &self.data(),
+            Some(&w.data()),
+            Some(&b.data()),
+            eps,
+            batch,
+            channels,
+            inner,
+            &mut out,
+            &mut mean,
+            &mut var,
+        );
+        let (mean, var) = (Tensor::from_buf(mean, &[channels]), Tensor::from_buf(var, &[channels]));
+        let op = BatchNorm { eps, mean: mean.clone(), var: var.clone() };
+        let y = Tensor::record(op, &[self, w, b], Tensor::from_buf(out, self.shape()));
+        (y, mean, var)
+    }
+}

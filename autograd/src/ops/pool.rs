@@ -1,0 +1,149 @@
+//! Pooling and nearest upsampling of planes.
+
+use etude_kernels::Buf;
+use etude_kernels::pool::{self as kernel, Pool2d};
+
+use crate::dtype::Float;
+use crate::node::{Op, Saves, Vjp};
+use crate::tensor::Tensor;
+
+/// Max pooling: what it chose is a constant, so it is linear in its input.
+struct MaxPool {
+    shape: Pool2d,
+    /// Where in its plane each output comes from, `[planes, oh·ow]`.
+    index: Tensor<i64>,
+}
+
+impl<T: Float> Op<T> for MaxPool {
+    fn name(&self) -> &'static str {
+        "max_pool2d"
+    }
+    fn saves(&self) -> Saves {
+        Saves::NOTHING
+    }
+    fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
+        let s = &self.shape;
+        let dx = if cx.create_graph() {
+            let planes = Tensor::zeros([s.planes, s.height * s.width]);
+            planes.scatter_add(1, &self.index, &g.reshape(self.index.shape()))
+        } else {
+            let mut out = Buf::scratch(s.planes * s.height * s.width);
+            kernel::max_grad(s, &self.index.data(), &g.data(), &mut out);
+            Tensor::from_buf(out, &[s.planes, s.height * s.width])
+        };
+        vec![Some(dx.reshape(cx.input_shape(0)))]
+    }
+}
+
+/// A linear map of planes and its adjoint.
+#[derive(Clone, Copy)]
+enum Linear {
+    Avg(Pool2d),
+    AvgGrad(Pool2d),
+    Upsample { planes: usize, height: usize, width: usize, scale: usize },
+    UpsampleGrad { planes: usize, height: usize, width: usize, scale: usize },
+}
+
+impl Linear {
+    fn adjoint(self) -> Linear {
+        match self {
+            Linear::Avg(s) => Linear::AvgGrad(s),
+            Linear::AvgGrad(s) => Linear::Avg(s),
+            Linear::Upsample { planes, height, width, scale } => Linear::UpsampleGrad { planes, height, width, scale },
+            Linear::UpsampleGrad { planes, height, width, scale } => Linear::Upsample { planes, height, width, scale },
+        }
+    }
+
+    fn apply<T: Float>(self, x: &Tensor<T>) -> Tensor<T> {
+        let [h, w] = match self {
+            Linear::Avg(s) => s.output(),
+            Linear::AvgGrad(s) => [s.height, s.width],
+            Linear::Upsample { height, width, scale, .. } => [height * scale, width * scale],
+            Linear::UpsampleGrad { height, width, .. } => [height, width],
+        };
+        let shape = [x.shape()[0], x.shape()[1], h, w];
+        let mut out = Buf::scratch(shape.iter().product());
+        match self {
+            Linear::Avg(s) => kernel::avg(&s, &x.data(), &mut out),
+            Linear::AvgGrad(s) => kernel::avg_grad(&s, &x.data(), &mut out),
+            Linear::Upsample { planes, height, width, scale } => {
+                kernel::upsample_nearest(planes, height, width, scale, &x.data(), &mut out);
+            }
+            Linear::UpsampleGrad { planes, height, width, scale } => {
+                kernel::upsample_nearest_grad(planes, height, width, scale, &x.data(), &mut out);
+            }
+        }
+        Tensor::record(self, &[x], Tensor::from_buf(out, &shape))
+    }
+}
+
+impl<T: Float> Op<T> for Linear {
+    fn name(&self) -> &'static str {
+        match self {
+            Linear::Avg(_) => "avg_pool2d",
+            Linear::AvgGrad(_) => "avg_pool2d_grad",
+            Linear::Upsample { .. } => "upsample_nearest2d",
+            Linear::UpsampleGrad { .. } => "upsample_nearest2d_grad",
+        }
+    }
+    fn saves(&self) -> Saves {
+        Saves::NOTHING
+    }
+    fn vjp(&self, _: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
+        vec![Some(self.adjoint().apply(g))]
+    }
+}
+
+impl<T: Float> Tensor<T> {
+    #[track_caller]
+    fn pool_shape(&self, op: &str, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Pool2d {
+        let x = self.shape();
+        assert!(x.len() == 4, "{op}: x {x:?} needs four axes");
+        let positive = kernel.iter().chain(&stride).all(|&n| n > 0);
+        let fits = (0..2).all(|i| 2 * padding[i] <= kernel[i] && x[2 + i] + 2 * padding[i] >= kernel[i]);
+        assert!(
+            positive && fits,
+            "{op}: a window of {kernel:?} with stride {stride:?} and padding {padding:?} does not fit {x:?}"
+        );
+        Pool2d { planes: x[0] * x[1], height: x[2], width: x[3], kernel, stride, padding }
+    }
+
+    /// The largest element of each window of `[n, c, h, w]`; the gradient goes to the first largest.
+    ///
+    /// # Panics
+    /// If the window does not fit, or the padding is more than half of it.
+    #[track_caller]
+    pub fn max_pool2d(&self, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Self {
+        let shape = self.pool_shape("max_pool2d", kernel, stride, padding);
+        let [h, w] = shape.output();
+        let mut out = Buf::scratch(shape.planes * h * w);
+        let mut index = Buf::scratch(shape.planes * h * w);
+        kernel::max(&shape, &self.data(), &mut out, &mut index);
+        let index = Tensor::from_buf(index, &[shape.planes, h * w]);
+        let y = Tensor::from_buf(out, &[self.shape()[0], self.shape()[1], h, w]);
+        Tensor::record(MaxPool { shape, index }, &[self], y)
+    }
+
+    /// The mean of each window of `[n, c, h, w]`, padding counted as zeros.
+    ///
+    /// # Panics
+    /// If the window does not fit, or the padding is more than half of it.
+    #[track_caller]
+    pub fn avg_pool2d(&self, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Self {
+        Linear::Avg(self.pool_shape("avg_pool2d", kernel, stride, padding)).apply(self)
+    }
+
+    /// Every pixel of `[n, c, h, w]` repeated `scale` times along both axes.
+    ///
+    /// # Panics
+    /// If there are not four axes or `scale` is 0.
+    #[track_caller]
+    pub fn upsample_nearest2d(&self, scale: usize) -> Self {
+        let x = self.shape();
+        assert!(
+            x.len() == 4 && scale > 0,
+            "upsample_nearest2d: x {x:?} needs four axes, the scale {scale} must not be 0"
+        );
+        Linear::Upsample { planes: x[0] * x[1], height: x[2], width: x[3], scale }.apply(self)
+    }
+}

@@ -1,0 +1,3 @@
+//! The engine's promises, one test each; the operations are tested through the table.
+
+mod engine;

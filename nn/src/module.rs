@@ -1,0 +1,202 @@
+//! Modules: structs whose parameters have names.
+//!
+//! A module only has to walk over its fields; names, counts, copies and state dictionaries follow from that walk.
+//! [`module!`](crate::module!) writes it with an exhaustive pattern: a forgotten field does not compile.
+
+use etude_autograd::{LeafId, Tensor};
+
+use crate::param::{Buffer, Param};
+
+/// A model or a part of one.
+pub trait Module {
+    /// Walks over parameters, buffers and submodules in the order of declaration.
+    fn visit(&self, visitor: &mut Visitor<'_>);
+
+    /// Every distinct parameter with its name; a tied one under its first name.
+    fn named_params(&self) -> Vec<(String, Param)> {
+        let mut out: Vec<(String, Param)> = Vec::new();
+        self.each(&mut |name, slot| {
+            if let Slot::Param(p) = slot
+                && out.iter().all(|(_, seen)| seen.id() != p.id())
+            {
+                out.push((name.to_string(), p.share()));
+            }
+        });
+        out
+    }
+
+    /// The identities of every distinct parameter: what [`Tensor::backward_for`] takes.
+    fn leaves(&self) -> Vec<LeafId> {
+        self.named_params().iter().map(|(_, p)| p.id()).collect()
+    }
+
+    /// The number of trainable elements.
+    fn count(&self) -> usize {
+        self.named_params().iter().map(|(_, p)| p.get().len()).sum()
+    }
+
+    /// Calls `f` with the full name and the slot of every parameter and buffer, tied ones each time.
+    fn each(&self, f: &mut dyn FnMut(&str, Slot<'_>)) {
+        self.visit(&mut Visitor { path: String::new(), f });
+    }
+
+    /// Takes over the values of a module of the same structure.
+    ///
+    /// # Panics
+    /// If names or shapes differ.
+    #[track_caller]
+    fn copy_from(&self, other: &dyn Module) {
+        self.ema_from(other, 1.0);
+    }
+
+    /// θ ← (1 − τ)·θ + τ·θ′ for parameters (Polyak averaging); buffers are copied.
+    ///
+    /// # Panics
+    /// If names or shapes differ.
+    #[track_caller]
+    fn ema_from(&self, other: &dyn Module, tau: f64) {
+        let mut theirs: Vec<(String, Value)> = Vec::new();
+        other.each(&mut |name, slot| theirs.push((name.to_string(), slot.value())));
+        let mut theirs = theirs.into_iter();
+        self.each(&mut |name, slot| {
+            let Some((their_name, value)) = theirs.next() else { panic!("ema_from: the other module has no {name}") };
+            assert!(their_name == name, "ema_from: {name} here, {their_name} there");
+            match (slot, value) {
+                (Slot::Param(p), Value::Float(v)) if tau == 1.0 => p.set(&v),
+                (Slot::Param(p), Value::Float(v)) => p.set(&(p.get().detach() * (1.0 - tau as f32) + v * tau as f32)),
+                (Slot::Buffer(b), Value::Float(v)) => b.set(&v),
+                (Slot::Counter(b), Value::Int(v)) => b.set(&v),
+                _ => panic!("ema_from: {name} is of another kind in the other module"),
+            }
+        });
+        assert!(theirs.next().is_none(), "ema_from: the other module has more parameters");
+    }
+}
+
+/// The value of a slot.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Float(Tensor),
+    Int(Tensor<i64>),
+}
+
+/// A leaf of the walk.
+pub enum Slot<'a> {
+    /// Trained.
+    Param(&'a Param),
+    /// Saved, not trained.
+    Buffer(&'a Buffer),
+    /// An integer that is saved, not trained.
+    Counter(&'a Buffer<i64>),
+}
+
+impl Slot<'_> {
+    pub(crate) fn value(&self) -> Value {
+        match self {
+            Slot::Param(p) => Value::Float(p.get().detach()),
+            Slot::Buffer(b) => Value::Float(b.get()),
+            Slot::Counter(b) => Value::Int(b.get()),
+        }
+    }
+}
+
+/// The walk over a module; knows the path so far.
+pub struct Visitor<'a> {
+    path: String,
+    f: &'a mut dyn FnMut(&str, Slot<'_>),
+}
+
+impl Visitor<'_> {
+    /// Walks into a field. Names are joined by dots; an empty name adds nothing to the path.
+    pub fn child(&mut self, name: &str, module: &dyn Module) {
+        let len = self.path.len();
+        if !name.is_empty() {
+            if len > 0 {
+                self.path.push('.');
+            }
+            self.path.push_str(name);
+        }
+        module.visit(self);
+        self.path.truncate(len);
+    }
+
+    fn leaf(&mut self, slot: Slot<'_>) {
+        (self.f)(&self.path, slot);
+    }
+}
+
+impl Module for Param {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        visitor.leaf(Slot::Param(self));
+    }
+}
+impl Module for Buffer {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        visitor.leaf(Slot::Buffer(self));
+    }
+}
+impl Module for Buffer<i64> {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        visitor.leaf(Slot::Counter(self));
+    }
+}
+impl<M: Module> Module for Option<M> {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        if let Some(module) = self {
+            module.visit(visitor);
+        }
+    }
+}
+impl<M: Module> Module for Vec<M> {
+    /// Named 0, 1, 2, …
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        for (i, module) in self.iter().enumerate() {
+            visitor.child(&i.to_string(), module);
+        }
+    }
+}
+impl<M: Module + ?Sized> Module for Box<M> {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        (**self).visit(visitor);
+    }
+}
+impl<A: Module, B: Module> Module for (A, B) {
+    /// Two models that one optimiser trains.
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        visitor.child("0", &self.0);
+        visitor.child("1", &self.1);
+    }
+}
+
+/// Implements [`Module`](crate::Module) for a struct: fields with parameters first, after `;` those without.
+///
+/// ```
+/// use etude_nn::{module, Module, Param};
+/// use etude_autograd::Tensor;
+///
+/// struct Affine { scale: Param, shift: Param, name: String }
+/// module!(Affine { scale as "weight", shift; name });
+///
+/// let affine = Affine { scale: Param::new(Tensor::ones([3])), shift: Param::new(Tensor::zeros([3])), name: "a".into() };
+/// let names: Vec<String> = affine.named_params().into_iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["weight", "shift"]);
+/// assert_eq!(affine.count(), 6);
+/// # assert_eq!(affine.name, "a");
+/// ```
+///
+/// expands to a `visit` that destructures every field and calls `visitor.child("weight", scale)` and so on; a field that
+/// is not listed is a compile error.
+#[macro_export]
+macro_rules! module {
+    ($type:ident { $($field:ident $(as $name:literal)?),* $(,)? $(; $($plain:ident),* $(,)?)? }) => {
+        impl $crate::Module for $type {
+            fn visit(&self, visitor: &mut $crate::Visitor<'_>) {
+                let $type { $($field,)* $($($plain: _,)*)? } = self;
+                $(visitor.child($crate::module!(@name $field $($name)?), $field);)*
+                let _ = visitor;
+            }
+        }
+    };
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $name:literal) => { $name };
+}
