@@ -109,3 +109,45 @@ impl Augment {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resample(source: &[f32], width: usize, change: Inverse) -> Vec<f32> {
+        let mut out = vec![f32::NAN; source.len()];
+        Augment { fill: -1.0, ..Augment::default() }.resample(source, &mut out, width, change);
+        out
+    }
+
+    #[test]
+    fn a_whole_shift_moves_pixels_and_fills_the_rest() {
+        let source: Vec<f32> = (1..=6).map(|i| i as f32).collect();
+        let right_and_down = Inverse { cos: 1.0, sin: 0.0, dx: 1.0, dy: 1.0, flip: false };
+        assert_eq!(resample(&source, 3, right_and_down), [-1.0, -1.0, -1.0, -1.0, 1.0, 2.0]);
+    }
+
+    #[test]
+    fn a_quarter_turn_permutes_a_square() {
+        let source: Vec<f32> = (0..9).map(|i| i as f32).collect();
+        let turned = resample(&source, 3, Inverse { cos: 0.0, sin: 1.0, dx: 0.0, dy: 0.0, flip: false });
+        // (x, y) takes from (y, 2 − x): the left column, read upwards, becomes the top row from right to left.
+        let expected: Vec<f32> = (0..9).map(|i| source[(2 - i % 3) * 3 + i / 3]).collect();
+        assert_eq!(turned, expected);
+    }
+
+    #[test]
+    fn a_plane_is_resampled_exactly() {
+        // Bilinear interpolation reproduces linear functions: f(x, y) = 3x − 2y + 5 on 9 × 9 about its centre (4, 4).
+        let plane = |x: f32, y: f32| 3.0 * x - 2.0 * y + 5.0;
+        let source: Vec<f32> = (0..81).map(|i| plane((i % 9) as f32, (i / 9) as f32)).collect();
+        let (angle, factor) = (0.3f32, 1.25f32);
+        let change = Inverse { cos: angle.cos() / factor, sin: angle.sin() / factor, dx: 0.4, dy: -0.7, flip: false };
+        let out = resample(&source, 9, change);
+        for (x, y) in (2..7).flat_map(|y| (2..7).map(move |x| (x, y))) {
+            let (u, v) = ((x as f32 - 4.0 - 0.4) / factor, (y as f32 - 4.0 + 0.7) / factor);
+            let from = (angle.cos() * u + angle.sin() * v + 4.0, angle.cos() * v - angle.sin() * u + 4.0);
+            assert!((out[y * 9 + x] - plane(from.0, from.1)).abs() < 1e-4, "at {x}, {y}");
+        }
+    }
+}

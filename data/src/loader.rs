@@ -5,7 +5,6 @@
 //! Invariant: within an epoch every sample comes exactly once (but for a last short batch under `drop_last`).
 
 use etude_autograd::Tensor;
-use etude_kernels::Elem;
 use etude_kernels::rng::Rng;
 
 use crate::error::{DataError, Result};
@@ -32,17 +31,24 @@ pub trait Samples {
     }
 }
 
-impl<T: Elem> Samples for Tensor<T> {
-    type Batch = Self;
+macro_rules! rows {
+    ($($element:ty: $select:expr),*) => {$(
+        /// The samples are the rows, along the first axis.
+        impl Samples for Tensor<$element> {
+            type Batch = Self;
 
-    fn samples(&self) -> usize {
-        self.dim(0)
-    }
+            fn samples(&self) -> usize {
+                self.dim(0)
+            }
 
-    fn batch(&self, numbers: &Tensor<i64>) -> Self {
-        self.index_select(0, numbers)
-    }
+            fn batch(&self, numbers: &Tensor<i64>) -> Self {
+                $select(self, numbers)
+            }
+        }
+    )*};
 }
+
+rows!(f32: |x: &Self, ids| x.index_select(0, ids), f64: |x: &Self, ids| x.index_select(0, ids), i64: Self::take_rows);
 
 /// Both must have the same number of samples: `samples` panics otherwise.
 impl<A: Samples, B: Samples> Samples for (A, B) {

@@ -4,7 +4,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::scale::{Scale, label};
-use super::{INK, UNITS, font, sized, title, units};
+use super::{Area, Drawn, INK, UNITS, font, sized, title, units};
 use crate::colour::viridis;
 use crate::error::{DataError, Result};
 
@@ -49,18 +49,12 @@ impl HeatMap {
         Ok(sized(&svg, size))
     }
 
-    fn draw(
-        &self,
-        area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
-        size: (i32, i32),
-        inner: (i32, i32),
-        rows: usize,
-    ) -> Result<(), Box<dyn std::error::Error>> {
+    fn draw(&self, area: &Area<'_>, size: (i32, i32), inner: (i32, i32), rows: usize) -> Drawn {
         area.fill(&WHITE)?;
         title(area, &self.title, size.0)?;
         let finite = || self.values.iter().copied().filter(|v| v.is_finite());
         let (low, high) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
-        let scale = Scale::new(self.values.iter().copied(), Some(&(low..high)), false, 0.0, 4);
+        let scale = Scale::new(self.values.iter().copied(), Some(&(low..high)), false, 0.0);
         let (left, top) = (20 * UNITS, 48 * UNITS);
         let edge = |i: usize, of: usize, length: i32| (i as f64 / of as f64 * f64::from(length * UNITS)).round() as i32;
         for (i, &value) in self.values.iter().enumerate() {
@@ -90,13 +84,7 @@ impl HeatMap {
         Ok(())
     }
 
-    fn bar(
-        &self,
-        area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
-        scale: &Scale,
-        (left, top): (i32, i32),
-        height: i32,
-    ) -> Result<(), Box<dyn std::error::Error>> {
+    fn bar(&self, area: &Area<'_>, scale: &Scale, (left, top): (i32, i32), height: i32) -> Drawn {
         const STEPS: i32 = 60;
         let (low, high) = scale.ends();
         for i in 0..STEPS {

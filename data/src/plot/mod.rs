@@ -5,6 +5,7 @@
 //! but what cannot be told apart: a curve of more points than pixels is thinned to the extremes of each column.
 
 mod heat;
+mod legend;
 mod scale;
 
 use std::ops::Range;
@@ -15,6 +16,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use crate::colour::KINDS;
 use crate::error::{DataError, Result};
 pub use heat::HeatMap;
+use legend::Legend;
 use scale::Scale;
 
 /// Drawing units a pixel: plotters rounds to whole units, which at 1 would show as steps in a curve.
@@ -128,7 +130,7 @@ impl Chart {
         self.mark(name, Shape::Dashed, points)
     }
 
-    /// A noisy curve: the values faintly, and over them their running mean (exponential, over a fiftieth of the points).
+    /// A noisy curve: the values faintly, and over them their running mean (centred, over a fiftieth of the points).
     pub fn smoothed(self, name: impl Into<String>, points: impl IntoIterator<Item = Point>) -> Self {
         let points: Vec<Point> = points.into_iter().collect();
         let mean = running_mean(&points);
@@ -159,29 +161,32 @@ impl Chart {
 
     /// The chart as SVG text.
     pub fn svg(&self) -> Result<String> {
+        let legend = Legend::new(&self.marks, self.size.0);
+        let size = (self.size.0, self.size.1 + legend.height());
         let mut svg = String::new();
-        let drawn = self.draw(SVGBackend::with_string(&mut svg, units(self.size)).into_drawing_area());
+        let area = SVGBackend::with_string(&mut svg, units(size)).into_drawing_area();
+        let drawn = self.draw(&area, &legend, size);
+        drop(area);
         drawn.map_err(|e| DataError::Chart { title: self.title.clone(), reason: e.to_string() })?;
-        Ok(sized(&svg, self.size))
+        Ok(sized(&svg, size))
     }
 
-    fn draw(
-        &self,
-        area: DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
-    ) -> Result<(), Box<dyn std::error::Error>> {
+    fn draw(&self, area: &Area<'_>, legend: &Legend<'_>, size: (i32, i32)) -> Drawn {
         let all = || self.marks.iter().flat_map(|m| &m.points);
-        let x_room = if self.marks.iter().any(|m| matches!(m.shape, Shape::Dots)) { 0.05 } else { 0.01 };
-        let x = Scale::new(all().map(|p| p.0), self.x_range.as_ref(), false, x_room, 5);
-        let y = Scale::new(all().map(|p| p.1), self.y_range.as_ref(), self.log_y, 0.06, 5);
+        let dots = self.marks.iter().any(|m| matches!(m.shape, Shape::Dots));
+        let x_room = if dots { 0.05 } else { 0.01 };
+        let x = Scale::new(all().map(|p| p.0), self.x_range.as_ref(), false, x_room);
+        let y = Scale::new(all().map(|p| p.1), self.y_range.as_ref(), self.log_y, 0.06);
         area.fill(&WHITE)?;
-        title(&area, &self.title, self.size.0)?;
-        let mut chart = ChartBuilder::on(&area)
-            .margin_top(46 * UNITS)
-            .margin_right(22 * UNITS)
-            .margin_bottom(8 * UNITS)
-            .margin_left(if self.y.is_empty() { 6 } else { 30 } * UNITS)
-            .x_label_area_size(if self.x.is_empty() { 34 } else { 60 } * UNITS)
-            .y_label_area_size(66 * UNITS)
+        title(area, &self.title, size.0)?;
+        legend.draw(area, TITLE)?;
+        let mut chart = ChartBuilder::on(area)
+            .margin_top((TITLE + 6 + legend.height()) * UNITS)
+            .margin_right(30 * UNITS)
+            .margin_bottom(if self.x.is_empty() { 6 } else { 32 } * UNITS)
+            .margin_left(if self.y.is_empty() { 6 } else { 32 } * UNITS)
+            .x_label_area_size(34 * UNITS)
+            .y_label_area_size(70 * UNITS)
             .build_cartesian_2d(Axis(x.clone()), Axis(y.clone()))?;
         chart
             .configure_mesh()
@@ -189,90 +194,31 @@ impl Chart {
             .bold_line_style(PALE.stroke_width(UNITS as u32))
             .light_line_style(TRANSPARENT)
             .label_style(font(20.0).color(&INK))
-            .set_all_tick_mark_size(0)
+            .set_all_tick_mark_size(6 * UNITS)
             .draw()?;
         for mark in &self.marks {
-            let columns = self.size.0 as usize;
-            mark.draw(&mut chart, &x, &y, columns)?;
+            mark.draw(&mut chart, &x, &y, size.0 as usize)?;
         }
-        let centre = |from: i32, to: i32| (from + to) / 2;
         let plot = chart.plotting_area().get_pixel_range();
-        let below = Pos::new(HPos::Center, VPos::Bottom);
-        let place = (centre(plot.0.start, plot.0.end), (self.size.1 - 8) * UNITS);
-        area.draw(&Text::new(self.x.as_str(), place, font(20.0).color(&INK).pos(below)))?;
-        let upright = font(20.0).transform(FontTransform::Rotate270).color(&INK).pos(Pos::new(HPos::Center, VPos::Top));
-        area.draw(&Text::new(self.y.as_str(), (10 * UNITS, centre(plot.1.start, plot.1.end)), upright))?;
-        self.legend(&area, &plot, &x, &y)?;
+        self.axis_names(area, size.1, plot)?;
         area.present()?;
         Ok(())
     }
 
-    /// Names in the corner of the plot that holds the fewest points.
-    fn legend(
-        &self,
-        area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
-        plot: &(Range<i32>, Range<i32>),
-        x: &Scale,
-        y: &Scale,
-    ) -> Result<(), Box<dyn std::error::Error>> {
-        let named: Vec<&Mark> = self.marks.iter().filter(|m| !m.name.is_empty()).collect();
-        if named.is_empty() {
-            return Ok(());
-        }
-        let letters = named.iter().map(|m| m.name.chars().count()).max().unwrap_or(0) as i32;
-        // Half an em is the mean width of a letter in common sans-serif fonts; a little more keeps wide names inside.
-        let (width, row) = ((46 + letters * 11) * UNITS, 26 * UNITS);
-        let height = row * named.len() as i32 + 8 * UNITS;
-        let (share_x, share_y) = (
-            f64::from(width) / f64::from(plot.0.end - plot.0.start),
-            f64::from(height) / f64::from(plot.1.end - plot.1.start),
-        );
-        let crowd = |right: bool, top: bool| {
-            let inside = |p: &&Point| {
-                let (u, v) = (x.part(p.0), y.part(p.1));
-                (if right { u > 1.0 - share_x } else { u < share_x })
-                    && (if top { v > 1.0 - share_y } else { v < share_y })
-            };
-            // Shares, not counts: a curve of a thousand points is as much in the way as one of ten.
-            let share = |m: &Mark| m.points.iter().filter(inside).count() as f64 / m.points.len().max(1) as f64;
-            self.marks.iter().map(share).sum::<f64>()
-        };
-        let corners = [(true, true), (false, true), (true, false), (false, false)];
-        let (right, top) =
-            corners.into_iter().min_by(|a, b| crowd(a.0, a.1).total_cmp(&crowd(b.0, b.1))).unwrap_or((true, true));
-        let gap = 8 * UNITS;
-        let left = if right { plot.0.end - gap - width } else { plot.0.start + gap };
-        let upper = if top { plot.1.start + gap } else { plot.1.end - gap - height };
-        area.draw(&Rectangle::new([(left, upper), (left + width, upper + height)], WHITE.mix(0.85).filled()))?;
-        for (i, mark) in named.iter().enumerate() {
-            let middle = upper + 4 * UNITS + row * i as i32 + row / 2;
-            let (from, to) = (left + 6 * UNITS, left + 30 * UNITS);
-            let half = 6 * UNITS;
-            let colour = mark.colour;
-            match mark.shape {
-                Shape::Dots => area.draw(&Circle::new(((from + to) / 2, middle), 5 * UNITS, colour.filled()))?,
-                Shape::Band => {
-                    area.draw(&Rectangle::new([(from, middle - half), (to, middle + half)], colour.mix(0.25).filled()))?
-                }
-                Shape::Dashed => {
-                    for start in [from, (from + to) / 2 + 2 * UNITS] {
-                        area.draw(&PathElement::new(
-                            vec![(start, middle), (start + 9 * UNITS, middle)],
-                            colour.stroke_width(THICK),
-                        ))?;
-                    }
-                }
-                Shape::Line | Shape::Faint => {
-                    area.draw(&PathElement::new(vec![(from, middle), (to, middle)], colour.stroke_width(THICK)))?
-                }
-            }
-            let beside = font(20.0).color(&INK).pos(Pos::new(HPos::Left, VPos::Center));
-            area.draw(&Text::new(mark.name.as_str(), (to + 8 * UNITS, middle), beside))?;
-        }
+    fn axis_names(&self, area: &Area<'_>, height: i32, plot: (Range<i32>, Range<i32>)) -> Drawn {
+        let middle = |range: Range<i32>| (range.start + range.end) / 2;
+        let below = font(20.0).color(&INK).pos(Pos::new(HPos::Center, VPos::Bottom));
+        let place = (middle(plot.0), (height - 10) * UNITS);
+        area.draw(&Text::new(self.x.as_str(), place, below))?;
+        let upright = font(20.0).transform(FontTransform::Rotate270).color(&INK);
+        let upright = upright.pos(Pos::new(HPos::Center, VPos::Top));
+        area.draw(&Text::new(self.y.as_str(), (10 * UNITS, middle(plot.1)), upright))?;
         Ok(())
     }
 }
 
+/// Pixels from the top that the title takes.
+const TITLE: i32 = 44;
 const INK: RGBColor = RGBColor(40, 40, 40);
 const GREY: RGBColor = RGBColor(140, 140, 140);
 const PALE: RGBColor = RGBColor(225, 225, 225);
@@ -292,16 +238,12 @@ impl From<Axis> for Scale {
     }
 }
 
+type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;
 type Plane<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Scale, Scale>>;
 
 impl Mark {
-    fn draw(
-        &self,
-        chart: &mut Plane<'_, '_>,
-        x: &Scale,
-        y: &Scale,
-        columns: usize,
-    ) -> Result<(), Box<dyn std::error::Error>> {
+    fn draw(&self, chart: &mut Plane<'_, '_>, x: &Scale, y: &Scale, columns: usize) -> Drawn {
         let visible = |p: &Point| {
             let (u, v) = (x.part(p.0), y.part(p.1));
             u.is_finite() && v.is_finite() && (-1e-9..=1.0 + 1e-9).contains(&u)
@@ -350,19 +292,20 @@ fn thin(points: &[Point], columns: usize) -> Vec<Point> {
     points.chunks(points.len().div_ceil(columns)).flat_map(extremes).collect()
 }
 
-/// Exponential mean of the finite values, corrected for its start as Adam's moments are (Kingma and Ba 2015, section 3).
+/// Mean of the finite values within a hundredth of the points to either side; centred, so that it does not lag, but at
+/// the ends.
 fn running_mean(points: &[Point]) -> Vec<Point> {
-    let keep = 1.0 - 1.0 / (points.len() as f64 / 50.0).max(1.0);
-    let (mut mean, mut weight) = (0.0, 0.0);
-    let smooth = |&(x, y): &Point| {
-        if !y.is_finite() {
-            return (x, f64::NAN);
-        }
-        mean = keep * mean + (1.0 - keep) * y;
-        weight = keep * weight + (1.0 - keep);
-        (x, mean / weight)
+    let half = points.len() / 100;
+    let mut sums = vec![(0.0, 0.0)];
+    for &(_, y) in points {
+        let (sum, count) = sums[sums.len() - 1];
+        sums.push(if y.is_finite() { (sum + y, count + 1.0) } else { (sum, count) });
+    }
+    let mean = |(i, &(x, _)): (usize, &Point)| {
+        let (low, high) = (sums[i.saturating_sub(half)], sums[(i + half + 1).min(points.len())]);
+        (x, (high.0 - low.0) / (high.1 - low.1))
     };
-    points.iter().map(smooth).collect()
+    points.iter().enumerate().map(mean).collect()
 }
 
 fn kind_colour(index: usize) -> RGBColor {
@@ -375,16 +318,17 @@ fn font(pixels: f64) -> FontDesc<'static> {
     FontDesc::new(FontFamily::SansSerif, pixels * LETTER * f64::from(UNITS), FontStyle::Normal)
 }
 
+/// Width of a text in pixels, estimated: common sans-serif fonts take at most 0.6 em a letter in the mean.
+fn letters(text: &str, size: f64) -> i32 {
+    (0.6 * size * text.chars().count() as f64).ceil() as i32
+}
+
 /// Draws the title in the middle of the top, smaller if it is long.
-fn title(
-    area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
-    text: &str,
-    width: i32,
-) -> Result<(), Box<dyn std::error::Error>> {
-    // 0.52 em a letter, as above.
-    let fitting = f64::from(width - 20) / (0.52 * text.chars().count().max(1) as f64);
-    let style = font(fitting.clamp(10.0, 24.0)).color(&INK).pos(Pos::new(HPos::Center, VPos::Center));
-    area.draw(&Text::new(text, (width * UNITS / 2, 24 * UNITS), style))?;
+fn title(area: &Area<'_>, text: &str, width: i32) -> Drawn {
+    let fitting = 24.0 * f64::from(width - 16) / f64::from(letters(text, 24.0).max(1));
+    let style = font(fitting.clamp(10.0, 24.0)).color(&INK);
+    let style = style.pos(Pos::new(HPos::Center, VPos::Center));
+    area.draw(&Text::new(text, (width * UNITS / 2, TITLE / 2 * UNITS), style))?;
     Ok(())
 }
 

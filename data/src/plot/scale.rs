@@ -7,6 +7,9 @@ use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
+/// The most ticks of an axis.
+const MOST: usize = 7;
+
 /// An axis as plotters needs it.
 #[derive(Clone, Debug)]
 pub(super) struct Scale {
@@ -19,13 +22,7 @@ pub(super) struct Scale {
 
 impl Scale {
     /// Covers the finite values (on a logarithmic scale the positive ones) with a little room, or `fixed` exactly.
-    pub(super) fn new(
-        values: impl Iterator<Item = f64>,
-        fixed: Option<&Range<f64>>,
-        log: bool,
-        room: f64,
-        most_ticks: usize,
-    ) -> Self {
+    pub(super) fn new(values: impl Iterator<Item = f64>, fixed: Option<&Range<f64>>, log: bool, room: f64) -> Self {
         let forward = |v: f64| if log { v.log10() } else { v };
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         for v in values.map(forward).filter(|v| v.is_finite()) {
@@ -47,7 +44,7 @@ impl Scale {
             (low, high) = (a, b);
         }
         let mut scale = Self { low, high, log, ticks: Vec::new() };
-        scale.ticks = if log { log_ticks(low, high, most_ticks) } else { linear_ticks(low, high, most_ticks) };
+        scale.ticks = if log { log_ticks(low, high) } else { linear_ticks(low, high) };
         scale
     }
 
@@ -70,8 +67,8 @@ impl Scale {
     }
 }
 
-fn linear_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
-    let rough = (high - low) / most as f64;
+fn linear_ticks(low: f64, high: f64) -> Vec<f64> {
+    let rough = (high - low) / MOST as f64;
     let power = 10f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0]
         .into_iter()
@@ -80,23 +77,26 @@ fn linear_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
         .unwrap_or(10.0 * power);
     let first = (low / step).ceil();
     // Multiples of the step, so that no error adds up; the bound only matters for ranges at the edge of f64.
-    (0..=2 * most)
+    (0..=2 * MOST)
         .map(|i| (first + i as f64) * step)
         .take_while(|&t| t <= high * (1.0 + 1e-12) + 1e-300)
         .map(|t| t + 0.0)
         .collect()
 }
 
-/// Powers of ten, with 2 and 5 times them where the range is short, and linear ticks within less than half a decade.
-fn log_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
+/// The densest of 1-2-5, 1-3 and 1 times powers of ten that is few enough; linear ticks within less than half a decade.
+fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     if high - low < 0.5 {
-        return linear_ticks(10f64.powf(low), 10f64.powf(high), most);
+        return linear_ticks(10f64.powf(low), 10f64.powf(high));
     }
-    let (first, last) = (low.floor() as i32, high.ceil() as i32);
-    let stride = ((last - first) as usize).div_ceil(most).max(1);
-    let factors: &[f64] = if high - low < 1.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
-    let all = (first..=last).step_by(stride).flat_map(|p| factors.iter().map(move |f| f * 10f64.powi(p)));
-    all.filter(|t| (low - 1e-9..=high + 1e-9).contains(&t.log10())).collect()
+    let powers = low.floor() as i32..=high.ceil() as i32;
+    let stride = ((high - low) as usize).div_ceil(MOST).max(1);
+    let ticks = |factors: &[f64]| {
+        let all = powers.clone().step_by(stride).flat_map(|p| factors.iter().map(move |f| f * 10f64.powi(p)));
+        all.filter(|t| (low - 1e-9..=high + 1e-9).contains(&t.log10())).collect::<Vec<_>>()
+    };
+    let few = [&[1.0, 2.0, 5.0][..], &[1.0, 3.0]].into_iter().map(ticks).find(|t| t.len() <= MOST);
+    few.unwrap_or_else(|| ticks(&[1.0]))
 }
 
 impl Ranged for Scale {
@@ -168,10 +168,10 @@ mod tests {
     proptest! {
         #[test]
         fn ticks_are_few_inside_and_evenly_spaced(low in -1e6..1e6f64, span in 1e-3..1e6f64) {
-            let scale = Scale::new([low, low + span].into_iter(), None, false, 0.05, 5);
+            let scale = Scale::new([low, low + span].into_iter(), None, false, 0.05);
             let (a, b) = scale.ends();
             prop_assert!(a < low && b > low + span);
-            prop_assert!((2..=6).contains(&scale.ticks.len()), "{:?}", scale);
+            prop_assert!((2..=MOST + 1).contains(&scale.ticks.len()), "{:?}", scale);
             prop_assert!(scale.ticks.iter().all(|t| (a..=b).contains(t)), "{:?}", scale);
             let step = scale.step();
             prop_assert!(scale.ticks.windows(2).all(|w| ((w[1] - w[0]) / step - 1.0).abs() < 1e-6));
@@ -181,7 +181,7 @@ mod tests {
         fn any_values_give_a_usable_scale(values in proptest::collection::vec(proptest::num::f64::ANY, 0..8), log: bool) {
             // Drawings of runaway losses must not fail; beyond 1e300 spans overflow and are not drawn by anyone.
             let bounded = values.iter().copied().filter(|v| v.is_nan() || v.abs() < 1e300);
-            let scale = Scale::new(bounded.clone(), None, log, 0.05, 5);
+            let scale = Scale::new(bounded.clone(), None, log, 0.05);
             for v in bounded {
                 let at = scale.map(&v, (0, 1000));
                 prop_assert!((0..=1000).contains(&at));
