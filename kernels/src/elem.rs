@@ -73,6 +73,7 @@ pub trait Real:
     + crate::gemm::Products<Self>
     + crate::conv::Convolutions<Self>
     + crate::pool::Pools<Self>
+    + crate::recurrent::Scans<Self>
 {
     /// 0.
     const ZERO: Self;

@@ -20,6 +20,7 @@ pub mod norm;
 pub mod optim;
 pub mod par;
 pub mod pool;
+pub mod recurrent;
 pub mod reduce;
 pub mod rng;
 pub mod softmax;

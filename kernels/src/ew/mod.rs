@@ -9,6 +9,7 @@ mod lane;
 
 pub use binary::{Binary, add_assign, axpy, binary};
 pub use compare::{Cmp, compare, select};
+pub(crate) use lane::sigmoid;
 pub use lane::{Saves, Unary};
 
 use crate::elem::Real;

@@ -4,12 +4,18 @@
 //! one serial engine, so the bits of a result depend on shape, strides and instruction set, never on threads.
 
 mod engine;
+mod packed;
+#[cfg(feature = "yardstick")]
+mod yardstick;
 
 use crate::elem::Real;
 use crate::isa::{self, Isa};
 use crate::par;
 use crate::stamp::stamp;
-use engine::Tile;
+pub(crate) use engine::Tile;
+pub(crate) use packed::Packed;
+#[cfg(feature = "yardstick")]
+pub use yardstick::yardstick;
 
 /// A read-only matrix in a slice: element (i, j) is `data[i·row_stride + j·col_stride]`.
 #[derive(Clone, Copy, Debug)]
@@ -135,13 +141,5 @@ fn serial<T: Real>(isa: Isa, c: &mut Tile<'_, T>, a: Mat<'_, T>, b: Mat<'_, T>, 
     if Isa::available().last() == Some(&isa) {
         return engine::gemm(c, a, b, accumulate);
     }
-    for i in 0..c.rows() {
-        let row = c.row_mut(i);
-        for (j, c) in row.iter_mut().enumerate() {
-            let sum = (0..a.cols)
-                .map(|p| a.data[i * a.row_stride + p * a.col_stride] * b.data[p * b.row_stride + j * b.col_stride]);
-            let sum = sum.sum::<T>();
-            *c = if accumulate == Accumulate::Yes { *c + sum } else { sum };
-        }
-    }
+    packed::gemm(isa, c, a, b, accumulate);
 }
