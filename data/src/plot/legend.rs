@@ -20,23 +20,27 @@ pub(super) struct Legend<'a> {
 impl<'a> Legend<'a> {
     /// Lays the named marks out in rows that are centred in `width`.
     pub(super) fn new(marks: &'a [Mark], width: i32) -> Self {
-        let mut rows: Vec<(i32, Vec<(&Mark, i32)>)> = Vec::new();
+        let need = |mark: &Mark| SAMPLE + 3 * GAP + letters(&mark.name, 20.0);
+        let mut rows: Vec<Vec<&Mark>> = Vec::new();
+        let mut used = i32::MAX;
         for mark in marks.iter().filter(|m| !m.name.is_empty()) {
-            let need = SAMPLE + 3 * GAP + letters(&mark.name, 20.0);
-            match rows.last_mut().filter(|(used, _)| used + need <= width) {
-                Some((used, row)) => {
-                    row.push((mark, *used));
-                    *used += need;
-                }
-                None => rows.push((need, vec![(mark, 0)])),
+            if used.saturating_add(need(mark)) > width {
+                rows.push(Vec::new());
+                used = 0;
+            }
+            used += need(mark);
+            rows.last_mut().expect("the first mark opens a row").push(mark);
+        }
+        let mut entries = Vec::new();
+        for (row, number) in rows.iter().zip(0..) {
+            let total: i32 = row.iter().copied().map(need).sum();
+            let mut x = ((width - total) / 2).max(GAP);
+            for &mark in row {
+                entries.push((mark, x, number));
+                x += need(mark);
             }
         }
-        let count = rows.len() as i32;
-        let centred = |(number, (used, row)): (usize, (i32, Vec<(&'a Mark, i32)>))| {
-            let margin = ((width - used) / 2).max(GAP);
-            row.into_iter().map(move |(mark, x)| (mark, margin + x, number as i32))
-        };
-        Self { entries: rows.into_iter().enumerate().flat_map(centred).collect(), rows: count }
+        Self { entries, rows: rows.len() as i32 }
     }
 
     /// Pixels that it needs.
