@@ -5,6 +5,8 @@
 
 mod engine;
 mod packed;
+#[cfg(test)]
+mod tests;
 #[cfg(feature = "yardstick")]
 mod yardstick;
 
