@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
+mod columns;
 mod golden;
 mod neon;
 mod tidy;
@@ -27,6 +29,8 @@ struct Cli {
 enum Command {
     /// Train the showpieces of every family and write one page with what they learned
     Tour(tour::TourArgs),
+    /// Compare kernels with their peers and with the machine's peak
+    Bench(bench::BenchArgs),
     /// Check the rules of the source tree that a program can check
     Tidy,
     /// Run the kernels' tests as an ARM program with NEON, under qemu
@@ -38,6 +42,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Tour(args) => tour::main(&args),
+        Command::Bench(args) => bench::main(&args),
         Command::Tidy => tidy::main(),
         Command::Neon(args) => neon::main(&args),
         Command::Golden(args) => golden::main(&args),

@@ -3,6 +3,7 @@
 use super::report::Better;
 use super::showpieces::Unit;
 use super::{Outcome, Visit};
+use crate::columns::columns;
 
 /// A value as a reader wants it: four significant digits, shares in per cent, tiny values in scientific notation.
 pub fn value(value: f64, unit: Unit) -> String {
@@ -94,19 +95,6 @@ pub fn render(visits: &[Visit]) -> String {
             let (family, example) = (visit.family.folder, visit.showpiece.example);
             text.push_str(&format!("\n{family} {example} failed: {reason}\n"));
         }
-    }
-    text
-}
-
-fn columns<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
-    let mut text = String::new();
-    for row in rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-        let line = cells.collect::<Vec<_>>().join("  ");
-        text.push_str(line.trim_end());
-        text.push('\n');
     }
     text
 }
