@@ -6,10 +6,12 @@
 
 #![forbid(unsafe_code)]
 
+mod again;
 mod bench;
 mod columns;
 mod golden;
 mod neon;
+mod ops;
 mod tidy;
 mod tour;
 mod workspace;
@@ -33,6 +35,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Check the rules of the source tree that a program can check
     Tidy,
+    /// List the operations of autograd with their formulas
+    Ops(ops::OpsArgs),
     /// Run the kernels' tests as an ARM program with NEON, under qemu
     Neon(neon::NeonArgs),
     /// Run the scripts beside the golden files again and name the files that changed
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
         Command::Tour(args) => tour::main(&args),
         Command::Bench(args) => bench::main(&args),
         Command::Tidy => tidy::main(),
+        Command::Ops(args) => ops::main(&args),
         Command::Neon(args) => neon::main(&args),
         Command::Golden(args) => golden::main(&args),
     };

@@ -57,20 +57,9 @@ pub fn main(args: &BenchArgs) -> Result<bool> {
     }
 }
 
-/// Starts this program again, with the same arguments and the feature `bench`.
+/// Starts this program again with the feature `bench`.
 #[cfg(not(feature = "bench"))]
 pub fn main(args: &BenchArgs) -> Result<bool> {
-    use anyhow::Context;
-
     let Kernel::Gemm(_) = args.kernel;
-    eprintln!("Building the bench …");
-    // A relative FILE means the same to the new program: only `current_dir` would change that, and it stays.
-    let status = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["run", "--release", "--package", "xtask", "--features", "bench", "--manifest-path"])
-        .arg(crate::workspace::root().join("Cargo.toml"))
-        .arg("--")
-        .args(std::env::args_os().skip(1))
-        .status()
-        .context("cannot start cargo")?;
-    Ok(status.success())
+    crate::again::with("bench")
 }
