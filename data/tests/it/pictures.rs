@@ -85,13 +85,16 @@ fn a_png_that_claims_more_than_it_can_hold_is_refused() {
 #[test]
 fn transparency_is_laid_on_white() {
     let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, 3, 1);
+    let mut encoder = png::Encoder::new(&mut bytes, 4, 1);
     encoder.set_color(png::ColorType::Rgba);
     let mut writer = encoder.write_header().expect("a Vec takes every byte");
-    writer.write_image_data(&[200, 0, 0, 255, 200, 0, 0, 0, 0, 0, 0, 128]).expect("three pixels");
+    writer.write_image_data(&[200, 0, 0, 255, 200, 0, 0, 0, 0, 0, 0, 128, 1, 1, 1, 128]).expect("four pixels");
     writer.finish().expect("a Vec takes every byte");
-    // Opaque stays, transparent is white, half-transparent black is 255 · (1 − 128/255) = 127.
-    assert_eq!(Picture::decode(&bytes, "a.png").expect("PNG").pixels(), [200, 0, 0, 255, 255, 255, 127, 127, 127]);
+    // Opaque stays, transparent is white, half-transparent black is 255 · (1 − 128/255) = 127, and 1 is 127.502, rounded to 128.
+    assert_eq!(
+        Picture::decode(&bytes, "a.png").expect("PNG").pixels(),
+        [200, 0, 0, 255, 255, 255, 127, 127, 127, 128, 128, 128]
+    );
 }
 
 #[test]

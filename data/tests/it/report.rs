@@ -98,6 +98,8 @@ fn bad_names_and_repetitions_are_refused() {
     for bad in ["", "../x", "a/b", ".hidden", "a b"] {
         assert!(matches!(Report::new(&args, bad, "e", "t"), Err(ReportError::Name { .. })), "{bad:?}");
     }
+    std::fs::create_dir_all(args.out.join("som-map.json")).expect("a writable folder");
+    assert!(Report::new(&args, "som", "map", "t").is_err(), "a folder stands where the JSON belongs");
     let mut report = Report::new(&args, "som", "digits", "t").expect("a writable folder");
     assert!(report.figure_png("absent.png", "").is_err());
     std::fs::write(report.path("broken.png"), b"not a picture").expect("a writable folder");
