@@ -5,10 +5,30 @@
 //! layouts are PyTorch's: published weights load without mapping.
 #![forbid(unsafe_code)]
 
+mod act;
+mod config;
 mod ctx;
+mod error;
+pub mod init;
+pub mod layers;
+mod lenet;
+pub mod loss;
+pub mod metrics;
+mod mlp;
 mod module;
+pub mod optim;
 mod param;
 
+pub use act::Act;
+pub use config::ConfigError;
 pub use ctx::{Ctx, Mode};
+pub use error::{Error, check_finite};
+pub use layers::{
+    AvgPool2d, BatchNorm, BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Embedding, Flatten, Gru, Layer, LayerNorm,
+    Linear, Lstm, LstmState, Mask, MaxPool2d, MultiheadAttention, Rnn, Seq, Upsample,
+};
+pub use lenet::{LeNet, LeNetConfig};
+pub use mlp::Mlp;
 pub use module::{Module, Slot, Visitor};
+pub use optim::{Adam, AdamW, Optimizer, RmsProp, Sgd};
 pub use param::{Buffer, Param};

@@ -1,0 +1,72 @@
+//! What can go wrong with data from outside, and with training itself: always with the name of the file, tensor,
+//! parameter or step, what was found and what was expected.
+
+use std::path::{Path, PathBuf};
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The loss became NaN or infinite.
+    #[error("step {step}: the loss is {value}")]
+    Loss {
+        /// The training step.
+        step: u64,
+        /// NaN or an infinity.
+        value: f64,
+    },
+    /// A gradient holds NaN or infinity; nothing was updated.
+    #[error("optimiser step {step}: the gradient of {name} holds {value}; nothing was updated")]
+    Gradient {
+        /// The optimiser's step, from 1.
+        step: u64,
+        /// The first such parameter.
+        name: String,
+        /// Its first such element.
+        value: f32,
+    },
+    /// Registered parameters got no gradient; nothing was updated.
+    #[error(
+        "optimiser step {step}: no gradient for {}; nothing was updated. \
+         If the loss is not meant to depend on them, say .allow_missing()",
+        list(names)
+    )]
+    NoGradient {
+        /// The optimiser's step, from 1.
+        step: u64,
+        /// The parameters' names.
+        names: Vec<String>,
+    },
+    /// The operating system refused.
+    #[error("{}: {what}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// Its answer.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(path: &Path, what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Error::Io { path, what, source }
+    }
+}
+
+/// Names in a sentence: all of a few, the first of many.
+pub(crate) fn list(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let mut text = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
+}
+
+/// The loss, if it is a number: `total += check_finite(loss.item(), step)?`.
+pub fn check_finite(loss: f32, step: u64) -> Result<f32, Error> {
+    if loss.is_finite() { Ok(loss) } else { Err(Error::Loss { step, value: f64::from(loss) }) }
+}

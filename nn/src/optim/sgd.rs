@@ -1,0 +1,75 @@
+//! Stochastic gradient descent with momentum.
+//!
+//! Source: Sutskever, Martens, Dahl & Hinton 2013, *On the importance of initialization and momentum in deep learning*;
+//! in PyTorch's form, where the learning rate multiplies the buffer instead of entering it.
+
+use etude_kernels::optim;
+
+use super::{Optim, Rule};
+use crate::module::Module;
+
+/// g ← ∇ + λ·θ;  b ← μ·b + (1 − τ)·g;  θ ← θ − lr·(g + μ·b with Nesterov, b without, g if μ = 0).
+pub type Sgd = Optim<SgdRule>;
+
+/// The settings of [`Sgd`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SgdRule {
+    momentum: f64,
+    dampening: f64,
+    weight_decay: f64,
+    nesterov: bool,
+}
+
+impl Sgd {
+    /// Plain gradient descent on the parameters of `model`.
+    ///
+    /// # Panics
+    /// If there are none, or `lr` is negative or not finite.
+    #[track_caller]
+    pub fn new(model: &dyn Module, lr: f64) -> Self {
+        Self::with_rule(model, lr, SgdRule::default())
+    }
+
+    /// Momentum μ.
+    pub fn momentum(self, momentum: f64) -> Self {
+        self.configure(|rule| rule.momentum = momentum)
+    }
+
+    /// Dampening τ of the gradient in the buffer; the first gradient enters undamped.
+    pub fn dampening(self, dampening: f64) -> Self {
+        self.configure(|rule| rule.dampening = dampening)
+    }
+
+    /// Nesterov's form of the momentum.
+    pub fn nesterov(self) -> Self {
+        self.configure(|rule| rule.nesterov = true)
+    }
+
+    /// The L2 penalty λ, added to the gradient.
+    pub fn weight_decay(self, weight_decay: f64) -> Self {
+        self.configure(|rule| rule.weight_decay = weight_decay)
+    }
+}
+
+impl Rule for SgdRule {
+    const NAME: &'static str = "SGD";
+
+    fn states(&self) -> Vec<&'static str> {
+        if self.momentum == 0.0 { vec![] } else { vec!["momentum_buffer"] }
+    }
+
+    fn update(&self, lr: f64, decay: bool, step: u64, param: &mut [f32], grad: &[f32], states: &mut [Vec<f32>]) {
+        let hyper = optim::Sgd {
+            lr,
+            momentum: self.momentum,
+            // With the buffer at zero this is PyTorch's first step: b ← g.
+            dampening: if step == 1 { 0.0 } else { self.dampening },
+            weight_decay: if decay { self.weight_decay } else { 0.0 },
+            nesterov: self.nesterov,
+        };
+        match states {
+            [buffer] => optim::sgd(param, grad, buffer, &hyper),
+            _ => optim::sgd(param, grad, &mut [], &hyper),
+        }
+    }
+}
