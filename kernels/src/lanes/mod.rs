@@ -51,6 +51,7 @@ pub trait LaneReal: Sized + Copy {
     fn tanh<S: Simd>(x: F<S, Self>) -> F<S, Self>;
     fn erf<S: Simd>(x: F<S, Self>) -> F<S, Self>;
     fn erfc<S: Simd>(x: F<S, Self>) -> F<S, Self>;
+    fn normal_cdf<S: Simd>(x: F<S, Self>) -> F<S, Self>;
     fn sin<S: Simd>(x: F<S, Self>) -> F<S, Self>;
     fn cos<S: Simd>(x: F<S, Self>) -> F<S, Self>;
     fn powf<S: Simd>(x: F<S, Self>, p: Self) -> F<S, Self>;
@@ -152,7 +153,7 @@ macro_rules! lane_real {
 
 macro_rules! math_f32 {
     () => {
-        math_f32! { exp, ln, ln_1p, tanh, erf, erfc, sin, cos }
+        math_f32! { exp, ln, ln_1p, tanh, erf, erfc, normal_cdf, sin, cos }
         #[inline(always)]
         fn powf<S: Simd>(x: F<S, Self>, p: Self) -> F<S, Self> {
             x.map(|x| x.powf(p))
@@ -168,7 +169,7 @@ macro_rules! math_f32 {
 
 macro_rules! math_f64 {
     () => {
-        math_f64! { exp f64::exp, ln f64::ln, ln_1p f64::ln_1p, tanh f64::tanh, erf libm::erf, erfc libm::erfc, sin f64::sin, cos f64::cos }
+        math_f64! { exp f64::exp, ln f64::ln, ln_1p f64::ln_1p, tanh f64::tanh, erf libm::erf, erfc libm::erfc, normal_cdf normal_cdf, sin f64::sin, cos f64::cos }
         #[inline(always)]
         fn powf<S: Simd>(x: F<S, Self>, p: Self) -> F<S, Self> {
             x.map(|x| x.powf(p))
@@ -234,6 +235,11 @@ lane_real!(
     reduce_sum_f64s,
     math_f64
 );
+
+/// Φ(x) = erfc(−x/√2) / 2.
+fn normal_cdf(x: f64) -> f64 {
+    0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
+}
 
 /// The widest register of any instruction set, in elements.
 pub const MAX_LANES: usize = 16;
@@ -387,6 +393,11 @@ impl<S: Simd, T: LaneReal> F<S, T> {
     #[inline(always)]
     pub fn erfc(self) -> Self {
         T::erfc(self)
+    }
+    /// Φ(x), the distribution function of the standard normal distribution, accurate in both tails.
+    #[inline(always)]
+    pub fn normal_cdf(self) -> Self {
+        T::normal_cdf(self)
     }
     /// sin x.
     #[inline(always)]

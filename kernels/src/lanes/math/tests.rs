@@ -1,0 +1,197 @@
+//! Every function against f64 (the standard library's, libm's erf), on every instruction set, in ULP.
+
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_4, SQRT_2};
+
+use pulp::{Simd, WithSimd};
+
+use super::erf::{ERF, MIDDLE, TAIL};
+use super::remez::Fit;
+use super::trig::{COS, SIN};
+use super::{EXP, LN, TANH};
+use crate::isa::Isa;
+use crate::lanes::F;
+
+/// A function under test: its name, its exact values, its stated error in ULP with and without fused multiply-add.
+struct Case {
+    function: Function,
+    exact: fn(f64) -> f64,
+    fused: f64,
+    unfused: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Function {
+    Exp,
+    Ln,
+    Ln1p,
+    Tanh,
+    Erf,
+    Erfc,
+    NormalCdf,
+    Sin,
+    Cos,
+}
+
+const CASES: [Case; 9] = [
+    Case { function: Function::Exp, exact: f64::exp, fused: 1.0, unfused: 1.0 },
+    Case { function: Function::Ln, exact: f64::ln, fused: 1.0, unfused: 1.0 },
+    Case { function: Function::Ln1p, exact: f64::ln_1p, fused: 1.0, unfused: 1.0 },
+    Case { function: Function::Tanh, exact: f64::tanh, fused: 1.0, unfused: 1.1 },
+    Case { function: Function::Erf, exact: libm::erf, fused: 1.2, unfused: 1.3 },
+    Case { function: Function::Erfc, exact: libm::erfc, fused: 7.0, unfused: 7.0 },
+    Case { function: Function::NormalCdf, exact: |x| 0.5 * libm::erfc(-x * FRAC_1_SQRT_2), fused: 7.0, unfused: 7.0 },
+    Case { function: Function::Sin, exact: f64::sin, fused: 2.0, unfused: 2.0 },
+    Case { function: Function::Cos, exact: f64::cos, fused: 2.0, unfused: 2.0 },
+];
+
+struct Apply<'a>(Function, &'a [f32], &'a mut [f32]);
+
+impl WithSimd for Apply<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let lanes = S::F32_LANES;
+        for (x, out) in self.1.chunks(lanes).zip(self.2.chunks_mut(lanes)) {
+            let x = F::<S, f32>::load(simd, x);
+            let y = match self.0 {
+                Function::Exp => x.exp(),
+                Function::Ln => x.ln(),
+                Function::Ln1p => x.ln_1p(),
+                Function::Tanh => x.tanh(),
+                Function::Erf => x.erf(),
+                Function::Erfc => x.erfc(),
+                Function::NormalCdf => x.normal_cdf(),
+                Function::Sin => x.sin(),
+                Function::Cos => x.cos(),
+            };
+            y.store(out);
+        }
+    }
+}
+
+/// Distance to the exact result in ULP; what f32 cannot hold counts as 2¹²⁸, so that overflow must agree within the error.
+fn ulps(approx: f32, exact: f64) -> f64 {
+    if approx.is_nan() || exact.is_nan() {
+        return if approx.is_nan() && exact.is_nan() { 0.0 } else { f64::INFINITY };
+    }
+    if approx == 0.0 && exact == 0.0 && approx.is_sign_negative() != exact.is_sign_negative() {
+        return f64::INFINITY;
+    }
+    let bound = 2f64.powi(128);
+    (f64::from(approx).clamp(-bound, bound) - exact.clamp(-bound, bound)).abs()
+        / ulp((exact as f32).abs().min(f32::MAX))
+}
+
+fn ulp(x: f32) -> f64 {
+    let (_, exponent) = libm::frexp(f64::from(x.max(f32::MIN_POSITIVE)));
+    2f64.powi(exponent - 24)
+}
+
+/// The largest error and its argument, for every instruction set of the machine, over `count` bit patterns from `first`
+/// in steps of `stride`.
+fn worst(case: &Case, first: u32, count: usize, stride: u32) -> Vec<(Isa, f64, f32)> {
+    let mut found: Vec<(Isa, f64, f32)> = Isa::available().into_iter().map(|isa| (isa, 0.0, 0.0)).collect();
+    for block in (0..count).step_by(4096) {
+        let pattern = |i: usize| f32::from_bits(first.wrapping_add((i as u32).wrapping_mul(stride)));
+        let x: Vec<f32> = (block..count.min(block + 4096)).map(pattern).collect();
+        let exact: Vec<f64> = x.iter().map(|&x| (case.exact)(f64::from(x))).collect();
+        for (isa, worst, at) in &mut found {
+            let mut y = vec![0.0; x.len()];
+            isa.run(Apply(case.function, &x, &mut y));
+            for ((&x, &y), &exact) in x.iter().zip(&y).zip(&exact) {
+                let error = ulps(y, exact);
+                if error > *worst {
+                    (*worst, *at) = (error, x);
+                }
+            }
+        }
+    }
+    found
+}
+
+fn check(case: &Case, found: Vec<(Isa, f64, f32)>) {
+    for (isa, ulps, x) in found {
+        println!("{:?} on {isa}: {ulps:.3} ULP at {x:e}", case.function);
+        let stated = if isa == Isa::Scalar { case.unfused } else { case.fused };
+        assert!(ulps <= stated, "{:?} on {isa}: {ulps} ULP at {x:e}", case.function);
+    }
+}
+
+#[test]
+fn errors_are_within_those_stated_on_a_sample() {
+    for case in &CASES {
+        // Over all patterns, and again over the arguments of interest, ±[2⁻¹⁰, 2⁷].
+        check(case, worst(case, 0, 1 << 19, 8191));
+        check(case, worst(case, 0x3a80_0000, 1 << 18, 543));
+        check(case, worst(case, 0xba80_0000, 1 << 18, 543));
+    }
+}
+
+#[test]
+#[ignore = "exhaustive: minutes"]
+fn errors_are_within_those_stated_everywhere() {
+    for case in &CASES {
+        for found in crate::par::map(256, |part| worst(case, (part as u32) << 24, 1 << 24, 1)) {
+            check(case, found);
+        }
+    }
+}
+
+#[test]
+fn limits_and_signs_are_exact() {
+    const INF: f32 = f32::INFINITY;
+    let cases: [(Function, &[(f32, f32)]); 9] = [
+        (Function::Exp, &[(0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, 0.0), (-200.0, 0.0), (200.0, INF)]),
+        (Function::Ln, &[(1.0, 0.0), (0.0, -INF), (-0.0, -INF), (INF, INF), (-1.0, f32::NAN), (-INF, f32::NAN)]),
+        (Function::Ln1p, &[(0.0, 0.0), (-0.0, -0.0), (-1.0, -INF), (INF, INF), (-1.5, f32::NAN), (-INF, f32::NAN)]),
+        (Function::Tanh, &[(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0)]),
+        (Function::Erf, &[(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0)]),
+        (Function::Erfc, &[(INF, 0.0), (-INF, 2.0), (30.0, 0.0)]),
+        (Function::NormalCdf, &[(INF, 1.0), (-INF, 0.0), (-40.0, 0.0)]),
+        (Function::Sin, &[(0.0, 0.0), (-0.0, -0.0), (INF, f32::NAN), (-INF, f32::NAN)]),
+        (Function::Cos, &[(0.0, 1.0), (-0.0, 1.0), (INF, f32::NAN)]),
+    ];
+    for isa in Isa::available() {
+        for (function, pairs) in cases {
+            let x: Vec<f32> = pairs.iter().map(|p| p.0).chain([f32::NAN]).collect();
+            let mut y = vec![0.0; x.len()];
+            isa.run(Apply(function, &x, &mut y));
+            for (i, &(x, want)) in pairs.iter().enumerate() {
+                let same = y[i].to_bits() == want.to_bits() || (y[i].is_nan() && want.is_nan());
+                assert!(same, "{function:?}({x}) on {isa}: {} instead of {want}", y[i]);
+            }
+            assert!(y[pairs.len()].is_nan(), "{function:?}(NaN) on {isa}");
+        }
+    }
+}
+
+#[test]
+fn the_polynomials_are_those_of_the_derivation() {
+    let erfc = |t: f64| {
+        let x = MIDDLE * (1.0 + t) / (1.0 - t);
+        libm::erfc(x) * (x * x).exp() * (x + MIDDLE)
+    };
+    let erfc_end = (10.1 - MIDDLE) / (10.1 + MIDDLE);
+    let quarter = FRAC_PI_4 * 1.001; // a little more than the reduction leaves
+    let fit = |target, scale, lo, hi, first, step| Fit { target, scale, lo, hi, first, step };
+    type Table<'a> = [(&'a str, &'a [f64], Fit<'a>); 7];
+    let table: Table = [
+        ("EXP", &EXP, fit(&|r| r.exp() - 1.0 - r, &f64::exp, -0.35, 0.35, 2, 1)),
+        (
+            "LN",
+            &LN,
+            fit(&|f| f.ln_1p() - f + f * f / 2.0, &|f| f.ln_1p().abs(), SQRT_2 / 2.0 - 1.0, SQRT_2 - 1.0, 3, 1),
+        ),
+        ("TANH", &TANH, fit(&|x| x.tanh() - x, &f64::tanh, 0.0, 1.0, 3, 2)),
+        ("ERF", &ERF, fit(&|x| libm::erf(x) - x, &libm::erf, 0.0, 1.0, 1, 2)),
+        ("TAIL", &TAIL, fit(&erfc, &erfc, -1.0, erfc_end, 0, 1)),
+        ("SIN", &SIN, fit(&|x| x.sin() - x, &f64::sin, 0.0, quarter, 3, 2)),
+        ("COS", &COS, fit(&|x| x.cos() - 1.0 + x * x / 2.0, &f64::cos, 0.0, quarter, 4, 2)),
+    ];
+    for (name, shipped, fit) in table {
+        let derived = fit.coefficients(shipped.len());
+        let shipped: Vec<f32> = shipped.iter().map(|&c| c as f32).collect();
+        let rounded: Vec<f32> = derived.iter().map(|&c| c as f32).collect();
+        assert_eq!(shipped, rounded, "{name}; its error would be 2^{:.1}", fit.worst(&derived).log2());
+    }
+}
