@@ -1,0 +1,123 @@
+//! Convolutions over images `[n, channels, height, width]`.
+
+use etude_autograd::{Conv2dArgs, Tensor};
+
+use super::Layer;
+use crate::ctx::Ctx;
+use crate::init;
+use crate::module;
+use crate::param::Param;
+
+/// A convolution (cross-correlation) in two dimensions.
+#[derive(Clone, Debug)]
+pub struct Conv2d {
+    /// `[out, in/groups, height, width]`.
+    pub weight: Param,
+    /// `[out]`.
+    pub bias: Option<Param>,
+    /// Stride, padding, dilation, groups.
+    pub args: Conv2dArgs,
+}
+module!(Conv2d { weight, bias; args });
+
+impl Conv2d {
+    /// A square kernel; weights and biases uniform in ±1/√fan_in.
+    ///
+    /// # Panics
+    /// If the channels are not multiples of the groups.
+    #[track_caller]
+    pub fn new(inputs: usize, outputs: usize, kernel: usize, args: Conv2dArgs, cx: &mut Ctx) -> Self {
+        Self::with_kernel(inputs, outputs, [kernel; 2], args, cx)
+    }
+
+    /// A kernel of `[height, width]`.
+    ///
+    /// # Panics
+    /// If the channels are not multiples of the groups.
+    #[track_caller]
+    pub fn with_kernel(inputs: usize, outputs: usize, kernel: [usize; 2], args: Conv2dArgs, cx: &mut Ctx) -> Self {
+        check_groups("Conv2d", inputs, outputs, args.groups);
+        let fan_in = inputs / args.groups;
+        let (weight, bias) = conv_params([outputs, fan_in, kernel[0], kernel[1]], outputs, cx);
+        Conv2d { weight, bias: Some(bias), args }
+    }
+
+    /// As [`Conv2d::new`] without a bias, as before a batch normalisation.
+    ///
+    /// # Panics
+    /// If the channels are not multiples of the groups.
+    #[track_caller]
+    pub fn no_bias(inputs: usize, outputs: usize, kernel: usize, args: Conv2dArgs, cx: &mut Ctx) -> Self {
+        Conv2d { bias: None, ..Self::new(inputs, outputs, kernel, args, cx) }
+    }
+}
+
+impl Layer for Conv2d {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
+        x.conv2d(&cx.get(&self.weight), self.bias.as_ref().map(|b| cx.get(b)).as_ref(), self.args)
+    }
+}
+
+/// A transposed convolution in two dimensions: the adjoint of [`Conv2d`], used to enlarge.
+#[derive(Clone, Debug)]
+pub struct ConvTranspose2d {
+    /// `[in, out/groups, height, width]`.
+    pub weight: Param,
+    /// `[out]`.
+    pub bias: Option<Param>,
+    /// Stride, padding, dilation, groups of the convolution whose adjoint this is.
+    pub args: Conv2dArgs,
+    /// Rows and columns more at the bottom and right.
+    pub output_padding: [usize; 2],
+}
+module!(ConvTranspose2d { weight, bias; args, output_padding });
+
+impl ConvTranspose2d {
+    /// A square kernel without output padding; weights and biases uniform in ±1/√(out/groups · taps), as PyTorch's.
+    ///
+    /// # Panics
+    /// If the channels are not multiples of the groups.
+    #[track_caller]
+    pub fn new(inputs: usize, outputs: usize, kernel: usize, args: Conv2dArgs, cx: &mut Ctx) -> Self {
+        check_groups("ConvTranspose2d", inputs, outputs, args.groups);
+        let (weight, bias) = conv_params([inputs, outputs / args.groups, kernel, kernel], outputs, cx);
+        ConvTranspose2d { weight, bias: Some(bias), args, output_padding: [0, 0] }
+    }
+
+    /// As [`ConvTranspose2d::new`] without a bias.
+    ///
+    /// # Panics
+    /// If the channels are not multiples of the groups.
+    #[track_caller]
+    pub fn no_bias(inputs: usize, outputs: usize, kernel: usize, args: Conv2dArgs, cx: &mut Ctx) -> Self {
+        ConvTranspose2d { bias: None, ..Self::new(inputs, outputs, kernel, args, cx) }
+    }
+
+    /// The same with this many more rows and columns at the bottom and right.
+    pub fn output_padding(self, output_padding: [usize; 2]) -> Self {
+        ConvTranspose2d { output_padding, ..self }
+    }
+}
+
+impl Layer for ConvTranspose2d {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
+        let bias = self.bias.as_ref().map(|b| cx.get(b));
+        x.conv_transpose2d(&cx.get(&self.weight), bias.as_ref(), self.args, self.output_padding)
+    }
+}
+
+/// Weight and bias, uniform in ±1/√(all axes of the weight but the first).
+fn conv_params(weight: [usize; 4], outputs: usize, cx: &mut Ctx) -> (Param, Param) {
+    let bound = 1.0 / (weight[1..].iter().product::<usize>() as f64).sqrt();
+    (Param::new(init::uniform(weight, bound, cx)), Param::new(init::uniform([outputs], bound, cx)))
+}
+
+#[track_caller]
+fn check_groups(layer: &str, inputs: usize, outputs: usize, groups: usize) {
+    assert!(
+        groups > 0 && inputs.is_multiple_of(groups) && outputs.is_multiple_of(groups),
+        "{layer}: {inputs} and {outputs} channels cannot be cut in {groups} groups"
+    );
+}

@@ -1,0 +1,54 @@
+//! Layers: the modules that models are made of.
+//!
+//! Names, layouts, defaults and initial distributions are PyTorch's. Parameters are public fields, so that weights can be
+//! tied (`Linear { weight: embedding.weight.share(), bias: None }`) or replaced. Every `forward` asks the context for its
+//! parameters, which makes substitutes (adapted weights, averages) work in every layer.
+
+mod attention;
+mod conv;
+mod dropout;
+mod embedding;
+mod linear;
+mod norm;
+pub mod recurrent;
+mod seq;
+mod spatial;
+
+use etude_autograd::Tensor;
+
+use crate::ctx::Ctx;
+use crate::module::Module;
+
+pub use attention::{Mask, MultiheadAttention};
+pub use conv::{Conv2d, ConvTranspose2d};
+pub use dropout::Dropout;
+pub use embedding::Embedding;
+pub use linear::Linear;
+pub use norm::{BatchNorm, BatchNorm1d, BatchNorm2d, LayerNorm};
+pub use recurrent::{Gru, Lstm, LstmState, Rnn, batch_major, time_major};
+pub use seq::Seq;
+pub use spatial::{AvgPool2d, Flatten, MaxPool2d, Upsample};
+
+/// A module that maps one tensor to one tensor, so that it can stand in a [`Seq`].
+pub trait Layer: Module + BoxedClone + Send + Sync {
+    /// The output for `x`.
+    fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor;
+}
+
+/// Copies behind `Box<dyn Layer>`; every layer that is `Clone` has it by itself.
+pub trait BoxedClone {
+    /// An independent copy: its parameters have identities of their own.
+    fn boxed_clone(&self) -> Box<dyn Layer>;
+}
+
+impl<L: Layer + Clone + 'static> BoxedClone for L {
+    fn boxed_clone(&self) -> Box<dyn Layer> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Layer> {
+    fn clone(&self) -> Self {
+        (**self).boxed_clone()
+    }
+}

@@ -1,0 +1,75 @@
+//! Gated recurrent units.
+
+use etude_autograd::Tensor;
+
+use super::{Stack, Weights, stacked};
+use crate::ctx::Ctx;
+use crate::layers::Dropout;
+use crate::module;
+
+/// Gated recurrent units: Cho et al. 2014, arXiv:1406.1078. Gates r, z, n.
+///
+/// PyTorch's variant: r multiplies h·W_hnᵀ + b_hn, not h. h′ = (1 − z)⊙n + z⊙h.
+#[derive(Clone, Debug)]
+pub struct Gru {
+    stack: Stack,
+}
+module!(Gru { stack as "" });
+
+impl Gru {
+    /// `layers` layers of `hidden` units.
+    ///
+    /// # Panics
+    /// If `hidden` or `layers` is 0.
+    #[track_caller]
+    pub fn new(inputs: usize, hidden: usize, layers: usize, cx: &mut Ctx) -> Self {
+        Gru { stack: Stack::new("Gru", 3, inputs, hidden, layers, cx) }
+    }
+
+    /// The same with dropout between layers.
+    ///
+    /// # Panics
+    /// If `p` is not in [0, 1].
+    #[track_caller]
+    pub fn dropout(mut self, p: f64) -> Self {
+        self.stack.dropout = Dropout::new(p);
+        self
+    }
+
+    /// The number of units.
+    pub fn hidden(&self) -> usize {
+        self.stack.hidden
+    }
+
+    /// The state before the first step of `batch` sequences, `[layers, batch, hidden]`.
+    pub fn zero_state(&self, batch: usize) -> Tensor {
+        self.stack.zero_state(batch)
+    }
+
+    /// The outputs of the last layer at every step, `[sequence, batch, hidden]`, and the state after the last step.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor, state: &Tensor, cx: &mut Ctx) -> (Tensor, Tensor) {
+        let mut last = Vec::new();
+        let y = self.stack.run("Gru", x, &[state], cx, |i, weights, x, cx| {
+            let (y, h) = layer(weights, x, &state.select(0, i), cx);
+            last.push(h);
+            y
+        });
+        (y, stacked(&last))
+    }
+}
+
+/// One layer over all steps: the outputs, and the last one.
+fn layer(w: &Weights, x: &Tensor, h0: &Tensor, cx: &Ctx) -> (Tensor, Tensor) {
+    let (inputs, hh, bias) = (w.inputs(x, cx), cx.get(&w.hh), cx.get(&w.bias_hh));
+    super::scan_steps(&inputs, h0.clone(), |input, h| {
+        let (p, q) = (input.chunk(1, 3), h.linear(&hh, Some(&bias)).chunk(1, 3));
+        let r = (&p[0] + &q[0]).sigmoid();
+        let z = (&p[1] + &q[1]).sigmoid();
+        let n = (&p[2] + r * &q[2]).tanh();
+        &n + z * (h - &n)
+    })
+}

@@ -1,0 +1,91 @@
+//! Long short-term memory.
+
+use etude_autograd::Tensor;
+
+use super::{Stack, Weights, stacked};
+use crate::ctx::Ctx;
+use crate::layers::Dropout;
+use crate::module;
+
+/// Long short-term memory: Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000. Gates i, f, g, o.
+#[derive(Clone, Debug)]
+pub struct Lstm {
+    stack: Stack,
+}
+module!(Lstm { stack as "" });
+
+/// The state between two steps, `[layers, batch, hidden]` each.
+#[derive(Clone, Debug)]
+pub struct LstmState {
+    /// The output.
+    pub h: Tensor,
+    /// The cell.
+    pub c: Tensor,
+}
+
+impl LstmState {
+    /// The same values without their history: where a truncated gradient ends.
+    pub fn detach(&self) -> Self {
+        LstmState { h: self.h.detach(), c: self.c.detach() }
+    }
+}
+
+impl Lstm {
+    /// `layers` layers of `hidden` units.
+    ///
+    /// # Panics
+    /// If `hidden` or `layers` is 0.
+    #[track_caller]
+    pub fn new(inputs: usize, hidden: usize, layers: usize, cx: &mut Ctx) -> Self {
+        Lstm { stack: Stack::new("Lstm", 4, inputs, hidden, layers, cx) }
+    }
+
+    /// The same with dropout between layers.
+    ///
+    /// # Panics
+    /// If `p` is not in [0, 1].
+    #[track_caller]
+    pub fn dropout(mut self, p: f64) -> Self {
+        self.stack.dropout = Dropout::new(p);
+        self
+    }
+
+    /// The number of units.
+    pub fn hidden(&self) -> usize {
+        self.stack.hidden
+    }
+
+    /// The state before the first step of `batch` sequences.
+    pub fn zero_state(&self, batch: usize) -> LstmState {
+        LstmState { h: self.stack.zero_state(batch), c: self.stack.zero_state(batch) }
+    }
+
+    /// The outputs of the last layer at every step, `[sequence, batch, hidden]`, and the state after the last step.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor, state: &LstmState, cx: &mut Ctx) -> (Tensor, LstmState) {
+        let (mut h, mut c) = (Vec::new(), Vec::new());
+        let y = self.stack.run("Lstm", x, &[&state.h, &state.c], cx, |i, weights, x, cx| {
+            let (y, last_h, last_c) = layer(weights, x, &state.h.select(0, i), &state.c.select(0, i), cx);
+            h.push(last_h);
+            c.push(last_c);
+            y
+        });
+        (y, LstmState { h: stacked(&h), c: stacked(&c) })
+    }
+}
+
+/// One layer over all steps: the outputs, and the last h and c.
+fn layer(w: &Weights, x: &Tensor, h0: &Tensor, c0: &Tensor, cx: &Ctx) -> (Tensor, Tensor, Tensor) {
+    let (inputs, hh, bias) = (w.inputs(x, cx), cx.get(&w.hh), cx.get(&w.bias_hh));
+    let mut c = c0.clone();
+    let (y, h) = super::scan_steps(&inputs, h0.clone(), |input, h| {
+        let gates = (input + h.linear(&hh, Some(&bias))).chunk(1, 4);
+        let (i, f, g, o) = (gates[0].sigmoid(), gates[1].sigmoid(), gates[2].tanh(), gates[3].sigmoid());
+        c = f * &c + i * g;
+        o * c.tanh()
+    });
+    (y, h, c)
+}

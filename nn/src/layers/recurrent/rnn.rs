@@ -1,0 +1,84 @@
+//! The simple recurrent network.
+
+use etude_autograd::Tensor;
+
+use super::{Stack, stacked};
+use crate::ctx::Ctx;
+use crate::layers::Dropout;
+use crate::module;
+
+/// What follows the sum in an [`Rnn`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Nonlinearity {
+    /// tanh.
+    #[default]
+    Tanh,
+    /// max(0, x).
+    Relu,
+}
+
+/// h′ = tanh(x·W_ihᵀ + b_ih + h·W_hhᵀ + b_hh): Elman 1990.
+#[derive(Clone, Debug)]
+pub struct Rnn {
+    stack: Stack,
+    nonlinearity: Nonlinearity,
+}
+module!(Rnn { stack as ""; nonlinearity });
+
+impl Rnn {
+    /// `layers` layers of `hidden` units with tanh.
+    ///
+    /// # Panics
+    /// If `hidden` or `layers` is 0.
+    #[track_caller]
+    pub fn new(inputs: usize, hidden: usize, layers: usize, cx: &mut Ctx) -> Self {
+        Rnn { stack: Stack::new("Rnn", 1, inputs, hidden, layers, cx), nonlinearity: Nonlinearity::Tanh }
+    }
+
+    /// The same with another nonlinearity.
+    pub fn nonlinearity(self, nonlinearity: Nonlinearity) -> Self {
+        Rnn { nonlinearity, ..self }
+    }
+
+    /// The same with dropout between layers.
+    ///
+    /// # Panics
+    /// If `p` is not in [0, 1].
+    #[track_caller]
+    pub fn dropout(mut self, p: f64) -> Self {
+        self.stack.dropout = Dropout::new(p);
+        self
+    }
+
+    /// The number of units.
+    pub fn hidden(&self) -> usize {
+        self.stack.hidden
+    }
+
+    /// The state before the first step of `batch` sequences, `[layers, batch, hidden]`.
+    pub fn zero_state(&self, batch: usize) -> Tensor {
+        self.stack.zero_state(batch)
+    }
+
+    /// The outputs of the last layer at every step, `[sequence, batch, hidden]`, and the state after the last step.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor, state: &Tensor, cx: &mut Ctx) -> (Tensor, Tensor) {
+        let mut last = Vec::new();
+        let y = self.stack.run("Rnn", x, &[state], cx, |i, w, x, cx| {
+            let (hh, bias) = (cx.get(&w.hh), cx.get(&w.bias_hh));
+            let (y, h) = super::scan_steps(&w.inputs(x, cx), state.select(0, i), |input, h| {
+                let sum = input + h.linear(&hh, Some(&bias));
+                match self.nonlinearity {
+                    Nonlinearity::Tanh => sum.tanh(),
+                    Nonlinearity::Relu => sum.relu(),
+                }
+            });
+            last.push(h);
+            y
+        });
+        (y, stacked(&last))
+    }
+}
