@@ -4,6 +4,8 @@
 //! one serial engine, so the bits of a result depend on shape, strides and instruction set, never on threads.
 
 mod engine;
+mod gather;
+mod micro;
 mod packed;
 #[cfg(test)]
 mod tests;
@@ -15,6 +17,7 @@ use crate::isa::{self, Isa};
 use crate::par;
 use crate::stamp::stamp;
 pub(crate) use engine::Tile;
+pub(crate) use gather::{Left, SLACK, gather_dots, gather_rows_product};
 pub(crate) use packed::Packed;
 #[cfg(feature = "yardstick")]
 pub use yardstick::yardstick;

@@ -1,0 +1,217 @@
+//! The gradients of a convolution.
+
+use super::patches::{Axis, Patches, window};
+use super::{CACHED, Conv2d};
+use crate::buf::Buf;
+use crate::elem::Real;
+use crate::gemm::{Left, Mat, SLACK, gather_dots, gather_rows_product};
+use crate::isa;
+use crate::par;
+
+/// One phase of the input's rows or columns: y = r + s·u − p for `count` values u from `first` on. Kernel position a
+/// with shift e (and this phase) brings out row u − e to it.
+struct Phase {
+    /// (kernel position, its shift).
+    taps: Vec<(usize, usize)>,
+    reach: usize,
+    first: usize,
+    count: usize,
+    /// y of the first.
+    start: usize,
+}
+
+impl Phase {
+    /// The phases of an axis that have both kernel positions and rows.
+    fn all(s: &Conv2d, axis: usize) -> Vec<Phase> {
+        let length = if axis == 0 { s.height } else { s.width };
+        let (stride, padding) = (s.stride[axis], s.padding[axis]);
+        let all = Axis::new(s, axis);
+        let phase = |(number, &r): (usize, &usize)| {
+            let first = padding.saturating_sub(r).div_ceil(stride);
+            let start = r + stride * first - padding;
+            let count = length.saturating_sub(start).div_ceil(stride);
+            let taps: Vec<_> =
+                all.taps.iter().enumerate().filter(|(_, t)| t.0 == number).map(|(a, t)| (a, t.1)).collect();
+            let reach = taps.iter().map(|t| t.1).max().unwrap_or(0);
+            Phase { taps, reach, first, count, start }
+        };
+        all.phases.iter().enumerate().map(phase).filter(|phase| phase.count > 0).collect()
+    }
+}
+
+/// A phase of rows and one of columns: a convolution with stride 1 of the output's gradient.
+struct Part<T: Real> {
+    rows: usize,
+    cols: usize,
+    /// The weights of its kernel positions, [input channels of a block, output channels × positions]; for each group, for
+    /// each block.
+    weights: Vec<Left<T>>,
+}
+
+/// The gradient with respect to the input.
+pub(super) fn input<T: Real>(s: &Conv2d, w: &[T], g: &[T], dx: &mut [T]) {
+    s.check("conv::grad_input", dx.len(), w.len(), g.len());
+    if dx.is_empty() {
+        return;
+    }
+    let isa = isa::current();
+    let (inputs, plane) = (s.inputs(), s.height * s.width);
+    let outputs = s.outputs() * s.output().iter().product::<usize>();
+    // A task takes some channels of one group of one image: all of them, if the batch gives tasks enough.
+    let block = if s.batch * s.groups >= 8 { inputs } else { inputs.div_ceil(4).next_multiple_of(8).min(inputs) };
+    let phases = [Phase::all(s, 0), Phase::all(s, 1)];
+    let mut parts = Vec::new();
+    for (rows, down) in phases[0].iter().enumerate() {
+        for (cols, right) in phases[1].iter().enumerate() {
+            let groups = w.chunks_exact(s.outputs() * s.patch());
+            let pack = |w| (0..inputs).step_by(block).map(move |c| (w, c..inputs.min(c + block)));
+            let weights = groups.flat_map(pack).map(|(w, channels)| {
+                let a = transposed(s, w, channels.clone(), &down.taps, &right.taps);
+                Left::new(isa, Mat::row_major(&a, channels.len(), a.len() / channels.len()))
+            });
+            parts.push(Part { rows, cols, weights: weights.collect() });
+        }
+    }
+    let groups = dx.chunks_exact_mut(inputs * plane).enumerate();
+    let mut tasks: Vec<_> = groups
+        .flat_map(|(group, dx)| dx.chunks_mut(block * plane).enumerate().map(move |(b, dx)| (group, b, dx)))
+        .collect();
+    let blocks = inputs.div_ceil(block);
+    par::chunks_mut(&mut tasks, 1, |_, task| {
+        let (group, b, dx) = &mut task[0];
+        let g = &g[*group * outputs..][..outputs];
+        dx.fill(T::ZERO);
+        for part in &parts {
+            let weights = &part.weights[*group % s.groups * blocks + *b];
+            phase_gradient(s, &phases[0][part.rows], &phases[1][part.cols], weights, g, dx);
+        }
+    });
+}
+
+/// w[o, c, a, b] as [c, (o, a, b)], for some channels and kernel positions.
+fn transposed<T: Real>(
+    s: &Conv2d,
+    w: &[T],
+    channels: std::ops::Range<usize>,
+    down: &[(usize, usize)],
+    right: &[(usize, usize)],
+) -> Buf<T> {
+    let mut out = Buf::scratch(channels.len() * s.outputs() * down.len() * right.len());
+    let mut slots = out.iter_mut();
+    for c in channels {
+        for w in w.chunks_exact(s.patch()) {
+            for &(a, _) in down {
+                for (&(b, _), slot) in right.iter().zip(&mut slots) {
+                    *slot = w[(c * s.kernel[0] + a) * s.kernel[1] + b];
+                }
+            }
+        }
+    }
+    out
+}
+
+/// Writes one phase of dx, for the channels of `weights`, in blocks of rows that stay in cache.
+fn phase_gradient<T: Real>(s: &Conv2d, down: &Phase, right: &Phase, weights: &Left<T>, g: &[T], dx: &mut [T]) {
+    let [oh, ow] = s.output();
+    let pitch = right.count + right.reach;
+    let block = (CACHED / (weights.rows() * pitch)).clamp(1, down.count);
+    let mut source = Buf::scratch(s.outputs() * (block + down.reach) * pitch + SLACK);
+    let mut product = Buf::scratch(weights.rows() * block * pitch);
+    let mut offsets = Vec::with_capacity(s.outputs() * down.taps.len() * right.taps.len());
+    for u in (0..down.count).step_by(block) {
+        let rows = block.min(down.count - u);
+        let plane = (rows + down.reach) * pitch;
+        // Gathered rows begin `reach` before the first output row, so that every shift back stays inside.
+        let origin = [(down.first + u) as isize - down.reach as isize, right.first as isize - right.reach as isize];
+        offsets.clear();
+        for (o, g) in g.chunks_exact(oh * ow).enumerate() {
+            window(g, [oh, ow], origin, [1, 1], pitch, &mut source[o * plane..(o + 1) * plane]);
+            for (_, back) in &down.taps {
+                let shifts = right.taps.iter().map(|(_, left)| right.reach - left);
+                offsets.extend(shifts.map(|shift| o * plane + (down.reach - back) * pitch + shift));
+            }
+        }
+        source[s.outputs() * plane..][..SLACK].fill(T::ZERO);
+        let pixels = (rows - 1) * pitch + right.count;
+        let product = &mut product[..weights.rows() * pixels];
+        weights.gather_product(product, &source, &offsets);
+        for (dx, product) in dx.chunks_exact_mut(s.height * s.width).zip(product.chunks_exact(pixels)) {
+            for (r, line) in product.chunks(pitch).enumerate() {
+                let y = down.start + (u + r) * s.stride[0];
+                let dx = dx[y * s.width..][right.start..s.width].iter_mut().step_by(s.stride[1]);
+                dx.zip(&line[..right.count]).for_each(|(dx, &v)| *dx = v);
+            }
+        }
+    }
+}
+
+/// Output channels of a group up to which dot products beat outer products, whose registers would lie idle.
+const FEW: usize = 8;
+/// Parts into which the sum over images and rows is cut, unless the weights are so many that memory forbids it.
+const PARTS: usize = 8;
+/// Elements that the partial sums may have together.
+const PARTIAL: usize = 1 << 22;
+
+/// The gradient with respect to the weights.
+pub(super) fn weight<T: Real>(s: &Conv2d, x: &[T], g: &[T], dw: &mut [T]) {
+    s.check("conv::grad_weight", x.len(), dw.len(), g.len());
+    dw.fill(T::ZERO);
+    if g.is_empty() || dw.is_empty() {
+        return;
+    }
+    let isa = isa::current();
+    let (outputs, patch) = (s.outputs(), s.patch());
+    let blocks = s.output()[0].div_ceil(s.block_rows());
+    let units = s.batch * blocks;
+    let most = (PARTIAL / dw.len()).clamp(1, PARTS);
+    let each = units.div_ceil(most);
+    let partial = par::map(units.div_ceil(each), |part| {
+        let mut sum = Buf::filled(s.out_channels * patch, T::ZERO);
+        for unit in part * each..units.min((part + 1) * each) {
+            isa::with(isa, || add_unit(s, x, g, unit / blocks, unit % blocks, &mut sum));
+        }
+        sum
+    });
+    for sum in &partial {
+        for (dw, sum) in dw.chunks_exact_mut(outputs * patch).zip(sum.chunks_exact(outputs * patch)) {
+            if outputs <= FEW {
+                dw.iter_mut().zip(sum).for_each(|(dw, &v)| *dw += v);
+            } else {
+                for (o, dw) in dw.chunks_exact_mut(patch).enumerate() {
+                    dw.iter_mut().zip(sum[o..].iter().step_by(outputs)).for_each(|(dw, &v)| *dw += v);
+                }
+            }
+        }
+    }
+}
+
+/// Adds the gradient from one block of rows of one image to `sum`: for each group [outputs, patch] if the outputs are
+/// [`FEW`], else [patch, outputs].
+fn add_unit<T: Real>(s: &Conv2d, x: &[T], g: &[T], image: usize, block: usize, sum: &mut [T]) {
+    let isa = isa::current();
+    let [oh, ow] = s.output();
+    let (outputs, planes) = (s.outputs(), s.inputs() * s.height * s.width);
+    let first = block * s.block_rows();
+    let rows = s.block_rows().min(oh - first);
+    let patches = Patches::new(s, first, rows);
+    let pixels = patches.pixels();
+    let mut source = Buf::scratch(patches.len());
+    // The surplus columns get the gradient 0.
+    let mut spread = Buf::filled(outputs * pixels, T::ZERO);
+    for (group, sum) in sum.chunks_exact_mut(outputs * s.patch()).enumerate() {
+        patches.fill(&x[(image * s.groups + group) * planes..][..planes], &mut source);
+        let channels = (image * s.groups + group) * outputs * oh * ow;
+        for (o, spread) in spread.chunks_exact_mut(pixels).enumerate() {
+            let g = &g[channels + (o * oh + first) * ow..][..rows * ow];
+            for (spread, g) in spread.chunks_mut(patches.pitch()).zip(g.chunks_exact(ow)) {
+                spread[..ow].copy_from_slice(g);
+            }
+        }
+        if outputs <= FEW {
+            gather_dots(isa, sum, &spread, pixels, &source, patches.offsets());
+        } else {
+            let g = Mat::row_major(&spread, outputs, pixels).t();
+            gather_rows_product(isa, sum, &source, patches.offsets(), g);
+        }
+    }
+}

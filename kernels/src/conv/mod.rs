@@ -1,0 +1,176 @@
+//! Two-dimensional convolution of NCHW images: forward, and its gradients with respect to input and weights.
+//!
+//! A convolution is a product of the weights with the matrix of patches. That matrix is never made: padded and, for
+//! strides, split into phases, an input plane shifted by a kernel position *is* a row of it, so the product reads rows at
+//! offsets ([`crate::gemm`]'s gathered products). Rows of pixels keep the padded width; the few columns in between are
+//! computed and dropped. The gradient of the input is such a product of the weights with the output's gradient, one for
+//! each phase of the stride; that of the weights multiplies the gathered rows from the other side.
+//!
+//! Work is cut by images and blocks of rows, from the shape alone; partial gradients of the weights are added in the
+//! order of their blocks. Hence results do not depend on threads.
+//!
+//! Definition (groups 1): out[n, o, i, j] = b[o] + Σ_{c, a, b} w[o, c, a, b] · x[n, c, i·s + a·d − p, j·s + b·d − p].
+
+mod grad;
+mod patches;
+#[cfg(test)]
+mod tests;
+
+use crate::buf::Buf;
+use crate::elem::Real;
+use crate::gemm::{Left, Mat, Tile};
+use crate::isa;
+use crate::par;
+use crate::stamp::stamp;
+use patches::Patches;
+
+/// The geometry of a convolution of NCHW images with weights [out_channels, in_channels / groups, kh, kw].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conv2d {
+    /// Number of images.
+    pub batch: usize,
+    /// Channels of an input image.
+    pub in_channels: usize,
+    /// Rows of an input image.
+    pub height: usize,
+    /// Columns of an input image.
+    pub width: usize,
+    /// Channels of an output image.
+    pub out_channels: usize,
+    /// Rows and columns of the kernel.
+    pub kernel: [usize; 2],
+    /// Step between positions of the kernel.
+    pub stride: [usize; 2],
+    /// Rows and columns of zeros around the input.
+    pub padding: [usize; 2],
+    /// Step between the elements of the kernel.
+    pub dilation: [usize; 2],
+    /// Groups of channels that are convolved apart.
+    pub groups: usize,
+}
+
+impl Conv2d {
+    /// Rows and columns of the output; 0 where the dilated kernel is larger than the padded input.
+    pub fn output(&self) -> [usize; 2] {
+        let length = |n: usize, axis: usize| {
+            let span = self.dilation[axis] * self.kernel[axis].saturating_sub(1) + 1;
+            (n + 2 * self.padding[axis]).checked_sub(span).map_or(0, |free| free / self.stride[axis] + 1)
+        };
+        [length(self.height, 0), length(self.width, 1)]
+    }
+
+    /// Says what is wrong with the geometry.
+    pub fn validate(&self) -> Result<(), String> {
+        let Conv2d { kernel, stride, dilation, groups, in_channels, out_channels, .. } = *self;
+        if [kernel, stride, dilation].iter().flatten().any(|&n| n == 0) {
+            return Err(format!("kernel {kernel:?}, stride {stride:?} and dilation {dilation:?} must be positive"));
+        }
+        if groups == 0 || in_channels % groups != 0 || out_channels % groups != 0 {
+            return Err(format!(
+                "{groups} groups do not divide {in_channels} input and {out_channels} output channels"
+            ));
+        }
+        if self.output().contains(&0) {
+            let (h, w) = (self.height + 2 * self.padding[0], self.width + 2 * self.padding[1]);
+            return Err(format!(
+                "kernel {kernel:?} with dilation {dilation:?} is larger than the padded input [{h}, {w}]"
+            ));
+        }
+        Ok(())
+    }
+
+    fn check(&self, name: &str, x: usize, w: usize, out: usize) {
+        if let Err(error) = self.validate() {
+            panic!("{name}: {error}");
+        }
+        let [oh, ow] = self.output();
+        let expected = (
+            self.batch * self.in_channels * self.height * self.width,
+            self.out_channels * self.patch(),
+            self.batch * self.out_channels * oh * ow,
+        );
+        assert_eq!((x, w, out), expected, "{name}: lengths of input, weights and output for {self:?}");
+    }
+
+    /// Weights of one output channel.
+    fn patch(&self) -> usize {
+        self.inputs() * self.kernel[0] * self.kernel[1]
+    }
+
+    /// Input channels of one group.
+    fn inputs(&self) -> usize {
+        self.in_channels / self.groups
+    }
+
+    /// Output channels of one group.
+    fn outputs(&self) -> usize {
+        self.out_channels / self.groups
+    }
+
+    /// Output rows that a task takes: few enough that the product of one group stays in a second-level cache, and that a
+    /// small batch of large images still gives several tasks.
+    fn block_rows(&self) -> usize {
+        let [oh, ow] = self.output();
+        let work = self.out_channels * self.patch() * oh * ow;
+        let parts = if work > 1 << 20 { 8usize.div_ceil(self.batch) } else { 1 };
+        let fitting = CACHED / (self.outputs() * (ow + self.kernel[1] * self.dilation[1]));
+        fitting.clamp(1, oh.div_ceil(parts))
+    }
+}
+
+stamp! {
+    Convolutions: Real = [f32, f64];
+    /// The convolution of `x` with `w`, plus a bias per output channel.
+    ///
+    /// # Panics
+    /// If the geometry is invalid or a length does not fit.
+    pub fn forward(shape: &Conv2d, x: &[T], w: &[T], bias: Option<&[T]>, out: &mut [T]) = forward_any;
+    /// The gradient with respect to the input.
+    ///
+    /// # Panics
+    /// If the geometry is invalid or a length does not fit.
+    pub fn grad_input(shape: &Conv2d, w: &[T], g: &[T], dx: &mut [T]) = grad::input;
+    /// The gradient with respect to the weights.
+    ///
+    /// # Panics
+    /// If the geometry is invalid or a length does not fit.
+    pub fn grad_weight(shape: &Conv2d, x: &[T], g: &[T], dw: &mut [T]) = grad::weight;
+}
+
+/// Elements of a product that are held at once.
+const CACHED: usize = 1 << 16;
+
+fn forward_any<T: Real>(s: &Conv2d, x: &[T], w: &[T], bias: Option<&[T]>, out: &mut [T]) {
+    s.check("conv::forward", x.len(), w.len(), out.len());
+    if let Some(bias) = bias {
+        assert_eq!(bias.len(), s.out_channels, "conv::forward: the length of the bias for {s:?}");
+    }
+    if out.is_empty() {
+        return;
+    }
+    let isa = isa::current();
+    let [oh, ow] = s.output();
+    let (outputs, patch, planes) = (s.outputs(), s.patch(), s.inputs() * s.height * s.width);
+    let weights: Vec<_> =
+        w.chunks_exact(outputs * patch).map(|w| Left::new(isa, Mat::row_major(w, outputs, patch))).collect();
+    let mut tiles = Tile::whole(out, s.batch * s.out_channels, oh * ow).split(s.out_channels, s.block_rows() * ow);
+    par::chunks_mut(&mut tiles, 1, |_, tile| {
+        let tile = &mut tile[0];
+        let (image, rows) = (tile.row() / s.out_channels, tile.cols() / ow);
+        let patches = Patches::new(s, tile.col() / ow, rows);
+        let mut source = Buf::scratch(patches.len());
+        let mut product = Buf::scratch(outputs * patches.pixels());
+        for (group, weights) in weights.iter().enumerate() {
+            patches.fill(&x[(image * s.groups + group) * planes..][..planes], &mut source);
+            weights.gather_product(&mut product, &source, patches.offsets());
+            for (o, product) in product.chunks_exact(patches.pixels()).enumerate() {
+                let channel = group * outputs + o;
+                let bias = bias.map_or(T::ZERO, |bias| bias[channel]);
+                let lines = tile.row_mut(channel).chunks_exact_mut(ow).zip(product.chunks(patches.pitch()));
+                for (out, line) in lines {
+                    out.iter_mut().zip(line).for_each(|(out, &v)| *out = v + bias);
+                }
+            }
+        }
+    });
+}
