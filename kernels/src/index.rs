@@ -109,3 +109,53 @@ fn scatter_add_any<T: Real>(src: &[T], outer: usize, k: usize, inner: usize, ids
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn gathers_pick_and_scatters_add(
+            seed: u64, outer in 0usize..4, n in 1usize..6, inner in 0usize..5, k in 0usize..7,
+        ) {
+            let mut rng = Rng::new(seed);
+            // Whole numbers: sums are exact in any order.
+            let mut numbers = |len| (0..len).map(|_| rng.below(100) as f64).collect::<Vec<_>>();
+            let (x, src) = (numbers(outer * n * inner), numbers(outer * k * inner));
+            let mut rng = Rng::with_stream(seed, 1);
+            let ids: Vec<i64> = src.iter().map(|_| rng.below(n) as i64).collect();
+            let (mut out, mut sum) = (vec![-1.0; src.len()], x.clone());
+            gather(&x, outer, n, inner, &ids, k, &mut out);
+            scatter_add(&src, outer, k, inner, &ids, n, &mut sum);
+            let mut expected = x.clone();
+            for (at, &id) in ids.iter().enumerate() {
+                let target = (at / (k * inner) * n + id as usize) * inner + at % inner;
+                prop_assert_eq!(out[at], x[target]);
+                expected[target] += src[at];
+            }
+            prop_assert_eq!(sum, expected);
+        }
+
+        #[test]
+        fn rows_are_picked_and_added(seed: u64, n in 1usize..6, width in 0usize..5, k in 0usize..9) {
+            let mut rng = Rng::new(seed);
+            let ids: Vec<i64> = (0..k).map(|_| rng.below(n) as i64).collect();
+            let x: Vec<f64> = (0..n * width).map(|i| i as f64).collect();
+            let mut out = vec![-1.0; k * width];
+            gather_rows(&x, width, &ids, &mut out);
+            let mut sum = vec![0.0; x.len()];
+            scatter_add_rows(&out, width, &ids, &mut sum);
+            for (i, row) in ids.iter().zip(0..) {
+                prop_assert_eq!(&out[row * width..][..width], &x[*i as usize * width..][..width]);
+            }
+            // Every row comes back as often as it was picked.
+            for (i, (sum, x)) in sum.iter().zip(&x).enumerate() {
+                let times = ids.iter().filter(|&&id| id as usize == i / width).count() as f64;
+                prop_assert_eq!(*sum, times * x);
+            }
+        }
+    }
+}

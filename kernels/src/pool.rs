@@ -234,3 +234,102 @@ fn upsample_grad_any<T: Real>(planes: usize, height: usize, width: usize, scale:
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+    use proptest::prelude::*;
+
+    fn shapes() -> impl Strategy<Value = Pool2d> {
+        let pair = |range: std::ops::Range<usize>| (range.clone(), range).prop_map(|(a, b)| [a, b]);
+        (0usize..4, pair(1..12), pair(1..5), pair(1..4), pair(0..3)).prop_filter_map(
+            "the geometry is valid",
+            |(planes, [height, width], kernel, stride, padding)| {
+                let shape = Pool2d { planes, height, width, kernel, stride, padding };
+                shape.validate().is_ok().then_some(shape)
+            },
+        )
+    }
+
+    /// The input indices of each window, by the definition; positions in the padding are left out.
+    fn windows(s: &Pool2d) -> Vec<Vec<usize>> {
+        let [oh, ow] = s.output();
+        let mut windows = Vec::new();
+        for (plane, i, j) in (0..s.planes).flat_map(|p| (0..oh * ow).map(move |at| (p, at / ow, at % ow))) {
+            let mut window = Vec::new();
+            for (a, b) in (0..s.kernel[0]).flat_map(|a| (0..s.kernel[1]).map(move |b| (a, b))) {
+                let y = (i * s.stride[0] + a) as isize - s.padding[0] as isize;
+                let x = (j * s.stride[1] + b) as isize - s.padding[1] as isize;
+                if (0..s.height as isize).contains(&y) && (0..s.width as isize).contains(&x) {
+                    window.push((plane * s.height + y as usize) * s.width + x as usize);
+                }
+            }
+            windows.push(window);
+        }
+        windows
+    }
+
+    /// Small whole numbers: sums are exact and ties are many.
+    fn whole_numbers(seed: u64, len: usize) -> Vec<f32> {
+        let mut rng = Rng::new(seed);
+        (0..len).map(|_| rng.below(7) as f32 - 3.0).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn pools_are_their_definition(s in shapes(), seed: u64) {
+            let (windows, plane) = (windows(&s), s.height * s.width);
+            let x = whole_numbers(seed, s.planes * plane);
+            let g = whole_numbers(seed ^ 1, windows.len());
+            let (mut out, mut index) = (vec![f32::NAN; g.len()], vec![-1; g.len()]);
+            max(&s, &x, &mut out, &mut index);
+            let (mut mean, mut dx, mut dmean) = (out.clone(), vec![f32::NAN; x.len()], vec![f32::NAN; x.len()]);
+            max_grad(&s, &index, &g, &mut dx);
+            avg(&s, &x, &mut mean);
+            avg_grad(&s, &g, &mut dmean);
+            let (mut expected_dx, mut expected_dmean) = (vec![0f32; x.len()], vec![0f32; x.len()]);
+            let area = (s.kernel[0] * s.kernel[1]) as f32;
+            for (at, window) in windows.iter().enumerate() {
+                // `max_by` gives the last of equals, so the order is turned round.
+                let first = *window.iter().rev().max_by(|&&a, &&b| x[a].total_cmp(&x[b])).expect("not empty");
+                prop_assert_eq!(out[at], x[first]);
+                prop_assert_eq!(index[at] as usize, first % plane);
+                expected_dx[first] += g[at];
+                prop_assert!((mean[at] - window.iter().map(|&i| x[i]).sum::<f32>() / area).abs() <= 1e-5);
+                window.iter().for_each(|&i| expected_dmean[i] += g[at] / area);
+            }
+            prop_assert_eq!(dx, expected_dx);
+            prop_assert!(dmean.iter().zip(&expected_dmean).all(|(a, b)| (a - b).abs() <= 1e-4));
+        }
+
+        #[test]
+        fn upsampling_repeats_and_its_gradient_adds(
+            planes in 0usize..4, height in 0usize..6, width in 0usize..6, scale in 1usize..4, seed: u64,
+        ) {
+            let x = whole_numbers(seed, planes * height * width);
+            let g = whole_numbers(seed ^ 1, x.len() * scale * scale);
+            let (mut out, mut dx) = (vec![f32::NAN; g.len()], vec![f32::NAN; x.len()]);
+            upsample_nearest(planes, height, width, scale, &x, &mut out);
+            upsample_nearest_grad(planes, height, width, scale, &g, &mut dx);
+            let mut expected = vec![0f32; x.len()];
+            for at in 0..g.len() {
+                let (row, col) = (at / (width * scale), at % (width * scale));
+                let source = row / scale * width + col / scale;
+                prop_assert_eq!(out[at], x[source]);
+                expected[source] += g[at];
+            }
+            prop_assert_eq!(dx, expected);
+        }
+    }
+
+    #[test]
+    fn nan_wins_and_infinite_padding_loses() {
+        let s = Pool2d { planes: 1, height: 2, width: 2, kernel: [2, 2], stride: [2, 2], padding: [1, 1] };
+        let (mut out, mut index) = ([0f32; 4], [0; 4]);
+        max(&s, &[f32::NEG_INFINITY, f32::NAN, -5.0, 1.0], &mut out, &mut index);
+        assert_eq!((out[0], out[2], out[3]), (f32::NEG_INFINITY, -5.0, 1.0));
+        assert!(out[1].is_nan());
+        assert_eq!(index, [0, 1, 2, 3]);
+    }
+}

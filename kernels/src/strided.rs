@@ -173,3 +173,78 @@ fn add_block<T: Real>(src: &[T], dims: &[Dim], dst: &mut [T]) {
         [] => unreachable!("collapse leaves a dimension"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::par;
+    use crate::rng::Rng;
+    use proptest::prelude::*;
+
+    /// The position of each element of a view, row-major, by the definition.
+    fn positions(shape: &[usize], strides: &[usize], offset: usize) -> Vec<usize> {
+        shape.iter().zip(strides).fold(vec![offset], |starts, (&n, &stride)| {
+            starts.iter().flat_map(|start| (0..n).map(move |i| start + i * stride)).collect()
+        })
+    }
+
+    /// A view: some dimensions of a contiguous block in a random order, some repeated, some thinned out.
+    fn views() -> impl Strategy<Value = (Vec<usize>, Vec<usize>, usize)> {
+        let dims = proptest::collection::vec((0usize..9, 1usize..3, any::<u32>(), 0usize..5), 0..5);
+        (dims, 0usize..4).prop_map(|(mut dims, offset)| {
+            dims.sort_by_key(|dim| dim.2);
+            let mut step = 1;
+            let mut placed: Vec<_> = Vec::new();
+            for &(n, gap, key, repeat) in &dims {
+                placed.push((key.reverse_bits(), n, if repeat == 0 { 0 } else { step * gap }));
+                step *= if repeat == 0 { 1 } else { n.max(1) * gap };
+            }
+            placed.sort_unstable();
+            (placed.iter().map(|d| d.1).collect(), placed.iter().map(|d| d.2).collect(), offset)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn copies_and_scatters_follow_the_strides((shape, strides, offset) in views(), seed: u64) {
+            let positions = positions(&shape, &strides, offset);
+            let mut data = vec![0f32; positions.iter().max().map_or(0, |last| last + 1) + offset];
+            Rng::new(seed).fill_uniform(&mut data);
+            let mut out = vec![-1.0; positions.len()];
+            copy(Strided { data: &data, offset, strides: &strides }, &shape, &mut out);
+            let expected: Vec<f32> = positions.iter().map(|&p| data[p]).collect();
+            prop_assert_eq!(&out, &expected);
+            if shape.iter().zip(&strides).all(|(&n, &s)| s > 0 || n < 2) {
+                let mut sum = data.clone();
+                scatter_add(&out, &shape, &mut sum, offset, &strides);
+                let mut expected = data.clone();
+                positions.iter().for_each(|&p| expected[p] += data[p]);
+                prop_assert_eq!(sum, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn large_transposes_are_exact_on_any_number_of_threads() {
+        for (rows, cols) in [(1000, 333), (17, 9001), (9001, 17), (512, 512)] {
+            let data: Vec<i64> = (0..(rows * cols) as i64).collect();
+            for threads in [1, 2, 3, 8] {
+                let mut out = vec![-1; data.len()];
+                let src = Strided { data: &data, offset: 0, strides: &[1, rows] };
+                par::with_threads(threads, || copy(src, &[rows, cols], &mut out));
+                assert!(out.iter().enumerate().all(|(at, &v)| v as usize == at / cols + at % cols * rows));
+            }
+        }
+    }
+
+    #[test]
+    fn views_outside_of_their_data_are_refused() {
+        let run = |shape: &'static [usize], strides: &'static [usize]| {
+            std::panic::catch_unwind(move || {
+                copy(Strided { data: &[true; 6], offset: 1, strides }, shape, &mut vec![false; shape.iter().product()]);
+            })
+        };
+        assert!(run(&[5], &[1]).is_ok() && run(&[6], &[1]).is_err() && run(&[2, 2], &[1]).is_err());
+        assert!(std::panic::catch_unwind(|| scatter_add(&[1.0; 3], &[3], &mut [0.0; 3], 0, &[0])).is_err());
+    }
+}

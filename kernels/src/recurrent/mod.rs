@@ -10,6 +10,8 @@
 
 mod gru;
 mod lstm;
+#[cfg(test)]
+mod tests;
 
 use crate::elem::Real;
 use crate::gemm::{self, Accumulate, Mat};
