@@ -95,6 +95,16 @@ pub enum RlError {
         /// The change that was asked for.
         tolerance: f64,
     },
+    /// The optimiser refused the gradients; nothing was updated.
+    #[error("{algorithm}: at step {step}: {reason}")]
+    Update {
+        /// `DQN` or `PPO`.
+        algorithm: &'static str,
+        /// The step of the environment, counted from 0.
+        step: usize,
+        /// The optimiser's message.
+        reason: String,
+    },
     /// A batch was asked of an empty replay buffer.
     #[error("replay: a batch of {batch} was asked of an empty buffer")]
     EmptyReplay {

@@ -8,6 +8,8 @@ use etude_kernels::rng::Rng;
 
 use crate::error::require;
 use crate::mdp::greedy;
+use crate::training::stream;
+use crate::vector::episode_seeds;
 use crate::{Env, RlError, Space};
 
 /// How a table is learnt.
@@ -137,8 +139,8 @@ fn learn(
 ) -> Result<QTable, RlError> {
     config.validate()?;
     let mut q = table(env, config)?;
-    let mut rng = Rng::with_stream(config.seed, 0);
-    let mut episodes = Rng::with_stream(config.seed, 1);
+    let mut rng = Rng::with_stream(config.seed, stream::AGENT);
+    let mut episodes = episode_seeds(config.seed, 0);
     let mut state = env.reset(episodes.next_u64());
     let mut action = q.epsilon_greedy(state, config.epsilon(0), &mut rng);
     let mut total = 0.0;

@@ -2,13 +2,19 @@
 //!
 //! When an episode ends, the copy is reset in the same call: `obs` is the first observation of the new episode and
 //! the step's `next` keeps the final observation of the old one, which a learner needs to bootstrap a truncated episode.
-//! Invariant: copy `i` draws its episodes from the stream (seed, i), so it sees the same episodes whatever the other
-//! copies do. Every observation and reward is checked here, where it enters.
+//! Invariant: copy `i` draws its episodes from a stream of its own, [`episode_seeds`]`(seed, i)`, so it sees the same
+//! episodes whatever the other copies do. Every observation and reward is checked here, where it enters.
 
 use etude_kernels::rng::Rng;
 
 use crate::error::require;
-use crate::{Env, Observation, RlError, Space};
+use crate::training::stream;
+use crate::{Env, Observation, RlError, Space, Transition};
+
+/// The generator of the seeds of the episodes of a copy.
+pub fn episode_seeds(seed: u64, copy: usize) -> Rng {
+    Rng::with_stream(seed, stream::EPISODES + copy as u64)
+}
 
 /// The environments and the generators of their episodes.
 #[derive(Clone, Debug)]
@@ -42,6 +48,18 @@ pub struct VecStep<O> {
     pub finished: Vec<EpisodeEnd>,
 }
 
+impl<O: Clone> VecStep<O> {
+    /// The step of one copy.
+    pub fn transition(&self, copy: usize) -> Transition<O> {
+        Transition {
+            obs: self.next[copy].clone(),
+            reward: self.reward[copy],
+            terminated: self.terminated[copy],
+            truncated: self.truncated[copy],
+        }
+    }
+}
+
 /// A finished episode.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EpisodeEnd {
@@ -62,7 +80,7 @@ impl<E: Env> VecEnv<E> {
     /// `n` = 0, or a first observation outside the space.
     pub fn new(n: usize, seed: u64, mut make: impl FnMut() -> E) -> Result<VecEnv<E>, RlError> {
         require(n > 0, "VecEnv.n", n, "at least 1")?;
-        let copy = |i| Slot { env: make(), seeds: Rng::with_stream(seed, i as u64), total: 0.0, length: 0 };
+        let copy = |i| Slot { env: make(), seeds: episode_seeds(seed, i), total: 0.0, length: 0 };
         let mut copies: Vec<Slot<E>> = (0..n).map(copy).collect();
         let space = copies[0].env.observation_space();
         let mut obs = Vec::with_capacity(n);

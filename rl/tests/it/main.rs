@@ -1,7 +1,11 @@
 //! The tests of this crate, in one binary.
 
+mod deep;
 mod dynamic_programming;
 mod environments;
 mod golden;
+mod learning;
+mod replay;
+mod rollout;
 mod tabular;
 mod vector;

@@ -2,7 +2,7 @@
 
 use etude_kernels::rng::Rng;
 use etude_rl::envs::{CartPole, frozen_lake};
-use etude_rl::{Env, RlError, Space, Transition, VecEnv};
+use etude_rl::{Env, RlError, Space, Transition, VecEnv, episode_seeds};
 
 #[test]
 fn a_vector_is_its_copies_stepped_one_by_one() {
@@ -13,8 +13,7 @@ fn a_vector_is_its_copies_stepped_one_by_one() {
     let together: Vec<_> = actions.iter().map(|a| (envs.obs().to_vec(), envs.step(a).expect("a step"))).collect();
     for copy in 0..n {
         let mut env = CartPole::new();
-        // Documented: copy i draws its episodes from the stream (seed, i).
-        let mut seeds = Rng::with_stream(seed, copy as u64);
+        let mut seeds = episode_seeds(seed, copy);
         let mut obs = env.reset(seeds.next_u64());
         let (mut total, mut length) = (0.0, 0);
         for (step, (before, out)) in together.iter().enumerate() {

@@ -1,0 +1,45 @@
+//! DQN learns to balance a pole.
+
+use anyhow::Result;
+use etude_data::example::{Args, Better, Report};
+use etude_data::plot::Chart;
+use etude_nn::{Ctx, Journal};
+use etude_rl::envs::CartPole;
+use etude_rl::{DqnConfig, Progress, dqn, evaluate, mean, test_seeds};
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let mut report = Report::new(&args, "rl", "dqn", "DQN balances a pole")?;
+    let config = DqnConfig { steps: args.pick(50_000, 20_000), seed: args.seed, ..Default::default() };
+    report.about(
+        format!(
+            "A network with two hidden layers of 64 units learnt the action values of CartPole-v1, where every step that \
+             the pole stays up pays 1 and 500 are the most, from {} steps by double DQN.",
+            config.steps
+        ),
+        "The greedy policy (second curve, on validation episodes) forgets and relearns, as DQN does: the network of the \
+         best validation is kept and judged on 100 episodes that neither training nor validation saw.",
+    );
+
+    let mut journal = Journal::new(Some(report.dir()), "rl-dqn", config.steps)?;
+    let trained = dqn::train(&config, CartPole::new, |p: &Progress| {
+        journal.scalar("loss", p.step, p.loss);
+        journal.scalar("train_return", p.step, p.train_return as f32);
+        journal.tick(p.step, &format!("loss {:.3}, training return {:.0}", p.loss, p.train_return));
+    })?;
+    journal.finish();
+
+    let mut cx = Ctx::eval_with_seed(args.seed);
+    let returns =
+        evaluate(CartPole::new, &test_seeds(args.seed, 100), |obs| dqn::greedy(&trained.model, obs, &mut cx))?;
+    report.result("dqn_return", mean(&returns), Better::Higher, args.pick(475.0, 195.0));
+
+    let episodes = trained.episodes.iter().map(|end| (end.step as f64, end.total));
+    let validations = trained.validations.iter().map(|v| (v.step as f64, v.mean));
+    let goal = [(0.0, 475.0), (config.steps as f64, 475.0)];
+    let chart = Chart::new("CartPole-v1, DQN").x("step").y("return").y_range(0.0..520.0);
+    let chart = chart.smoothed("training", episodes).line("validation, greedy", validations).dashed("solved", goal);
+    report.figure_svg(chart.svg()?, "returns.svg", "Return of each episode while the network learns")?;
+    report.finish()?;
+    Ok(())
+}
