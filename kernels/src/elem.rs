@@ -25,6 +25,7 @@ pub trait Elem:
     + Default
     + std::fmt::Debug
     + std::fmt::Display
+    + crate::ew::Compares<Self>
     + crate::strided::Copies<Self>
     + crate::index::Gathers<Self>
     + 'static
@@ -68,6 +69,7 @@ pub trait Real:
     + std::ops::AddAssign
     + std::ops::MulAssign
     + std::iter::Sum
+    + crate::ew::Maps<Self>
     + crate::strided::ScatterAdds<Self>
     + crate::index::Scatters<Self>
     + crate::gemm::Products<Self>

@@ -22,6 +22,7 @@ pub mod par;
 pub mod pool;
 pub mod recurrent;
 pub mod reduce;
+mod registers;
 pub mod rng;
 pub mod softmax;
 mod stamp;

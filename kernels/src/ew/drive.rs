@@ -1,55 +1,113 @@
 //! The drivers: one loop per arity, compiled for every instruction set and every function.
-//!
-//! A driver walks whole registers and then the tail as one more register: the same code on the same lanes, so an
-//! element's result does not depend on where it stands in the slice, and the function's body is compiled once.
 
 use pulp::{Simd, WithSimd};
 
-use super::lane::Lane;
+use super::lane::{Lane, Lane2};
 use crate::elem::Real;
-use crate::lanes::F;
+use crate::par;
+use crate::registers::{Both, Dst, Src, count};
 
 /// out = f(x).
-pub(super) fn map1<'a, L: Lane, T: Real>(lane: L, x: &'a [T], out: &'a mut [T]) -> Map1<'a, L, T> {
-    Map1 { lane, x, out }
+pub(super) struct Map<'a, L, T> {
+    pub lane: L,
+    pub x: &'a [T],
+    pub out: &'a mut [T],
 }
 
-/// out = g·f′(v).
-pub(super) fn grad1<'a, L: Lane, T: Real>(lane: L, v: &'a [T], g: &'a [T], out: &'a mut [T]) -> Grad1<'a, L, T> {
-    Grad1 { lane, v, g, out }
-}
-
-pub(super) struct Map1<'a, L, T> {
-    lane: L,
-    x: &'a [T],
-    out: &'a mut [T],
-}
-
-impl<L: Lane, T: Real> WithSimd for Map1<'_, L, T> {
+impl<L: Lane, T: Real> WithSimd for Map<'_, L, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let lanes = T::lanes::<S>();
-        for (x, out) in self.x.chunks(lanes).zip(self.out.chunks_mut(lanes)) {
-            self.lane.f(F::load(simd, x)).store(out);
+        let (n, x, mut out) = (count::<S, T>(self.x.len()), Src::new(simd, self.x), Dst::new(simd, self.out));
+        for i in 0..n {
+            out.set(i, self.lane.f(x.get(i)));
         }
     }
 }
 
-pub(super) struct Grad1<'a, L, T> {
-    lane: L,
-    v: &'a [T],
-    g: &'a [T],
-    out: &'a mut [T],
+/// out = g·f′(v).
+pub(super) struct Grad<'a, L, T> {
+    pub lane: L,
+    pub v: &'a [T],
+    pub g: &'a [T],
+    pub out: &'a mut [T],
 }
 
-impl<L: Lane, T: Real> WithSimd for Grad1<'_, L, T> {
+impl<L: Lane, T: Real> WithSimd for Grad<'_, L, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let lanes = T::lanes::<S>();
-        for ((v, g), out) in self.v.chunks(lanes).zip(self.g.chunks(lanes)).zip(self.out.chunks_mut(lanes)) {
-            self.lane.df(F::load(simd, v), F::load(simd, g)).store(out);
+        let n = count::<S, T>(self.g.len());
+        let (v, g, mut out) = (Src::new(simd, self.v), Src::new(simd, self.g), Dst::new(simd, self.out));
+        for i in 0..n {
+            out.set(i, self.lane.df(v.get(i), g.get(i)));
         }
+    }
+}
+
+/// One operand of [`Zip`].
+#[derive(Clone, Copy)]
+pub(super) enum Operand<'a, T> {
+    Slice(&'a [T]),
+    Number(T),
+}
+
+impl<'a, T: Real> Operand<'a, T> {
+    #[inline(always)]
+    fn src<S: Simd>(self, simd: S) -> Src<'a, S, T> {
+        match self {
+            Operand::Slice(x) => Src::new(simd, x),
+            Operand::Number(x) => Src::splat(simd, x),
+        }
+    }
+}
+
+/// out = f(a, b).
+pub(super) struct Zip<'a, L, T> {
+    pub lane: L,
+    pub a: Operand<'a, T>,
+    pub b: Operand<'a, T>,
+    pub out: &'a mut [T],
+}
+
+impl<L: Lane2, T: Real> WithSimd for Zip<'_, L, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (n, a, b) = (count::<S, T>(self.out.len()), self.a.src(simd), self.b.src(simd));
+        let mut out = Dst::new(simd, self.out);
+        for i in 0..n {
+            out.set(i, self.lane.f(a.get(i), b.get(i)));
+        }
+    }
+}
+
+/// y = f(y, x).
+pub(super) struct Update<'a, L, T> {
+    pub lane: L,
+    pub x: &'a [T],
+    pub y: &'a mut [T],
+}
+
+impl<L: Lane2, T: Real> WithSimd for Update<'_, L, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (n, x, mut y) = (count::<S, T>(self.y.len()), Src::new(simd, self.x), Both::new(simd, self.y));
+        for i in 0..n {
+            y.set(i, self.lane.f(y.get(i), x.get(i)));
+        }
+    }
+}
+
+/// Calls `f(start, chunk)` for the fixed chunks of `out`, on one thread if they are less than `least` elements together.
+///
+/// Taking `f` as a trait object keeps the threads' machinery out of every kernel.
+pub(super) fn chunks<T: Send>(out: &mut [T], least: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
+    const CHUNK: usize = 8 << 10;
+    if out.len() < least {
+        f(0, out);
+    } else {
+        par::chunks_mut(out, CHUNK, |i, out| f(i * CHUNK, out));
     }
 }

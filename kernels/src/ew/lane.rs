@@ -9,7 +9,7 @@
 
 use pulp::Simd;
 
-use super::drive::{grad1, map1};
+use super::drive::{Grad, Map};
 use crate::elem::Real;
 use crate::isa::Isa;
 use crate::lanes::F;
@@ -31,6 +31,11 @@ pub(super) trait Lane: Copy + Send + Sync {
     fn f<S: Simd, T: Real>(self, x: F<S, T>) -> F<S, T>;
     /// g·f′, from the saved value.
     fn df<S: Simd, T: Real>(self, v: F<S, T>, g: F<S, T>) -> F<S, T>;
+}
+
+/// A function of two variables, on registers.
+pub(super) trait Lane2: Copy + Send + Sync {
+    fn f<S: Simd, T: Real>(self, a: F<S, T>, b: F<S, T>) -> F<S, T>;
 }
 
 macro_rules! lanes {
@@ -78,14 +83,14 @@ macro_rules! lanes {
         /// out = f(x) on one instruction set.
         pub(super) fn run<T: Real>(isa: Isa, op: Unary, x: &[T], out: &mut [T]) {
             match op {
-                $(Unary::$name $(($($p),*))? => isa.run(map1(entry::$name $(($($p),*))?, x, out)),)*
+                $(Unary::$name $(($($p),*))? => isa.run(Map { lane: entry::$name $(($($p),*))?, x, out }),)*
             }
         }
 
         /// out = g·f′ on one instruction set, from the saved values `v`.
         pub(super) fn run_grad<T: Real>(isa: Isa, op: Unary, v: &[T], g: &[T], out: &mut [T]) {
             match op {
-                $(Unary::$name $(($($p),*))? => isa.run(grad1(entry::$name $(($($p),*))?, v, g, out)),)*
+                $(Unary::$name $(($($p),*))? => isa.run(Grad { lane: entry::$name $(($($p),*))?, v, g, out }),)*
             }
         }
     };
@@ -129,11 +134,11 @@ lanes! {
     Relu: Output, |x| x.max(x.lit(0.0)), |y, g| y.le(y.lit(0.0)).select(y.lit(0.0), g);
     /// x Φ(x) with the normal distribution function Φ (Hendrycks & Gimpel 2016, eq. 1); derivative Φ(x) + x φ(x).
     ///
-    /// Φ(x) = erfc(−x/√2) / 2 keeps its relative accuracy in the tail, where 1 + erf would cancel.
-    Gelu: Input, |x| bound(x, f64::INFINITY) * normal_cdf(x), |x, g| {
+    /// Φ keeps its relative accuracy in the tail, where 1 + erf would cancel.
+    Gelu: Input, |x| bound(x, f64::INFINITY) * x.normal_cdf(), |x, g| {
         let x = bound(x, FAR);
         let density = (x * x * -0.5).exp() * 0.398_942_280_401_432_7; // 1/√2π
-        g * x.fma(density, normal_cdf(x))
+        g * x.fma(density, x.normal_cdf())
     };
     /// x σ(2u), u = √(2/π) (x + 0.044715 x³) (Hendrycks & Gimpel 2016, §2: ½x (1 + tanh u), and ½ (1 + tanh u) = σ(2u));
     /// derivative σ + x σ (1 − σ) · 2u′.
@@ -183,12 +188,6 @@ fn bound<S: Simd, T: Real>(x: F<S, T>, upper: f64) -> F<S, T> {
 pub(crate) fn sigmoid<S: Simd, T: Real>(x: F<S, T>) -> F<S, T> {
     let e = (-x.abs()).exp();
     x.lt(x.lit(0.0)).select(e, x.lit(1.0)) / (1.0 + e)
-}
-
-/// Φ(x) = ½ erfc(−x/√2).
-#[inline(always)]
-fn normal_cdf<S: Simd, T: Real>(x: F<S, T>) -> F<S, T> {
-    (x * -std::f64::consts::FRAC_1_SQRT_2).erfc() * 0.5
 }
 
 /// 2u of the tanh form of GELU.

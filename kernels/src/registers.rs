@@ -1,0 +1,89 @@
+//! Slices seen as registers, the last one padded.
+//!
+//! A kernel's loop runs over `0..count(len)`; [`Src`], [`Dst`] and [`Both`] give and take the i-th register of their
+//! slices. The tail takes the same way through the same body as every other register: a result does not depend on where
+//! its element stands, and the body is compiled once per instruction set.
+
+use pulp::Simd;
+
+use crate::elem::Real;
+use crate::lanes::F;
+
+/// How many registers hold `len` elements.
+#[inline(always)]
+pub(crate) fn count<S: Simd, T: Real>(len: usize) -> usize {
+    len.div_ceil(T::lanes::<S>())
+}
+
+/// A slice, or one number, to read.
+#[derive(Clone, Copy)]
+pub(crate) struct Src<'a, S: Simd, T: Real> {
+    full: &'a [T::V<S>],
+    /// What lies behind the full registers: the tail with zeros behind it, or the number.
+    rest: F<S, T>,
+}
+
+impl<'a, S: Simd, T: Real> Src<'a, S, T> {
+    #[inline(always)]
+    pub fn new(simd: S, x: &'a [T]) -> Self {
+        let (full, tail) = T::split::<S>(x);
+        Src { full, rest: F::load(simd, tail) }
+    }
+    /// `x` in every lane of every register.
+    #[inline(always)]
+    pub fn splat(simd: S, x: T) -> Self {
+        Src { full: &[], rest: F::splat(simd, x) }
+    }
+    #[inline(always)]
+    pub fn get(&self, i: usize) -> F<S, T> {
+        match self.full.get(i) {
+            Some(&v) => F::wrap(self.rest.simd(), v),
+            None => self.rest,
+        }
+    }
+}
+
+/// A slice to write.
+pub(crate) struct Dst<'a, S: Simd, T: Real> {
+    full: &'a mut [T::V<S>],
+    tail: &'a mut [T],
+}
+
+impl<'a, S: Simd, T: Real> Dst<'a, S, T> {
+    #[inline(always)]
+    pub fn new(_: S, out: &'a mut [T]) -> Self {
+        let (full, tail) = T::split_mut::<S>(out);
+        Dst { full, tail }
+    }
+    #[inline(always)]
+    pub fn set(&mut self, i: usize, v: F<S, T>) {
+        match self.full.get_mut(i) {
+            Some(out) => *out = v.raw(),
+            None => v.store(self.tail),
+        }
+    }
+}
+
+/// A slice to read and write.
+pub(crate) struct Both<'a, S: Simd, T: Real> {
+    simd: S,
+    dst: Dst<'a, S, T>,
+}
+
+impl<'a, S: Simd, T: Real> Both<'a, S, T> {
+    #[inline(always)]
+    pub fn new(simd: S, x: &'a mut [T]) -> Self {
+        Both { simd, dst: Dst::new(simd, x) }
+    }
+    #[inline(always)]
+    pub fn get(&self, i: usize) -> F<S, T> {
+        match self.dst.full.get(i) {
+            Some(&v) => F::wrap(self.simd, v),
+            None => F::load(self.simd, self.dst.tail),
+        }
+    }
+    #[inline(always)]
+    pub fn set(&mut self, i: usize, v: F<S, T>) {
+        self.dst.set(i, v);
+    }
+}
