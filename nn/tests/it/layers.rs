@@ -1,0 +1,215 @@
+//! Properties of layers that no golden file shows: randomness, modes, names, copies, substitutes, refusals.
+
+use etude_autograd::{Conv2dArgs, Tensor};
+use etude_nn::layers::{batch_major, time_major};
+use etude_nn::{
+    Act, BatchNorm2d, Conv2d, Ctx, Dropout, Gru, Layer, LeNet, LeNetConfig, Linear, Lstm, LstmState, Mask, Mlp, Module,
+    MultiheadAttention, Seq, init, metrics,
+};
+
+fn names(module: &dyn Module) -> Vec<String> {
+    let mut names = Vec::new();
+    module.each(&mut |name, _| names.push(name.to_string()));
+    names
+}
+
+fn moments(x: &Tensor) -> (f64, f64) {
+    let x = x.to_vec();
+    let n = x.len() as f64;
+    let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
+    (mean, x.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n)
+}
+
+/// Mean 0 and variance `var` within five standard errors; both tests together fail once in a million seeds.
+fn assert_moments(what: &str, x: &Tensor, var: f64, kurtosis: f64) {
+    let (n, (mean, found)) = (x.len() as f64, moments(x));
+    assert!(mean.abs() < 5.0 * (var / n).sqrt(), "{what}: mean {mean}");
+    let error = var * ((kurtosis - 1.0) / n).sqrt();
+    assert!((found - var).abs() < 5.0 * error, "{what}: variance {found}, expected {var} ± {error}");
+}
+
+#[test]
+fn initial_values_have_the_stated_distributions() {
+    let cx = &mut Ctx::train(3);
+    // A uniform in ±b has variance b²/3 and kurtosis 9/5, a normal has 3.
+    let linear = Linear::new(100, 80, cx);
+    assert_moments("linear", &linear.weight.get(), 1.0 / 300.0, 1.8);
+    let conv = Conv2d::new(8, 32, 5, Conv2dArgs { groups: 2, ..Conv2dArgs::default() }, cx);
+    assert_moments("conv", &conv.weight.get(), 1.0 / 300.0, 1.8);
+    Lstm::new(20, 75, 1, cx)
+        .named_params()
+        .iter()
+        .for_each(|(name, p)| assert_moments(name, &p.get(), 1.0 / (3.0 * 75.0), 1.8));
+    assert_moments("xavier", &init::xavier_uniform([60, 90], 2.0, cx), 4.0 * 2.0 / 150.0, 1.8);
+    assert_moments("kaiming_normal", &init::kaiming_normal([64, 10, 3, 3], cx), 2.0 / 90.0, 3.0);
+    assert_moments("normal", &init::normal([5000], 0.02, cx), 4e-4, 3.0);
+    let bound = linear.weight.get().abs().max_keep(1).to_vec().into_iter().fold(0.0, f32::max);
+    assert!(bound <= 0.1, "a weight of {bound} outside ±1/√100");
+}
+
+#[test]
+fn orthogonal_matrices_are() {
+    for (shape, gain) in [([5usize, 9], 1.0), ([9, 5], 2.0), ([7, 7], 1.0)] {
+        let q = init::orthogonal(shape, gain, &mut Ctx::train(1));
+        let short = if shape[0] <= shape[1] { q.matmul(&q.t()) } else { q.t().matmul(&q) };
+        let expected = Tensor::<f32>::eye(shape[0].min(shape[1])) * (gain * gain) as f32;
+        let error = (short - expected).abs().to_vec().into_iter().fold(0.0, f32::max);
+        assert!(error < 1e-5, "{shape:?}: QQᵀ is off by {error}");
+    }
+}
+
+#[test]
+fn dropout_keeps_the_expectation_and_is_off_in_evaluation() {
+    let (x, cx) = (Tensor::<f32>::ones([200, 200]).requires_grad(), &mut Ctx::train(5));
+    let y = Dropout::new(0.3).forward(&x, cx);
+    let values = y.to_vec();
+    assert!(values.iter().all(|&v| v == 0.0 || (v - 1.0 / 0.7).abs() < 1e-6));
+    let (mean, _) = moments(&y);
+    // The variance of one element is p/(1 − p).
+    assert!((mean - 1.0).abs() < 5.0 * (0.3f64 / 0.7 / 40_000.0).sqrt(), "mean {mean}");
+    let g = y.sum().backward();
+    assert_eq!(g.get(&x).expect("x is a leaf").to_vec(), values, "the gradient goes where the value went");
+    assert_eq!(Dropout::new(0.3).forward(&x, &mut cx.eval()).to_vec(), x.to_vec());
+    assert_eq!(Dropout::new(1.0).forward(&x, cx).sum().item(), 0.0);
+    let again = Dropout::new(0.3).forward(&x, &mut Ctx::train(5)).to_vec();
+    assert_eq!(again, values, "a function of the seed");
+}
+
+#[test]
+fn names_are_pytorchs() {
+    let cx = &mut Ctx::train(0);
+    let lstm = ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"];
+    let expected: Vec<String> =
+        lstm.iter().flat_map(|n| [n.to_string()]).chain(lstm.map(|n| n.replace("l0", "l1"))).collect();
+    assert_eq!(names(&Lstm::new(3, 4, 2, cx)), expected);
+    assert_eq!(
+        names(&MultiheadAttention::new(4, 2, cx)),
+        ["in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias"]
+    );
+    assert_eq!(names(&BatchNorm2d::new(2)), ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]);
+    assert_eq!(names(&Mlp::new(&[2, 3, 4], Act::Relu, cx)), ["0.weight", "0.bias", "2.weight", "2.bias"]);
+}
+
+#[test]
+fn copies_are_independent() {
+    let cx = &mut Ctx::train(0);
+    let net = Seq::default().then(Linear::new(2, 2, cx)).then(BatchNorm2d::new(2));
+    let copy = net.clone();
+    let ids = copy.leaves();
+    assert!(net.leaves().iter().all(|id| !ids.contains(id)), "a copy has identities of its own");
+    let before = copy.named_params()[0].1.get().to_vec();
+    net.named_params()[0].1.update(|w| w.fill(7.0));
+    assert_eq!(copy.named_params()[0].1.get().to_vec(), before);
+    copy.copy_from(&net);
+    assert_eq!(copy.named_params()[0].1.get().to_vec(), [7.0; 4]);
+}
+
+#[test]
+fn substitutes_reach_every_parameter() {
+    let cx = &mut Ctx::train(0);
+    let model = (Mlp::new(&[4, 6], Act::Relu, cx), (Lstm::new(6, 6, 1, cx), MultiheadAttention::new(6, 2, cx)));
+    let forward = |cx: &mut Ctx| {
+        let x = Tensor::randn([3, 2, 4], &mut Ctx::train(9));
+        let x = model.0.forward(&x, cx);
+        let (y, _) = model.1.0.forward(&x, &model.1.0.zero_state(2), cx);
+        model.1.1.forward(&y, &y, &y, Mask::default(), cx)
+    };
+    let before = forward(cx).to_vec();
+    let doubled = model.named_params().into_iter().map(|(_, p)| (p.id(), (p.get().detach() * 2.0).requires_grad()));
+    let doubled: Vec<_> = doubled.collect();
+    let mut inner = cx.with_params(doubled.clone());
+    let y = forward(&mut inner);
+    assert_ne!(y.to_vec(), before);
+    let g = y.square().sum().backward();
+    for (_, substitute) in &doubled {
+        assert!(g.get(substitute).is_some(), "every substitute gets a gradient, and no parameter does");
+    }
+    assert_eq!(g.len(), doubled.len());
+    assert_eq!(forward(cx).to_vec(), before, "the parameters were not touched");
+}
+
+#[test]
+fn a_sequence_in_two_parts_is_the_sequence() {
+    let cx = &mut Ctx::train(0);
+    let (lstm, gru) = (Lstm::new(3, 5, 2, cx), Gru::new(3, 5, 2, cx));
+    let x = Tensor::randn([7, 2, 3], cx);
+    let close = |a: &Tensor, b: &Tensor| {
+        assert_eq!(a.shape(), b.shape());
+        a.to_vec().iter().zip(b.to_vec()).for_each(|(a, b)| assert!((a - b).abs() < 1e-6, "{a} and {b}"));
+    };
+    let parts = [x.narrow(0, 0, 3), x.narrow(0, 3, 4)];
+    let (whole, end) = lstm.forward(&x, &lstm.zero_state(2), cx);
+    let (first, state) = lstm.forward(&parts[0], &lstm.zero_state(2), cx);
+    let (second, LstmState { h, c }) = lstm.forward(&parts[1], &state.detach(), cx);
+    close(&Tensor::concat(&[&first, &second], 0), &whole);
+    close(&h, &end.h);
+    close(&c, &end.c);
+    let (whole, end) = gru.forward(&x, &gru.zero_state(2), cx);
+    let (first, state) = gru.forward(&parts[0], &gru.zero_state(2), cx);
+    let (second, last) = gru.forward(&parts[1], &state, cx);
+    close(&Tensor::concat(&[&first, &second], 0), &whole);
+    close(&last, &end);
+    assert_eq!(batch_major(&time_major(&x)).to_vec(), x.to_vec());
+}
+
+#[test]
+fn causal_attention_does_not_see_the_future() {
+    let cx = &mut Ctx::train(0);
+    let attention = MultiheadAttention::new(4, 2, cx);
+    let x = Tensor::randn([1, 5, 4], cx);
+    let mut changed = x.to_vec();
+    changed[3 * 4..].fill(9.0);
+    let other = Tensor::from_vec(changed, [1, 5, 4]);
+    let run = |x: &Tensor, cx: &mut Ctx| attention.forward(x, x, x, Mask::causal(), cx).to_vec();
+    let (a, b) = (run(&x, cx), run(&other, cx));
+    assert_eq!(a[..12], b[..12], "the first three positions do not depend on the last two");
+    assert_ne!(a[12..], b[12..]);
+    // One new query over cached keys is the last row of all queries.
+    let last = attention.forward(&x.narrow(1, 4, 1), &x, &x, Mask::causal(), cx).to_vec();
+    last.iter().zip(&a[16..]).for_each(|(x, y)| assert!((x - y).abs() < 1e-6, "{x} and {y}"));
+}
+
+#[test]
+fn configurations_are_checked() {
+    let cx = &mut Ctx::train(0);
+    let error = |config: LeNetConfig| LeNet::new(config, &mut Ctx::train(0)).expect_err("cannot work").to_string();
+    let small = error(LeNetConfig { image: 9, padding: 0, ..LeNetConfig::default() });
+    assert_eq!(small, "LeNetConfig.image is 9: expected room for two convolutions and two poolings by 2");
+    assert!(
+        error(LeNetConfig { dropout: f64::NAN, ..LeNetConfig::default() }).starts_with("LeNetConfig.dropout is NaN")
+    );
+    assert!(error(LeNetConfig { classes: 0, ..LeNetConfig::default() }).contains("classes is 0"));
+    // The smallest image that fits, and one pixel less.
+    let smallest = LeNetConfig { image: 16, padding: 0, ..LeNetConfig::default() };
+    let net = LeNet::new(smallest.clone(), cx).expect("16 → 12 → 6 → 2 → 1");
+    assert_eq!(net.forward(&Tensor::zeros([2, 1, 16, 16]), cx).shape(), [2, 10]);
+    assert!(LeNetConfig { image: 15, ..smallest }.validate().is_err());
+}
+
+#[test]
+#[should_panic(expected = "BatchNorm: training needs more than one value a channel, x is [1, 3, 1, 1]")]
+fn batch_norm_of_one_value_is_refused() {
+    BatchNorm2d::new(3).forward(&Tensor::zeros([1, 3, 1, 1]), &mut Ctx::train(0));
+}
+
+#[test]
+#[should_panic(expected = "Lstm: the state is [1, 3, 5], expected [1, 2, 5]")]
+fn a_state_of_another_batch_is_refused() {
+    let lstm = Lstm::new(3, 5, 1, &mut Ctx::train(0));
+    lstm.forward(&Tensor::zeros([4, 2, 3]), &lstm.zero_state(3), &mut Ctx::train(0));
+}
+
+#[test]
+fn metrics_count() {
+    let logits = Tensor::from_slice(&[1.0, 2.0, 0.0, 5.0, 1.0, 1.0, 0.0, 0.0, 3.0], [3, 3]);
+    let targets = Tensor::from_slice(&[1i64, 2, 2], [3]);
+    assert_eq!(metrics::accuracy(&logits, &targets), 2.0 / 3.0);
+    let mut confusion = metrics::Confusion::new(3);
+    confusion.add(&logits.argmax(1), &targets);
+    assert_eq!((confusion.count(2, 0), confusion.count(2, 2), confusion.total()), (1, 1, 3));
+    assert_eq!(confusion.accuracy(), 2.0 / 3.0);
+    let mut mean = metrics::Mean::default();
+    mean.add_weighted(1.0, 3.0);
+    mean.add(5.0);
+    assert_eq!(mean.get(), 2.0);
+}
