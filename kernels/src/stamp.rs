@@ -16,29 +16,29 @@ macro_rules! stamp {
         $($crate::stamp::stamp!(@one $hidden $t $functions);)*
     };
     (@doors $hidden:ident $bound:ident {
-        $($(#[$doc:meta])* pub fn $name:ident($($arg:ident: $ty:ty),* $(,)?) = $body:path;)*
+        $($(#[$doc:meta])* pub fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:path;)*
     }) => {
         #[doc(hidden)]
         #[allow(missing_docs, clippy::too_many_arguments)]
         pub trait $hidden<T> {
-            $(fn $name($($arg: $ty),*);)*
+            $(fn $name($($arg: $ty),*) $(-> $ret)?;)*
         }
         $(
             $(#[$doc])*
             #[allow(clippy::too_many_arguments)]
             #[inline]
-            pub fn $name<T: $bound>($($arg: $ty),*) {
+            pub fn $name<T: $bound>($($arg: $ty),*) $(-> $ret)? {
                 <T as $hidden<T>>::$name($($arg),*)
             }
         )*
     };
     (@one $hidden:ident $t:ident {
-        $($(#[$doc:meta])* pub fn $name:ident($($arg:ident: $ty:ty),* $(,)?) = $body:path;)*
+        $($(#[$doc:meta])* pub fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:path;)*
     }) => {
         const _: () = {
             type T = $t;
             impl $hidden<T> for T {
-                $(fn $name($($arg: $ty),*) {
+                $(fn $name($($arg: $ty),*) $(-> $ret)? {
                     $body($($arg),*)
                 })*
             }

@@ -1,0 +1,243 @@
+//! The loops of the reductions: rows across lanes, columns along lanes, both with pairwise leaves.
+
+use pulp::{Simd, WithSimd};
+
+use crate::elem::Real;
+use crate::lanes::{F, MAX_LANES};
+
+/// What is folded, on registers and on numbers.
+pub(super) trait Fold: Copy + Send + Sync {
+    /// What nothing folds to.
+    fn start<T: Real>(self) -> T;
+    /// One more element into an accumulator.
+    fn fold<S: Simd, T: Real>(self, acc: F<S, T>, x: F<S, T>) -> F<S, T>;
+    /// Two accumulators into one.
+    fn join_lanes<S: Simd, T: Real>(self, a: F<S, T>, b: F<S, T>) -> F<S, T> {
+        self.fold(a, b)
+    }
+    /// Two results into one.
+    fn join<T: Real>(self, a: T, b: T) -> T;
+}
+
+macro_rules! folds {
+    ($($(#[$doc:meta])* $name:ident $start:ident |$a:ident, $x:ident| $fold:expr, |$p:ident, $q:ident| $join:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub(super) struct $name;
+        impl Fold for $name {
+            fn start<T: Real>(self) -> T {
+                T::$start
+            }
+            #[inline(always)]
+            fn fold<S: Simd, T: Real>(self, $a: F<S, T>, $x: F<S, T>) -> F<S, T> {
+                $fold
+            }
+            #[inline(always)]
+            fn join<T: Real>(self, $p: T, $q: T) -> T {
+                $join
+            }
+        }
+    )*};
+}
+folds! {
+    Sum ZERO |a, x| a + x, |p, q| p + q;
+    Prod ONE |a, x| a * x, |p, q| p * q;
+    Max NEG_INFINITY |a, x| a.max(x), |p, q| if p.is_nan() || p > q { p } else { q };
+    Min INFINITY |a, x| a.min(x), |p, q| if p.is_nan() || p < q { p } else { q };
+    /// Stays 0 as long as all is finite, and joins likewise.
+    Finite ZERO |a, x| x.fma(x.lit(0.0), a), |p, q| p + q;
+}
+
+/// Joins results pairwise in the order of their arrival, like a binary counter: the k-th entry covers 2ᵏ of them.
+pub(super) struct Tree<T, J> {
+    join: J,
+    entries: [Option<T>; 48],
+}
+
+impl<T: Copy, J: Fn(T, T) -> T> Tree<T, J> {
+    pub fn new(join: J) -> Self {
+        Tree { join, entries: [None; 48] }
+    }
+    #[inline(always)]
+    pub fn push(&mut self, mut x: T) {
+        for entry in &mut self.entries {
+            match entry.take() {
+                Some(earlier) => x = (self.join)(earlier, x),
+                None => {
+                    *entry = Some(x);
+                    return;
+                }
+            }
+        }
+    }
+    /// The join of all, the youngest first; `none` if there were none.
+    #[inline(always)]
+    pub fn finish(self, none: T) -> T {
+        let join = self.join;
+        self.entries.into_iter().flatten().reduce(|late, early| join(early, late)).unwrap_or(none)
+    }
+}
+
+/// Independent accumulators, so that additions overlap.
+const ACCUMULATORS: usize = 8;
+/// Registers in a leaf of a row: each accumulator takes 32.
+const LEAF: usize = 32 * ACCUMULATORS;
+
+/// out[r] = the fold of row r, of `n` elements.
+pub(super) struct Rows<'a, L, T> {
+    pub lane: L,
+    pub x: &'a [T],
+    pub n: usize,
+    pub out: &'a mut [T],
+}
+
+impl<L: Fold, T: Real> WithSimd for Rows<'_, L, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let leaf = LEAF * T::lanes::<S>();
+        for (row, out) in self.x.chunks(self.n).zip(self.out) {
+            let mut leaves = row.chunks(leaf);
+            // One place for the leaf's code; the tree only for rows of several.
+            let mut tree = Tree::new(|a, b| self.lane.join(a, b));
+            loop {
+                let part = leaves.next().unwrap_or(&[]);
+                let value = fold_leaf(simd, self.lane, part);
+                if row.len() <= leaf {
+                    *out = value;
+                    break;
+                }
+                if part.is_empty() {
+                    *out = tree.finish(self.lane.start());
+                    break;
+                }
+                tree.push(value);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn fold_leaf<S: Simd, L: Fold, T: Real>(simd: S, lane: L, x: &[T]) -> T {
+    let start = F::splat(simd, lane.start());
+    let (full, tail) = T::split::<S>(x);
+    let (groups, rest) = full.as_chunks::<ACCUMULATORS>();
+    let mut acc = [start; ACCUMULATORS];
+    for group in groups {
+        for (acc, &x) in acc.iter_mut().zip(group) {
+            *acc = lane.fold(*acc, F::wrap(simd, x));
+        }
+    }
+    for (acc, &x) in acc.iter_mut().zip(rest) {
+        *acc = lane.fold(*acc, F::wrap(simd, x));
+    }
+    if !tail.is_empty() {
+        let mut padded = [lane.start(); MAX_LANES];
+        padded[..tail.len()].copy_from_slice(tail);
+        acc[ACCUMULATORS - 1] = lane.fold(acc[ACCUMULATORS - 1], F::load(simd, &padded));
+    }
+    let [a, b, c, d, e, f, g, h] = acc;
+    let join = |a, b| lane.join_lanes(a, b);
+    let all = join(join(join(a, b), join(c, d)), join(join(e, f), join(g, h)));
+    let mut lanes = all.to_array();
+    let mut width = T::lanes::<S>();
+    while width > 1 {
+        width /= 2;
+        for i in 0..width {
+            lanes[i] = lane.join(lanes[i], lanes[i + width]);
+        }
+    }
+    lanes[0]
+}
+
+/// Rows in a leaf of a column.
+pub(super) const LEAF_ROWS: usize = 32;
+/// Registers side by side.
+const STRIP: usize = 4;
+
+/// out[c] = the fold of column c of `x`, a matrix with rows of `inner` elements.
+pub(super) struct Columns<'a, L, T> {
+    pub lane: L,
+    pub x: &'a [T],
+    pub inner: usize,
+    pub out: &'a mut [T],
+}
+
+impl<L: Fold, T: Real> WithSimd for Columns<'_, L, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let lanes = T::lanes::<S>();
+        let wide = self.inner - self.inner % (STRIP * lanes);
+        for c in (0..wide).step_by(STRIP * lanes) {
+            strip::<S, L, T, STRIP>(simd, self.lane, self.x, self.inner, c, self.out);
+        }
+        for c in (wide..self.inner).step_by(lanes) {
+            strip::<S, L, T, 1>(simd, self.lane, self.x, self.inner, c, self.out);
+        }
+    }
+}
+
+/// The fold of the columns from `c` on, W registers of them.
+#[inline(always)]
+fn strip<S: Simd, L: Fold, T: Real, const W: usize>(simd: S, lane: L, x: &[T], inner: usize, c: usize, out: &mut [T]) {
+    let lanes = T::lanes::<S>();
+    let end = inner.min(c + W * lanes);
+    let start = [F::splat(simd, lane.start::<T>()); W];
+    // Entries of a binary counter as in `Tree`, kept while the bit of their level is set.
+    let mut entries = [start; 32];
+    let mut leaves = 0usize;
+    for leaf in x.chunks(LEAF_ROWS * inner) {
+        let mut acc = start;
+        for row in leaf.chunks_exact(inner) {
+            let row = &row[c..end];
+            for (w, acc) in acc.iter_mut().enumerate() {
+                *acc = lane.fold(*acc, F::load(simd, &row[w * lanes..end.min(c + (w + 1) * lanes) - c]));
+            }
+        }
+        let mut level = 0;
+        while leaves >> level & 1 == 1 {
+            for (acc, entry) in acc.iter_mut().zip(entries[level]) {
+                *acc = lane.join_lanes(entry, *acc);
+            }
+            level += 1;
+        }
+        entries[level] = acc;
+        leaves += 1;
+    }
+    let mut levels = (0..32).filter(|level| leaves >> level & 1 == 1);
+    let mut acc = levels.next().map_or(start, |level| entries[level]);
+    for level in levels {
+        for (acc, entry) in acc.iter_mut().zip(entries[level]) {
+            *acc = lane.join_lanes(entry, *acc);
+        }
+    }
+    for (w, acc) in acc.into_iter().enumerate() {
+        acc.store(&mut out[c + w * lanes..end.min(c + (w + 1) * lanes)]);
+    }
+}
+
+/// Σ x² in f64: sixteen accumulators that the compiler turns into registers, and exact products (f32).
+pub(super) struct Squares<'a, T>(pub &'a [T]);
+
+impl<T: Real> WithSimd for Squares<'_, T> {
+    type Output = f64;
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        let mut tree = Tree::new(|a: f64, b| a + b);
+        for leaf in self.0.chunks(1024) {
+            let mut acc = [0.0; 16];
+            let (groups, rest) = leaf.as_chunks::<16>();
+            for group in groups {
+                for (acc, x) in acc.iter_mut().zip(group) {
+                    *acc += x.to_f64() * x.to_f64();
+                }
+            }
+            for (acc, x) in acc.iter_mut().zip(rest) {
+                *acc += x.to_f64() * x.to_f64();
+            }
+            tree.push(acc.iter().sum());
+        }
+        tree.finish(0.0)
+    }
+}
