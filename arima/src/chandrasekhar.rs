@@ -154,7 +154,7 @@ mod tests {
             let arma = Arma::seasonal(&coefficients_from_unconstrained(&x), &ma, &sar, &sma, 4);
             let gamma = autocovariances(&arma, y.len()).expect("stationary");
             let (log_det, quadratic) = dense(&gamma, &y);
-            let got = innovations(&arma, &[y.clone()]).expect("stationary");
+            let got = innovations(&arma, std::slice::from_ref(&y)).expect("stationary");
             let got_det: f64 = got.variances.iter().map(|f| f.ln()).sum();
             let got_quadratic: f64 = got.columns[0].iter().zip(&got.variances).map(|(v, f)| v * v / f).sum();
             prop_assert!((got_det - log_det).abs() < 1e-8 * (1.0 + log_det.abs()), "{} {}", got_det, log_det);

@@ -245,7 +245,7 @@ mod tests {
             y in prop::collection::vec(-2.0..2.0f64, 12..40),
         ) {
             let arma = Arma::seasonal(&coefficients_from_unconstrained(&x), &ma, &[], &sma, 4);
-            let levels = innovations(&arma, &difference_terms(d, seasonal_d, 4), &[y.clone()]).expect("stationary");
+            let levels = innovations(&arma, &difference_terms(d, seasonal_d, 4), std::slice::from_ref(&y)).expect("stationary");
             let fast = chandrasekhar::innovations(&arma, &[difference(&y, d, seasonal_d, 4)]).expect("stationary");
             prop_assert_eq!(levels.variances.len(), fast.variances.len());
             let ((a, b), (c, e)) = (likelihood_parts(&levels), likelihood_parts(&fast));
