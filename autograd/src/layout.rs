@@ -101,7 +101,7 @@ impl Layout {
         let mut out = self.clone();
         out.shape[axis] = len;
         // An empty view keeps its offset: nothing is read through it, and the offset stays within the storage.
-        if len > 0 {
+        if out.len() > 0 {
             out.offset += start * self.strides[axis];
         }
         out

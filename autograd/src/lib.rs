@@ -21,14 +21,19 @@
 
 mod backward;
 mod dtype;
+mod gradcheck;
 mod layout;
 mod mode;
 mod node;
 pub mod ops;
+pub mod table;
 mod tensor;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use backward::{CreateGraph, Grads, grad, grad_with};
 pub use dtype::{Dtype, Float};
+pub use gradcheck::{GradcheckError, gradcheck, gradgradcheck};
 pub use layout::{Shape, ShapeError};
 pub use mode::{is_grad_enabled, no_grad};
 pub use node::{LeafId, Op, Saves, Vjp};

@@ -34,6 +34,8 @@ impl Saves {
     pub const INPUTS: Saves = Saves { inputs: u32::MAX, output: false };
     /// The output.
     pub const OUTPUT: Saves = Saves { inputs: 0, output: true };
+    /// Every input and the output.
+    pub const ALL: Saves = Saves { inputs: u32::MAX, output: true };
     /// Input `i` alone.
     pub const fn input(i: u32) -> Saves {
         Saves { inputs: 1 << i, output: false }

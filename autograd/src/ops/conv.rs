@@ -138,7 +138,7 @@ impl<T: Float> Tensor<T> {
 
     /// The transposed convolution of `[n, in, h, w]` with `w` as `[in, out/groups, kh, kw]`, plus `b` as `[out]`: the
     /// adjoint of a convolution with the same arguments. The output has (h − 1)·stride − 2·padding + dilation·(kh − 1) + 1
-    /// + output_padding rows.
+    /// + output_padding rows, where output_padding is below the stride.
     ///
     /// # Panics
     /// If the shapes do not fit.
@@ -158,10 +158,7 @@ impl<T: Float> Tensor<T> {
             let (n, taps) = (x[2 + i], k[2 + i]);
             let extended =
                 (n.max(1) - 1) * args.stride[i] + args.dilation[i] * (taps.max(1) - 1) + 1 + output_padding[i];
-            let fits = n > 0
-                && taps > 0
-                && extended > 2 * args.padding[i]
-                && output_padding[i] < args.stride[i].max(args.dilation[i]);
+            let fits = n > 0 && taps > 0 && extended > 2 * args.padding[i] && output_padding[i] < args.stride[i];
             assert!(
                 fits,
                 "conv_transpose2d: x {x:?}, w {k:?}: {args:?} with output padding {output_padding:?} leaves nothing"

@@ -1,3 +1,5 @@
-//! The engine's promises, one test each; the operations are tested through the table.
+//! The engine's promises, and the op table against every check.
 
 mod engine;
+mod gradients;
+mod values;
