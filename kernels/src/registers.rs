@@ -7,7 +7,7 @@
 use pulp::Simd;
 
 use crate::elem::Real;
-use crate::lanes::F;
+use crate::lanes::{F, MAX_LANES};
 
 /// How many registers hold `len` elements.
 #[inline(always)]
@@ -28,6 +28,14 @@ impl<'a, S: Simd, T: Real> Src<'a, S, T> {
     pub fn new(simd: S, x: &'a [T]) -> Self {
         let (full, tail) = T::split::<S>(x);
         Src { full, rest: F::load(simd, tail) }
+    }
+    /// Like `new`, but with `pad` behind the tail.
+    #[inline(always)]
+    pub fn padded(simd: S, x: &'a [T], pad: T) -> Self {
+        let (full, tail) = T::split::<S>(x);
+        let mut rest = [pad; MAX_LANES];
+        rest[..tail.len()].copy_from_slice(tail);
+        Src { full, rest: F::load(simd, &rest) }
     }
     /// `x` in every lane of every register.
     #[inline(always)]
@@ -85,5 +93,40 @@ impl<'a, S: Simd, T: Real> Both<'a, S, T> {
     #[inline(always)]
     pub fn set(&mut self, i: usize, v: F<S, T>) {
         self.dst.set(i, v);
+    }
+}
+
+/// The sum of `term(i)` over `0..n`, in registers: two levels of blocks, so that its error grows like √n at most.
+#[inline(always)]
+pub(crate) fn sum<S: Simd, T: Real>(simd: S, n: usize, mut term: impl FnMut(usize) -> F<S, T>) -> T {
+    const BLOCK: usize = 64;
+    let zero = F::splat(simd, T::ZERO);
+    let (mut total, mut i) = (zero, 0);
+    while i < n {
+        let end = n.min(i + BLOCK);
+        let mut acc = zero;
+        while i < end {
+            acc = acc + term(i);
+            i += 1;
+        }
+        total = total + acc;
+    }
+    total.sum()
+}
+
+/// A slice with one number for each element, or one for all of them.
+#[derive(Clone, Copy)]
+pub(crate) enum Operand<'a, T> {
+    Slice(&'a [T]),
+    Number(T),
+}
+
+impl<'a, T: Real> Operand<'a, T> {
+    #[inline(always)]
+    pub fn src<S: Simd>(self, simd: S) -> Src<'a, S, T> {
+        match self {
+            Operand::Slice(x) => Src::new(simd, x),
+            Operand::Number(x) => Src::splat(simd, x),
+        }
     }
 }

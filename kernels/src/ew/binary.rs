@@ -6,12 +6,13 @@
 use pulp::Simd;
 
 use super::broadcast::{Plan, layout};
-use super::drive::{self, Operand, Update, Zip};
+use super::drive::{self, Update, Zip};
 use super::lane::Lane2;
 use super::{CHEAP, Strided};
 use crate::elem::Real;
 use crate::isa::{self, Isa};
 use crate::lanes::F;
+use crate::registers::Operand;
 
 macro_rules! lanes2 {
     ($($(#[$doc:meta])* $name:ident |$a:ident, $b:ident| $f:expr;)*) => {

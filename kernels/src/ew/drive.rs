@@ -5,7 +5,7 @@ use pulp::{Simd, WithSimd};
 use super::lane::{Lane, Lane2};
 use crate::elem::Real;
 use crate::par;
-use crate::registers::{Both, Dst, Src, count};
+use crate::registers::{Both, Dst, Operand, Src, count};
 
 /// out = f(x).
 pub(super) struct Map<'a, L, T> {
@@ -41,23 +41,6 @@ impl<L: Lane, T: Real> WithSimd for Grad<'_, L, T> {
         let (v, g, mut out) = (Src::new(simd, self.v), Src::new(simd, self.g), Dst::new(simd, self.out));
         for i in 0..n {
             out.set(i, self.lane.df(v.get(i), g.get(i)));
-        }
-    }
-}
-
-/// One operand of [`Zip`].
-#[derive(Clone, Copy)]
-pub(super) enum Operand<'a, T> {
-    Slice(&'a [T]),
-    Number(T),
-}
-
-impl<'a, T: Real> Operand<'a, T> {
-    #[inline(always)]
-    fn src<S: Simd>(self, simd: S) -> Src<'a, S, T> {
-        match self {
-            Operand::Slice(x) => Src::new(simd, x),
-            Operand::Number(x) => Src::splat(simd, x),
         }
     }
 }

@@ -155,11 +155,12 @@ pub(super) const LEAF_ROWS: usize = 32;
 /// Registers side by side.
 const STRIP: usize = 4;
 
-/// out[c] = the fold of column c of `x`, a matrix with rows of `inner` elements.
+/// out[c] = the fold of column `from` + c of `x`, a matrix with rows of `inner` elements.
 pub(super) struct Columns<'a, L, T> {
     pub lane: L,
     pub x: &'a [T],
     pub inner: usize,
+    pub from: usize,
     pub out: &'a mut [T],
 }
 
@@ -168,21 +169,24 @@ impl<L: Fold, T: Real> WithSimd for Columns<'_, L, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let lanes = T::lanes::<S>();
-        let wide = self.inner - self.inner % (STRIP * lanes);
+        let width = self.out.len();
+        let wide = width - width % (STRIP * lanes);
         for c in (0..wide).step_by(STRIP * lanes) {
-            strip::<S, L, T, STRIP>(simd, self.lane, self.x, self.inner, c, self.out);
+            let out = &mut self.out[c..c + STRIP * lanes];
+            strip::<S, L, T, STRIP>(simd, self.lane, self.x, self.inner, self.from + c, out);
         }
-        for c in (wide..self.inner).step_by(lanes) {
-            strip::<S, L, T, 1>(simd, self.lane, self.x, self.inner, c, self.out);
+        for c in (wide..width).step_by(lanes) {
+            let out = &mut self.out[c..width.min(c + lanes)];
+            strip::<S, L, T, 1>(simd, self.lane, self.x, self.inner, self.from + c, out);
         }
     }
 }
 
-/// The fold of the columns from `c` on, W registers of them.
+/// The fold of the columns from `c` on, at most W registers of them.
 #[inline(always)]
 fn strip<S: Simd, L: Fold, T: Real, const W: usize>(simd: S, lane: L, x: &[T], inner: usize, c: usize, out: &mut [T]) {
     let lanes = T::lanes::<S>();
-    let end = inner.min(c + W * lanes);
+    let part = |w: usize| w * lanes..out.len().min((w + 1) * lanes);
     let start = [F::splat(simd, lane.start::<T>()); W];
     // Entries of a binary counter as in `Tree`, kept while the bit of their level is set.
     let mut entries = [start; 32];
@@ -190,9 +194,9 @@ fn strip<S: Simd, L: Fold, T: Real, const W: usize>(simd: S, lane: L, x: &[T], i
     for leaf in x.chunks(LEAF_ROWS * inner) {
         let mut acc = start;
         for row in leaf.chunks_exact(inner) {
-            let row = &row[c..end];
+            let row = &row[c..c + out.len()];
             for (w, acc) in acc.iter_mut().enumerate() {
-                *acc = lane.fold(*acc, F::load(simd, &row[w * lanes..end.min(c + (w + 1) * lanes) - c]));
+                *acc = lane.fold(*acc, F::load(simd, &row[part(w)]));
             }
         }
         let mut level = 0;
@@ -213,7 +217,8 @@ fn strip<S: Simd, L: Fold, T: Real, const W: usize>(simd: S, lane: L, x: &[T], i
         }
     }
     for (w, acc) in acc.into_iter().enumerate() {
-        acc.store(&mut out[c + w * lanes..end.min(c + (w + 1) * lanes)]);
+        let at = w * lanes..out.len().min((w + 1) * lanes);
+        acc.store(&mut out[at]);
     }
 }
 

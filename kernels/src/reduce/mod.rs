@@ -99,7 +99,7 @@ fn fold<L: Fold, T: Real>(lane: L, x: &[T], n: usize, inner: usize, out: &mut [T
             isa.run(Rows { lane, x, n, out });
         } else {
             for (x, out) in x.chunks(width).zip(out.chunks_mut(inner)) {
-                isa.run(Columns { lane, x, inner, out });
+                isa.run(Columns { lane, x, inner, from: 0, out });
             }
         }
     });
@@ -122,15 +122,22 @@ fn whole<L: Fold, T: Real>(lane: L, x: &[T]) -> T {
     tree.finish(lane.start())
 }
 
-/// One matrix [n, inner] that is larger than a block: blocks of 2ᵏ leaves of rows.
+/// Columns that are worth splitting among threads.
+const WIDE: usize = 1024;
+
+/// One matrix [n, inner] that is larger than a block: groups of columns, or blocks of 2ᵏ leaves of rows.
 fn tall<L: Fold, T: Real>(lane: L, x: &[T], inner: usize, out: &mut [T]) {
     let isa = isa::current();
+    if inner >= WIDE {
+        // Enough columns for the threads: no partial results.
+        return par::chunks_mut(out, WIDE / 4, |i, out| isa.run(Columns { lane, x, inner, from: i * (WIDE / 4), out }));
+    }
     let rows = (BLOCK / inner).next_power_of_two().max(fold::LEAF_ROWS);
     let blocks = x.len().div_ceil(rows * inner);
     let mut parts = vec![lane.start(); blocks * inner];
     par::chunks_mut(&mut parts, inner, |i, part| {
         let x = &x[i * rows * inner..x.len().min((i + 1) * rows * inner)];
-        isa.run(Columns { lane, x, inner, out: part });
+        isa.run(Columns { lane, x, inner, from: 0, out: part });
     });
     for (c, out) in out.iter_mut().enumerate() {
         let mut tree = Tree::new(|a, b| lane.join(a, b));

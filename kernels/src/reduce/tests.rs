@@ -33,7 +33,10 @@ fn sums_have_the_pairwise_error() {
             assert!((got - exact).abs() <= bound, "{n} on {isa}: {got}, exactly {exact} ± {bound}");
             let got = isa::with(isa, || sum_squares(&x));
             // The reference is added one after another.
-            assert!((got - squares).abs() <= f64::EPSILON * n as f64 * squares, "Σx² of {n} on {isa}: {got}, exactly {squares}");
+            assert!(
+                (got - squares).abs() <= f64::EPSILON * n as f64 * squares,
+                "Σx² of {n} on {isa}: {got}, exactly {squares}"
+            );
         }
     }
 }
