@@ -3,6 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::file::FileProblem;
+use crate::matching::Mismatch;
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -37,6 +40,28 @@ pub enum Error {
         /// The parameters' names.
         names: Vec<String>,
     },
+    /// A file that is not what its format demands.
+    #[error("{}: {problem}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: FileProblem,
+    },
+    /// A file that does not fit the model; nothing was changed.
+    #[error("{}: does not fit, nothing was loaded:\n  {}", path.display(), lines(mismatches))]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// Every mismatch.
+        mismatches: Vec<Mismatch>,
+    },
+    /// A state that does not fit the optimiser; nothing was changed.
+    #[error("the optimiser's state does not fit, nothing was changed:\n  {}", lines(mismatches))]
+    OptimState {
+        /// Every mismatch.
+        mismatches: Vec<Mismatch>,
+    },
     /// The operating system refused.
     #[error("{}: {what}: {source}", path.display())]
     Io {
@@ -54,6 +79,11 @@ impl Error {
         let path = path.to_path_buf();
         move |source| Error::Io { path, what, source }
     }
+}
+
+/// Every mismatch on a line of its own.
+fn lines(mismatches: &[Mismatch]) -> String {
+    mismatches.iter().map(Mismatch::to_string).collect::<Vec<_>>().join("\n  ")
 }
 
 /// Names in a sentence: all of a few, the first of many.

@@ -6,20 +6,27 @@
 #![forbid(unsafe_code)]
 
 mod act;
+mod checkpoint;
 mod config;
+mod crc32c;
 mod ctx;
 mod error;
+pub mod file;
 pub mod init;
 pub mod layers;
 mod lenet;
 pub mod loss;
+mod matching;
 pub mod metrics;
 mod mlp;
 mod module;
 pub mod optim;
 mod param;
+pub mod schedule;
+mod state;
 
 pub use act::Act;
+pub use checkpoint::Checkpoint;
 pub use config::ConfigError;
 pub use ctx::{Ctx, Mode};
 pub use error::{Error, check_finite};
@@ -28,7 +35,9 @@ pub use layers::{
     LayerNorm, Linear, Lstm, LstmState, Mask, MaxPool2d, MultiheadAttention, Rnn, Seq, Upsample,
 };
 pub use lenet::{LeNet, LeNetConfig};
+pub use matching::Mismatch;
 pub use mlp::Mlp;
-pub use module::{Module, Slot, Visitor};
+pub use module::{Module, Slot, Value, Visitor};
 pub use optim::{Adam, AdamW, Optimizer, RmsProp, Sgd};
 pub use param::{Buffer, Param};
+pub use state::LoadReport;

@@ -3,9 +3,13 @@
 //! A module only has to walk over its fields; names, counts, copies and state dictionaries follow from that walk.
 //! [`module!`](crate::module!) writes it with an exhaustive pattern: a forgotten field does not compile.
 
+use std::path::Path;
+
 use etude_autograd::{LeafId, Tensor};
 
+use crate::error::Error;
 use crate::param::{Buffer, Param};
+use crate::state::{self, LoadReport};
 
 /// A model or a part of one.
 pub trait Module {
@@ -38,6 +42,34 @@ pub trait Module {
     /// Calls `f` with the full name and the slot of every parameter and buffer, tied ones each time.
     fn each(&self, f: &mut dyn FnMut(&str, Slot<'_>)) {
         self.visit(&mut Visitor { path: String::new(), f });
+    }
+
+    /// The values by name, in the order of declaration; a tied parameter once, under its first name.
+    fn state_dict(&self) -> Vec<(String, Value)>
+    where
+        Self: Sized,
+    {
+        state::state_dict(self)
+    }
+
+    /// Saves the values as a safetensors file, all or nothing: `path` holds the old contents or the new ones.
+    fn save(&self, path: impl AsRef<Path>) -> Result<(), Error>
+    where
+        Self: Sized,
+    {
+        state::save(self, path.as_ref())
+    }
+
+    /// Loads a safetensors file whose names, shapes and kinds of number are exactly those of this module. Other widths
+    /// are converted, and the report says which.
+    ///
+    /// # Errors
+    /// If the file is damaged, or with every mismatch at once. Nothing is changed then.
+    fn load(&self, path: impl AsRef<Path>) -> Result<LoadReport, Error>
+    where
+        Self: Sized,
+    {
+        state::load(self, path.as_ref())
     }
 
     /// Takes over the values of a module of the same structure.
@@ -73,11 +105,34 @@ pub trait Module {
     }
 }
 
-/// The value of a slot.
+/// A value of a state dictionary.
 #[derive(Clone, Debug)]
-pub(crate) enum Value {
+pub enum Value {
+    /// A parameter or a buffer.
     Float(Tensor),
+    /// A counter.
     Int(Tensor<i64>),
+}
+
+impl Value {
+    /// The lengths of the axes.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Value::Float(x) => x.shape(),
+            Value::Int(x) => x.shape(),
+        }
+    }
+
+    /// Whether shape and elements are the same, bit by bit: a NaN equals itself, 0 differs from −0.
+    pub fn same_bits(&self, other: &Value) -> bool {
+        let bits = |x: &Tensor| x.to_vec().into_iter().map(f32::to_bits).collect::<Vec<u32>>();
+        self.shape() == other.shape()
+            && match (self, other) {
+                (Value::Float(x), Value::Float(y)) => bits(x) == bits(y),
+                (Value::Int(x), Value::Int(y)) => x.to_vec() == y.to_vec(),
+                _ => false,
+            }
+    }
 }
 
 /// A leaf of the walk.

@@ -64,7 +64,7 @@ impl<const DECOUPLED: bool> Rule for AdamRule<DECOUPLED> {
         vec!["exp_avg", "exp_avg_sq"]
     }
 
-    fn update(&self, lr: f64, decay: bool, step: u64, param: &mut [f32], grad: &[f32], states: &mut [Vec<f32>]) {
+    fn update(&self, lr: f64, decay: bool, step: u64, param: &mut [f32], grad: &[f32], states: &mut [&mut [f32]]) {
         let hyper = optim::Adam {
             lr,
             beta1: self.betas[0],

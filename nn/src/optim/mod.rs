@@ -21,19 +21,20 @@
 //! ```
 
 mod adam;
+mod engine;
 mod rmsprop;
 mod sgd;
 
-use etude_autograd::{Grads, Tensor};
-use etude_kernels::{ew, reduce};
+use etude_autograd::Grads;
 
 pub use adam::{Adam, AdamRule, AdamW};
+pub use engine::{Optim, Rule};
 pub use rmsprop::{RmsProp, RmsPropRule};
 pub use sgd::{Sgd, SgdRule};
 
 use crate::error::Error;
-use crate::module::Module;
-use crate::param::Param;
+use crate::matching::{Mismatch, compare_values};
+use crate::module::Value;
 
 /// What a training loop does with an optimiser, whichever it is.
 pub trait Optimizer {
@@ -70,169 +71,53 @@ pub trait Optimizer {
 
     /// The global gradient norm of the last step, before clipping; 0 before the first.
     fn grad_norm(&self) -> f64;
-}
 
-/// An update rule: the arithmetic of one parameter.
-pub trait Rule {
-    /// PyTorch's name of the optimiser.
-    const NAME: &'static str;
+    /// All that a checkpoint needs to continue.
+    fn state(&self) -> OptimState;
 
-    /// PyTorch's names of the state tensors that the current settings need, each shaped as its parameter.
-    fn states(&self) -> Vec<&'static str>;
-
-    /// One update. `step` counts this parameter's updates from 1; `decay` says whether weight decay applies to it.
-    fn update(&self, lr: f64, decay: bool, step: u64, param: &mut [f32], grad: &[f32], states: &mut [Vec<f32>]);
-}
-
-/// A parameter with its state.
-struct Entry {
-    name: String,
-    param: Param,
-    decay: bool,
-    step: u64,
-    states: Vec<Vec<f32>>,
-}
-
-/// An optimiser with the rule `R`: see [`Sgd`], [`Adam`], [`AdamW`], [`RmsProp`].
-pub struct Optim<R: Rule> {
-    rule: R,
-    lr: f64,
-    clip: Option<f64>,
-    allow_missing: bool,
-    steps: u64,
-    grad_norm: f64,
-    entries: Vec<Entry>,
-}
-
-impl<R: Rule> Optim<R> {
-    #[track_caller]
-    fn with_rule(model: &dyn Module, lr: f64, rule: R) -> Self {
-        let entries: Vec<Entry> = model
-            .named_params()
-            .into_iter()
-            .map(|(name, param)| Entry { name, param, decay: true, step: 0, states: Vec::new() })
-            .collect();
-        assert!(!entries.is_empty(), "{}: the module has no parameters", R::NAME);
-        for (i, entry) in entries.iter().enumerate() {
-            let twice = entries[..i].iter().any(|other| other.name == entry.name);
-            assert!(!twice, "{}: two parameters are called {}", R::NAME, entry.name);
-        }
-        let mut out = Optim { rule, lr: 0.0, clip: None, allow_missing: false, steps: 0, grad_norm: 0.0, entries };
-        out.set_lr(lr);
-        out.fit_states();
-        out
-    }
-
-    /// The state that the settings need, all zero.
-    fn fit_states(&mut self) {
-        let count = self.rule.states().len();
-        for entry in &mut self.entries {
-            let len = entry.param.get().len();
-            entry.states = vec![vec![0.0; len]; count];
-        }
-    }
-
-    /// Changes settings; the state starts anew if they need another one.
-    fn configure(mut self, change: impl FnOnce(&mut R)) -> Self {
-        let before = self.rule.states();
-        change(&mut self.rule);
-        if self.rule.states() != before {
-            self.fit_states();
-        }
-        self
-    }
-
-    /// Scales the gradients down to this global norm when theirs is larger, as `torch.nn.utils.clip_grad_norm_` does.
-    /// [`Optimizer::grad_norm`] tells what it was.
+    /// Takes over a state that has the same kind, names and shapes as [`Optimizer::state`].
     ///
-    /// # Panics
-    /// If it is not positive.
-    #[track_caller]
-    pub fn clip_norm(mut self, max: f64) -> Self {
-        assert!(max > 0.0, "clip_norm: {max} is not positive");
-        self.clip = Some(max);
-        self
-    }
-
-    /// Steps over parameters that got no gradient instead of refusing: for models of which a loss uses only a part.
-    pub fn allow_missing(mut self) -> Self {
-        self.allow_missing = true;
-        self
-    }
-
-    /// Restricts weight decay to the parameters for which `f(name, shape)` holds, for instance
-    /// `|_, shape| shape.len() > 1` to spare biases and norms.
-    pub fn decay_where(mut self, f: impl Fn(&str, &[usize]) -> bool) -> Self {
-        for entry in &mut self.entries {
-            entry.decay = f(&entry.name, &entry.param.shape());
-        }
-        self
-    }
-
-    /// The gradients of the registered parameters in order, and their global norm.
-    fn collect(&self, grads: &Grads) -> Result<(Vec<Option<Tensor>>, f64), Error> {
-        let step = self.steps + 1;
-        let found: Vec<Option<Tensor>> =
-            self.entries.iter().map(|entry| Some(grads.by_id(entry.param.id())?.contiguous())).collect();
-        let named = || self.entries.iter().zip(&found);
-        let missing: Vec<String> = named().filter(|(_, g)| g.is_none()).map(|(e, _)| e.name.clone()).collect();
-        if !missing.is_empty() && !self.allow_missing {
-            return Err(Error::NoGradient { step, names: missing });
-        }
-        let mut total = 0.0;
-        for (entry, g) in named() {
-            let Some(g) = g else { continue };
-            // The squares of finite f32 values cannot overflow f64, so the sum is finite if every element is.
-            let squares = reduce::sum_squares(elements(g));
-            if !squares.is_finite() {
-                let value = elements(g).iter().copied().find(|x| !x.is_finite()).unwrap_or(f32::NAN);
-                return Err(Error::Gradient { step, name: entry.name.clone(), value });
-            }
-            total += squares;
-        }
-        Ok((found, total.sqrt()))
-    }
+    /// # Errors
+    /// If it has not; nothing is changed then.
+    fn set_state(&mut self, state: &OptimState) -> Result<(), Error>;
 }
 
-fn elements(g: &Tensor) -> &[f32] {
-    g.as_slice().expect("gradients are made contiguous when they are collected")
+/// What an optimiser remembers: moments and counts by parameter name, and the learning rate. Other settings are code.
+#[derive(Clone, Debug)]
+pub struct OptimState {
+    /// PyTorch's name of the optimiser.
+    pub kind: String,
+    /// The learning rate.
+    pub lr: f64,
+    /// Steps taken.
+    pub steps: u64,
+    /// `PARAMETER/exp_avg` and so on, shaped as the parameter, and `PARAMETER/step`, an integer without axes.
+    pub tensors: Vec<(String, Value)>,
 }
 
-impl<R: Rule> Optimizer for Optim<R> {
-    fn try_step(&mut self, grads: &Grads) -> Result<(), Error> {
-        let (found, norm) = self.collect(grads)?;
-        // torch.nn.utils.clip_grad_norm_: g · min(1, max / (‖g‖ + 1e-6)).
-        let factor = self.clip.map(|max| max / (norm + 1e-6)).filter(|&factor| factor < 1.0);
-        for (entry, g) in self.entries.iter_mut().zip(found) {
-            let Some(mut g) = g else { continue };
-            if let Some(factor) = factor {
-                let mut scaled = vec![0.0; g.len()];
-                ew::unary(ew::Unary::Affine(factor, 0.0), elements(&g), &mut scaled);
-                g = Tensor::from_vec(scaled, g.shape());
-            }
-            entry.step += 1;
-            let Entry { param, decay, step, states, .. } = entry;
-            param.update(|p| self.rule.update(self.lr, *decay, *step, p, elements(&g), states));
+impl OptimState {
+    /// What keeps this state from continuing an optimiser whose state is `own`.
+    pub(crate) fn mismatches(&self, own: &OptimState) -> Vec<Mismatch> {
+        let wrong = |key: &str, found: String, expected: &str| Mismatch::Metadata {
+            key: key.into(),
+            found,
+            expected: expected.into(),
+        };
+        let mut out = Vec::new();
+        if self.kind != own.kind {
+            out.push(wrong("the kind of optimiser", self.kind.clone(), &own.kind));
         }
-        self.steps += 1;
-        self.grad_norm = norm;
-        Ok(())
-    }
-
-    fn lr(&self) -> f64 {
-        self.lr
-    }
-
-    fn set_lr(&mut self, lr: f64) {
-        assert!(lr.is_finite() && lr >= 0.0, "{}: the learning rate is {lr}", R::NAME);
-        self.lr = lr;
-    }
-
-    fn steps(&self) -> u64 {
-        self.steps
-    }
-
-    fn grad_norm(&self) -> f64 {
-        self.grad_norm
+        if !self.lr.is_finite() || self.lr < 0.0 {
+            out.push(wrong("the learning rate", self.lr.to_string(), "a finite number, at least 0"));
+        }
+        out.extend(compare_values(&own.tensors, &self.tensors));
+        for (name, value) in &self.tensors {
+            if let Value::Int(count) = value
+                && count.to_vec().iter().any(|&n| n < 0)
+            {
+                out.push(wrong(name, format!("{:?}", count.to_vec()), "a count"));
+            }
+        }
+        out
     }
 }

@@ -72,7 +72,7 @@ impl Rule for RmsPropRule {
         names
     }
 
-    fn update(&self, lr: f64, decay: bool, _: u64, param: &mut [f32], grad: &[f32], states: &mut [Vec<f32>]) {
+    fn update(&self, lr: f64, decay: bool, _: u64, param: &mut [f32], grad: &[f32], states: &mut [&mut [f32]]) {
         let hyper = optim::RmsProp {
             lr,
             alpha: self.alpha,

@@ -58,7 +58,7 @@ impl Rule for SgdRule {
         if self.momentum == 0.0 { vec![] } else { vec!["momentum_buffer"] }
     }
 
-    fn update(&self, lr: f64, decay: bool, step: u64, param: &mut [f32], grad: &[f32], states: &mut [Vec<f32>]) {
+    fn update(&self, lr: f64, decay: bool, step: u64, param: &mut [f32], grad: &[f32], states: &mut [&mut [f32]]) {
         let hyper = optim::Sgd {
             lr,
             momentum: self.momentum,

@@ -1,0 +1,125 @@
+//! Learning-rate schedules: plain functions of the step.
+//!
+//! A schedule holds no optimiser and no counter, so there is nothing to save in a checkpoint but the step:
+//! `opt.set_lr(schedule.at(step))` before each update, steps counted from 0. The formulas are the closed forms of
+//! PyTorch's schedulers.
+//!
+//! ```
+//! use etude_nn::schedule::Schedule;
+//!
+//! let lr = Schedule::cosine(3e-4, 3e-5, 10_000).warm_up(100);
+//! assert_eq!(lr.at(0), 3e-4 / 100.0);
+//! assert!((lr.at(10_100) - 3e-5).abs() < 1e-12);
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+/// The learning rate as a function of the step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// The rate at the start of the curve.
+    pub lr: f64,
+    /// What happens after the warm-up.
+    pub curve: Curve,
+    /// Steps of linear warm-up before the curve begins; 0 for none.
+    #[serde(default)]
+    pub warm_up: u64,
+}
+
+/// The course of a [`Schedule`] over its own steps t = 0, 1, …
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Curve {
+    /// lr.
+    Constant,
+    /// A straight line to `last` at step `steps`, then `last` (`LinearLR`).
+    Linear {
+        /// The rate at the end.
+        last: f64,
+        /// How long it takes.
+        steps: u64,
+    },
+    /// Half a cosine to `last` at step `steps`, then `last` (`CosineAnnealingLR`; Loshchilov & Hutter 2017, *SGDR*,
+    /// arXiv 1608.03983, eq. 5): last + (lr − last)·(1 + cos(π·t/steps))/2.
+    Cosine {
+        /// The rate at the end.
+        last: f64,
+        /// How long it takes.
+        steps: u64,
+    },
+    /// lr·γ^⌊t/every⌋ (`StepLR`).
+    Step {
+        /// Steps between two drops.
+        every: u64,
+        /// The factor γ of each drop.
+        gamma: f64,
+    },
+    /// lr·γᵗ (`ExponentialLR`).
+    Exponential {
+        /// The factor γ of each step.
+        gamma: f64,
+    },
+}
+
+impl Schedule {
+    fn new(lr: f64, curve: Curve) -> Self {
+        Schedule { lr, curve, warm_up: 0 }
+    }
+
+    /// Always `lr`.
+    pub fn constant(lr: f64) -> Self {
+        Self::new(lr, Curve::Constant)
+    }
+
+    /// See [`Curve::Linear`].
+    pub fn linear(lr: f64, last: f64, steps: u64) -> Self {
+        Self::new(lr, Curve::Linear { last, steps })
+    }
+
+    /// See [`Curve::Cosine`].
+    pub fn cosine(lr: f64, last: f64, steps: u64) -> Self {
+        Self::new(lr, Curve::Cosine { last, steps })
+    }
+
+    /// See [`Curve::Step`].
+    ///
+    /// # Panics
+    /// If `every` is 0.
+    #[track_caller]
+    pub fn step(lr: f64, every: u64, gamma: f64) -> Self {
+        assert!(every > 0, "Schedule::step: 0 steps between two drops");
+        Self::new(lr, Curve::Step { every, gamma })
+    }
+
+    /// See [`Curve::Exponential`].
+    pub fn exponential(lr: f64, gamma: f64) -> Self {
+        Self::new(lr, Curve::Exponential { gamma })
+    }
+
+    /// Puts `steps` of linear warm-up in front: lr/steps, 2·lr/steps, …, lr; the curve begins after them
+    /// (Goyal et al. 2017, arXiv 1706.02677, section 2.2).
+    pub fn warm_up(mut self, steps: u64) -> Self {
+        self.warm_up = steps;
+        self
+    }
+
+    /// The rate of step `step`, counted from 0.
+    pub fn at(&self, step: u64) -> f64 {
+        let Schedule { lr, curve, warm_up } = self;
+        if step < *warm_up {
+            return lr * (step + 1) as f64 / *warm_up as f64;
+        }
+        let t = step - warm_up;
+        // How far along a curve of `steps` is; one of no steps is at its end.
+        let share = |steps: u64| if t >= steps { 1.0 } else { t as f64 / steps as f64 };
+        match *curve {
+            Curve::Constant => *lr,
+            Curve::Linear { last, steps } => lr + (last - lr) * share(steps),
+            Curve::Cosine { last, steps } => {
+                last + (lr - last) * (1.0 + (std::f64::consts::PI * share(steps)).cos()) / 2.0
+            }
+            Curve::Step { every, gamma } => lr * gamma.powf((t / every.max(1)) as f64),
+            Curve::Exponential { gamma } => lr * gamma.powf(t as f64),
+        }
+    }
+}

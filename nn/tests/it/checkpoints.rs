@@ -1,0 +1,222 @@
+//! Checkpoints: 2n steps equal n steps, a save, a load into fresh objects and n more, bit for bit; nothing half restored.
+
+use std::path::Path;
+
+use etude_autograd::{Tensor, cow_copies};
+use etude_kernels::rng::Rng;
+use etude_nn::{Adam, Buffer, Checkpoint, Error, Module, Optimizer, Param, RmsProp, Sgd, file, module};
+
+struct Net {
+    hidden: Param,
+    out: Param,
+    seen: Buffer<i64>,
+}
+module!(Net { hidden, out, seen });
+
+fn net(seed: u64) -> Net {
+    let mut rng = Rng::new(seed);
+    Net {
+        hidden: Param::new(Tensor::randn([3, 8], &mut rng)),
+        out: Param::new(Tensor::randn([8, 1], &mut rng)),
+        seen: Buffer::new(Tensor::scalar(0)),
+    }
+}
+
+/// Everything that one run owns.
+struct Run {
+    net: Net,
+    opt: Box<dyn Optimizer>,
+    rng: Rng,
+    best: f64,
+    cursor: u64,
+}
+
+impl Run {
+    fn new(seed: u64, optimiser: fn(&Net) -> Box<dyn Optimizer>) -> Self {
+        let net = net(seed);
+        let opt = optimiser(&net);
+        Run { net, opt, rng: Rng::new(seed + 1), best: f64::NAN, cursor: 0 }
+    }
+
+    fn train(&mut self, steps: u64) {
+        for _ in 0..steps {
+            let x = Tensor::randn([4, 3], &mut self.rng);
+            let y = x.matmul(&self.net.hidden.get()).tanh().matmul(&self.net.out.get());
+            let loss = (y - 1.0).square().mean();
+            self.best = self.best.min(f64::from(loss.item()));
+            self.opt.step(&loss.backward());
+            self.opt.set_lr(self.opt.lr() * 0.99);
+            self.net.seen.set(&Tensor::scalar(self.net.seen.get().item() + 4));
+            self.cursor += 4;
+        }
+    }
+
+    fn parts(&mut self) -> Checkpoint<'_> {
+        Checkpoint::new()
+            .model("model", &self.net)
+            .optimizer("opt", &mut *self.opt)
+            .rng("rng", &mut self.rng)
+            .scalar("best", &mut self.best)
+            .counter("cursor", &mut self.cursor)
+    }
+
+    fn same(&self, other: &Run) -> bool {
+        let same = |a: Vec<(String, etude_nn::Value)>, b: Vec<(String, etude_nn::Value)>| {
+            a.len() == b.len() && a.iter().zip(&b).all(|((m, x), (n, y))| m == n && x.same_bits(y))
+        };
+        let (a, b) = (self.opt.state(), other.opt.state());
+        same(self.net.state_dict(), other.net.state_dict())
+            && same(a.tensors, b.tensors)
+            && (a.lr.to_bits(), a.steps) == (b.lr.to_bits(), b.steps)
+            && self.rng == other.rng
+            && self.best.to_bits() == other.best.to_bits()
+            && self.cursor == other.cursor
+    }
+}
+
+fn momentum(net: &Net) -> Box<dyn Optimizer> {
+    Box::new(Sgd::new(net, 0.05).momentum(0.9).dampening(0.1).nesterov())
+}
+fn adam(net: &Net) -> Box<dyn Optimizer> {
+    Box::new(Adam::new(net, 0.01).clip_norm(0.5))
+}
+fn rms(net: &Net) -> Box<dyn Optimizer> {
+    Box::new(RmsProp::new(net, 0.01).centered().momentum(0.5))
+}
+const OPTIMISERS: [fn(&Net) -> Box<dyn Optimizer>; 3] = [momentum, adam, rms];
+
+#[test]
+fn resuming_gives_the_same_bits() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.safetensors");
+    for optimiser in OPTIMISERS {
+        for n in [0, 1, 13] {
+            let mut whole = Run::new(1, optimiser);
+            whole.train(2 * n);
+            let mut first = Run::new(1, optimiser);
+            first.train(n);
+            first.parts().save(&path, n).expect("writable");
+            let mut second = Run::new(99, optimiser);
+            second.train(3);
+            assert_eq!(second.parts().load(&path).expect("it fits"), n);
+            assert!(second.same(&first));
+            second.train(n);
+            assert!(second.same(&whole), "after {n} and {n} steps");
+        }
+    }
+}
+
+#[test]
+fn saving_and_loading_leave_the_optimiser_the_only_owner() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.safetensors");
+    let mut run = Run::new(1, adam);
+    run.train(1);
+    let before = cow_copies();
+    run.parts().save(&path, 1).expect("writable");
+    run.train(1);
+    run.parts().load(&path).expect("it fits");
+    run.train(1);
+    assert_eq!(cow_copies(), before);
+}
+
+#[test]
+fn equal_runs_give_equal_files() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let bytes = |name: &str| {
+        let mut run = Run::new(5, adam);
+        run.train(2);
+        let path = folder.path().join(name);
+        run.parts().save(&path, 2).expect("writable");
+        std::fs::read(path).expect("just written")
+    };
+    assert_eq!(bytes("a"), bytes("b"));
+}
+
+/// Loads into a fresh run, which must refuse and stay as it was; gives the error's text.
+fn refused(path: &Path, optimiser: fn(&Net) -> Box<dyn Optimizer>) -> String {
+    let mut run = Run::new(7, optimiser);
+    let error = run.parts().load(path).expect_err("it does not fit");
+    assert!(run.same(&Run::new(7, optimiser)), "half restored after: {error}");
+    error.to_string()
+}
+
+#[test]
+fn what_does_not_fit_is_named_and_nothing_is_restored() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.safetensors");
+    let mut run = Run::new(1, adam);
+    run.train(2);
+    run.parts().save(&path, 2).expect("writable");
+
+    let text = refused(&path, rms);
+    for part in [
+        "the kind of optimiser is Adam, expected RMSprop",
+        "opt/hidden/square_avg is missing",
+        "opt/out/exp_avg is unexpected",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+
+    let mut other = net(3);
+    other.out = Param::new(Tensor::zeros([8, 2]));
+    let mut opt = Adam::new(&other, 0.1);
+    let mut missing = 0.0;
+    let error = Checkpoint::new()
+        .model("model", &other)
+        .optimizer("opt", &mut opt)
+        .scalar("worst", &mut missing)
+        .load(&path)
+        .expect_err("it does not fit");
+    let Error::Mismatch { mismatches, .. } = &error else { panic!("{error}") };
+    let lines: Vec<String> = mismatches.iter().map(ToString::to_string).collect();
+    for line in [
+        "model/out has shape [8, 1], expected [8, 2]",
+        "opt/out/exp_avg has shape [8, 1], expected [8, 2]",
+        "worst is missing, expected the 16 hexadecimal digits of a number",
+        "best is unexpected",
+        "cursor is unexpected",
+        "rng is unexpected",
+    ] {
+        assert!(lines.iter().any(|found| found == line), "no line {line:?} in\n{error}");
+    }
+}
+
+#[test]
+fn damaged_strings_are_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.safetensors");
+    Run::new(1, adam).parts().save(&path, 2).expect("writable");
+    let whole = file::read(&path).expect("just written");
+    for (key, bad) in [
+        ("etude.step", "-1"),
+        ("rng", "1 2"),
+        ("rng", "1 2 3 4"),
+        ("rng", "1 2 x"),
+        ("best", "nan"),
+        ("cursor", "1.5"),
+        ("opt", "Adam fast 3"),
+        ("opt", "Adam 0.1"),
+        ("opt", ""),
+        ("opt", "Adam -1.0 3"),
+        ("opt", "Adam NaN 3"),
+    ] {
+        let mut metadata = whole.metadata.clone();
+        metadata.insert(key.into(), bad.into());
+        file::write(&path, &whole.tensors, &metadata).expect("writable");
+        let text = refused(&path, adam);
+        assert!(text.contains(key), "{key} = {bad:?}: {text}");
+    }
+}
+
+#[test]
+fn truncated_at_every_byte_restores_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.safetensors");
+    Run::new(1, momentum).parts().save(&path, 2).expect("writable");
+    let whole = std::fs::read(&path).expect("just written");
+    for end in (0..whole.len()).step_by(7) {
+        std::fs::write(&path, &whole[..end]).expect("writable");
+        refused(&path, momentum);
+    }
+}

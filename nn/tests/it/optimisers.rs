@@ -1,0 +1,173 @@
+//! Optimisers: equal to PyTorch's over ten steps, all or nothing, in place.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use etude_autograd::{Grads, Tensor, cow_copies};
+use etude_nn::{Adam, AdamW, Error, Optimizer, Param, RmsProp, Sgd, module};
+use serde_json::Value;
+
+struct Pair {
+    a: Param,
+    b: Param,
+}
+module!(Pair { a, b });
+
+fn numbers(value: &Value) -> Vec<f32> {
+    value.as_array().expect("a list").iter().map(|x| x.as_f64().expect("a number") as f32).collect()
+}
+
+fn pair(values: &[f32]) -> Pair {
+    Pair {
+        a: Param::new(Tensor::from_slice(&values[..6], [2, 3])),
+        b: Param::new(Tensor::from_slice(&values[6..], [4])),
+    }
+}
+
+/// Gradients that are exactly `values`: those of Σ θ·g.
+fn gradients(model: &Pair, values: &[f32]) -> Grads {
+    let a = model.a.get() * Tensor::from_slice(&values[..6], [2, 3]);
+    let b = model.b.get() * Tensor::from_slice(&values[6..], [4]);
+    (a.sum() + b.sum()).backward()
+}
+
+fn all(model: &Pair) -> Vec<f32> {
+    [model.a.get().to_vec(), model.b.get().to_vec()].concat()
+}
+
+fn optimiser(name: &str, model: &Pair) -> Box<dyn Optimizer> {
+    match name {
+        "sgd" => Box::new(Sgd::new(model, 0.1)),
+        "sgd_decay" => Box::new(Sgd::new(model, 0.1).weight_decay(0.05)),
+        "sgd_momentum" => Box::new(Sgd::new(model, 0.1).momentum(0.9)),
+        "sgd_dampening" => Box::new(Sgd::new(model, 0.1).momentum(0.9).dampening(0.3)),
+        "sgd_nesterov" => Box::new(Sgd::new(model, 0.1).momentum(0.9).nesterov().weight_decay(0.05)),
+        "adam" | "adam_halved" => Box::new(Adam::new(model, 0.01)),
+        "adam_settings" => Box::new(Adam::new(model, 0.01).betas(0.5, 0.9).eps(1e-5).weight_decay(0.05)),
+        "adamw" => Box::new(AdamW::new(model, 0.01)),
+        "adamw_decay" => Box::new(AdamW::new(model, 0.01).weight_decay(0.3)),
+        "rmsprop" => Box::new(RmsProp::new(model, 0.01)),
+        "rmsprop_settings" => Box::new(RmsProp::new(model, 0.01).alpha(0.9).eps(1e-6).weight_decay(0.05)),
+        "rmsprop_momentum" => Box::new(RmsProp::new(model, 0.01).momentum(0.9)),
+        "rmsprop_centered" => Box::new(RmsProp::new(model, 0.01).centered()),
+        "rmsprop_both" => Box::new(RmsProp::new(model, 0.01).centered().momentum(0.9)),
+        "sgd_clipped" => Box::new(Sgd::new(model, 0.1).momentum(0.9).clip_norm(2.5)),
+        _ => panic!("no settings for the golden case {name}"),
+    }
+}
+
+#[test]
+fn ten_steps_equal_pytorchs() {
+    let golden: Value = serde_json::from_str(include_str!("../golden/optim.json")).expect("the golden file is JSON");
+    let grads: Vec<Vec<f32>> = golden["grads"].as_array().expect("a list").iter().map(numbers).collect();
+    for (name, case) in golden["cases"].as_object().expect("an object") {
+        let model = pair(&numbers(&golden["start"]));
+        let mut opt = optimiser(name, &model);
+        for (step, g) in grads.iter().enumerate() {
+            if name == "adam_halved" && step == grads.len() / 2 {
+                opt.set_lr(opt.lr() / 2.0);
+            }
+            opt.step(&gradients(&model, g));
+            if let Some(norm) = case["norms"].get(step) {
+                let norm = norm.as_f64().expect("a number");
+                assert!((opt.grad_norm() - norm).abs() < 1e-5 * norm, "{name}, step {step}: norm {}", opt.grad_norm());
+            }
+            for (i, (got, want)) in all(&model).into_iter().zip(numbers(&case["after"][step])).enumerate() {
+                // Relative to the step's scale where a parameter passes through zero.
+                let tolerance = 1e-5 * want.abs().max(0.1);
+                assert!((got - want).abs() <= tolerance, "{name}, step {step}, element {i}: {got}, PyTorch {want}");
+            }
+        }
+        assert_eq!(opt.steps(), grads.len() as u64);
+    }
+}
+
+#[test]
+fn a_missing_gradient_is_named_and_nothing_moves() {
+    let model = pair(&[1.0; 10]);
+    let mut opt = Adam::new(&model, 0.1);
+    let only_a = || model.a.get().square().sum().backward();
+    let error = opt.try_step(&only_a()).expect_err("b has no gradient");
+    assert!(matches!(&error, Error::NoGradient { step: 1, names } if names == &["b"]), "{error}");
+    let message = catch_unwind(AssertUnwindSafe(|| opt.step(&only_a()))).expect_err("step panics");
+    let message = message.downcast_ref::<String>().expect("a message");
+    assert!(message.contains("no gradient for b;"), "{message}");
+    assert_eq!((all(&model), opt.steps()), (vec![1.0; 10], 0));
+
+    let mut opt = Adam::new(&model, 0.1).allow_missing();
+    opt.step(&only_a());
+    assert_ne!(model.a.get().to_vec(), [1.0; 6]);
+    assert_eq!(model.b.get().to_vec(), [1.0; 4]);
+}
+
+#[test]
+fn a_gradient_that_is_no_number_is_named_and_nothing_moves() {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let model = pair(&[1.0; 10]);
+        let mut opt = Sgd::new(&model, 0.1).momentum(0.9).clip_norm(1.0);
+        let mut values = [1.0; 10];
+        values[8] = bad;
+        let error = opt.try_step(&gradients(&model, &values)).expect_err("b is bad");
+        assert!(matches!(&error, Error::Gradient { step: 1, name, .. } if name == "b"), "{error}");
+        assert!(error.to_string().contains(&bad.to_string()), "{error}");
+        assert_eq!(all(&model), [1.0; 10]);
+        // The state did not move either: the next step equals a first one.
+        opt.step(&gradients(&model, &[0.1; 10]));
+        assert_eq!(all(&model), [1.0 - 0.1 * 0.1; 10]);
+    }
+}
+
+#[test]
+fn a_loss_that_is_no_number_names_the_step() {
+    assert_eq!(etude_nn::check_finite(1.5, 7).expect("a number"), 1.5);
+    let error = etude_nn::check_finite(f32::NAN, 7).expect_err("not a number");
+    assert_eq!(error.to_string(), "step 7: the loss is NaN");
+}
+
+#[test]
+fn decay_can_spare_vectors() {
+    let model = pair(&[1.0; 10]);
+    let mut opt = AdamW::new(&model, 0.1).weight_decay(0.5).decay_where(|_, shape| shape.len() > 1);
+    opt.step(&gradients(&model, &[0.0; 10]));
+    // No gradient, no movement but the decay: 1 − lr·λ.
+    assert_eq!(model.a.get().to_vec(), [0.95; 6]);
+    assert_eq!(model.b.get().to_vec(), [1.0; 4]);
+}
+
+#[test]
+fn gradients_of_other_models_are_ignored() {
+    let (ours, theirs) = (pair(&[1.0; 10]), pair(&[2.0; 10]));
+    let mut opt = Sgd::new(&ours, 0.5);
+    let both = (ours.a.get() * theirs.a.get()).sum() + (ours.b.get() * theirs.b.get()).sum();
+    opt.step(&both.backward());
+    assert_eq!(all(&ours), [0.0; 10]);
+    assert_eq!(all(&theirs), [2.0; 10]);
+}
+
+#[test]
+fn one_optimiser_takes_two_models() {
+    let models = (pair(&[1.0; 10]), pair(&[1.0; 10]));
+    let mut opt = Sgd::new(&models, 0.5);
+    let loss = (models.0.a.get() * models.1.a.get()).sum() + (models.0.b.get() * models.1.b.get()).sum();
+    opt.step(&loss.backward());
+    assert_eq!((all(&models.0), all(&models.1)), (vec![0.5; 10], vec![0.5; 10]));
+}
+
+#[test]
+fn training_updates_in_place() {
+    let model = pair(&[1.0; 10]);
+    let mut optimisers: [Box<dyn Optimizer>; 3] = [
+        Box::new(Sgd::new(&model, 1e-3).momentum(0.9)),
+        Box::new(Adam::new(&model, 1e-3).clip_norm(0.1)),
+        Box::new(RmsProp::new(&model, 1e-3)),
+    ];
+    let x = Tensor::from_slice(&[1.0, -2.0], [1, 2]);
+    let before = cow_copies();
+    for _ in 0..5 {
+        for opt in &mut optimisers {
+            let hidden = x.matmul(&model.a.get()).tanh();
+            let loss = hidden.square().sum() + model.b.get().square().sum() * hidden.sum();
+            opt.step(&loss.backward());
+        }
+    }
+    assert_eq!(cow_copies(), before, "a step copied a parameter or a state");
+}

@@ -1,0 +1,79 @@
+//! Schedules against the recursions by which PyTorch's schedulers define themselves.
+
+use std::f64::consts::PI;
+
+use etude_nn::schedule::Schedule;
+
+fn close(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-12 * a.abs().max(b.abs()).max(1e-3)
+}
+
+/// `CosineAnnealingLR`'s chainable form: η ← η_min + (η − η_min)·(1 + cos(π·t/T)) / (1 + cos(π·(t − 1)/T)).
+#[test]
+fn cosine() {
+    let (lr, last, steps) = (0.3, 0.01, 50);
+    let schedule = Schedule::cosine(lr, last, steps);
+    let mut rate = lr;
+    for t in 0..steps {
+        if t > 0 {
+            let cos = |t: u64| 1.0 + (PI * t as f64 / steps as f64).cos();
+            rate = last + (rate - last) * cos(t) / cos(t - 1);
+        }
+        assert!(close(schedule.at(t), rate), "{t}: {} and {rate}", schedule.at(t));
+    }
+    assert!(close(schedule.at(steps / 2), (lr + last) / 2.0));
+    assert_eq!((schedule.at(steps), schedule.at(u64::MAX)), (last, last));
+}
+
+/// `LinearLR` adds the same amount each step; here from lr to last.
+#[test]
+fn linear() {
+    let (lr, last, steps) = (0.3, 0.03, 30);
+    let schedule = Schedule::linear(lr, last, steps);
+    let mut rate = lr;
+    for t in 0..steps {
+        assert!(close(schedule.at(t), rate));
+        rate += (last - lr) / steps as f64;
+    }
+    assert!(close(schedule.at(steps), last) && close(schedule.at(10 * steps), last));
+}
+
+/// `StepLR` and `ExponentialLR` multiply by γ every so many steps, or every step.
+#[test]
+fn step_and_exponential() {
+    let (step, exponential) = (Schedule::step(0.3, 7, 0.5), Schedule::exponential(0.3, 0.9));
+    let (mut s, mut e) = (0.3, 0.3);
+    for t in 0..60 {
+        if t > 0 && t % 7 == 0 {
+            s *= 0.5;
+        }
+        assert!(close(step.at(t), s) && close(exponential.at(t), e), "{t}");
+        e *= 0.9;
+    }
+}
+
+#[test]
+fn warm_up_rises_to_the_rate_and_shifts_the_curve() {
+    for curve in [Schedule::constant(0.2), Schedule::cosine(0.2, 0.0, 20), Schedule::step(0.2, 3, 0.1)] {
+        let warm = curve.clone().warm_up(8);
+        for t in 0..8 {
+            assert!(close(warm.at(t), 0.2 * (t + 1) as f64 / 8.0));
+        }
+        for t in 0..40 {
+            assert_eq!(warm.at(8 + t), curve.at(t));
+        }
+    }
+}
+
+#[test]
+fn curves_of_no_steps_are_at_their_end() {
+    assert_eq!(Schedule::linear(0.2, 0.1, 0).at(0), 0.1);
+    assert_eq!(Schedule::cosine(0.2, 0.1, 0).at(0), 0.1);
+}
+
+#[test]
+fn schedules_are_data() {
+    let schedule = Schedule::cosine(3e-4, 3e-5, 1000).warm_up(10);
+    let text = serde_json::to_string(&schedule).expect("serialisable");
+    assert_eq!(serde_json::from_str::<Schedule>(&text).expect("just written"), schedule);
+}
