@@ -1,24 +1,26 @@
 //! DQN learns to balance a pole.
 
 use anyhow::Result;
+use etude_autograd::Tensor;
 use etude_data::example::{Args, Better, Report};
 use etude_data::plot::Chart;
+use etude_kernels::rng::Rng;
 use etude_nn::{Ctx, Journal};
 use etude_rl::envs::CartPole;
-use etude_rl::{DqnConfig, Progress, dqn, evaluate, mean, test_seeds};
+use etude_rl::{DqnConfig, Env, Progress, dqn, evaluate, mean, test_seeds};
 
 fn main() -> Result<()> {
     let args = Args::parse();
     let mut report = Report::new(&args, "rl", "dqn", "DQN balances a pole")?;
-    let config = DqnConfig { steps: args.pick(50_000, 20_000), seed: args.seed, ..Default::default() };
+    let config = DqnConfig { steps: args.pick(60_000, 40_000), seed: args.seed, ..Default::default() };
     report.about(
         format!(
-            "A network with two hidden layers of 64 units learnt the action values of CartPole-v1, where every step that \
-             the pole stays up pays 1 and 500 are the most, from {} steps by double DQN.",
+            "A network with two hidden layers of 64 units learnt the action values of CartPole-v1, where every step \
+             that the pole stays up pays 1 and 500 are the most, from {} steps by double DQN.",
             config.steps
         ),
-        "The greedy policy (second curve, on validation episodes) forgets and relearns, as DQN does: the network of the \
-         best validation is kept and judged on 100 episodes that neither training nor validation saw.",
+        "The greedy policy (second curve, on validation episodes) forgets and relearns, as DQN does: the network of \
+         the best validation is kept and judged on 100 episodes that neither training nor validation saw.",
     );
 
     let mut journal = Journal::new(Some(report.dir()), "rl-dqn", config.steps)?;
@@ -40,6 +42,31 @@ fn main() -> Result<()> {
     let chart = Chart::new("CartPole-v1, DQN").x("step").y("return").y_range(0.0..520.0);
     let chart = chart.smoothed("training", episodes).line("validation, greedy", validations).dashed("solved", goal);
     report.figure_svg(chart.svg()?, "returns.svg", "Return of each episode while the network learns")?;
+
+    let trained_angle = angles(test_seeds(args.seed, 1)[0], |obs| {
+        dqn::greedy(&trained.model, &Tensor::from_slice(obs, [1, 4]), &mut cx).item() as usize
+    })?;
+    let mut rng = Rng::new(args.seed);
+    let random_angle = angles(test_seeds(args.seed, 1)[0], |_| rng.below(2))?;
+    let chart = Chart::new("Angle of the pole").x("step").y("degrees");
+    let chart = chart.line("trained", trained_angle).line("random actions", random_angle);
+    let chart = chart.dashed("fallen", [(0.0, 12.0), (500.0, 12.0)]);
+    report.figure_svg(chart.svg()?, "angle.svg", "One fresh episode: the trained network against random actions")?;
     report.finish()?;
     Ok(())
+}
+
+/// The pole's angle at each step of an episode.
+fn angles(seed: u64, mut policy: impl FnMut(&[f32; 4]) -> usize) -> Result<Vec<(f64, f64)>> {
+    let mut env = CartPole::new();
+    let mut obs = env.reset(seed);
+    let mut out = vec![(0.0, env.state()[2].to_degrees())];
+    loop {
+        let t = env.step(policy(&obs))?;
+        out.push((out.len() as f64, env.state()[2].to_degrees()));
+        if t.done() {
+            return Ok(out);
+        }
+        obs = t.obs;
+    }
 }

@@ -16,8 +16,8 @@ fn main() -> Result<()> {
     report.about(
         "A table of 16 × 4 action values was learnt by Q-learning from 200,000 steps on FrozenLake-v1, where two moves \
          in three slip sideways; the probabilities were not shown to it.",
-        "Compare the two maps: the arrows learnt from samples should be those that dynamic programming derives from the \
-         true probabilities (several may be equally good), and the values should nearly agree.",
+        "Compare the two maps: the arrows learnt from samples should be those that dynamic programming derives from \
+         the true probabilities (several may be equally good), and the values should nearly agree.",
     );
     let mut lake = envs::frozen_lake(false, true);
     let learnt = q_learning(&mut lake, &TabularConfig { gamma: GAMMA, seed: args.seed, ..Default::default() })?;

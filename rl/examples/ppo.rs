@@ -10,15 +10,15 @@ use etude_rl::{PpoConfig, Progress, evaluate, mean, ppo, test_seeds};
 fn main() -> Result<()> {
     let args = Args::parse();
     let mut report = Report::new(&args, "rl", "ppo", "PPO balances a pole")?;
-    let config = PpoConfig { steps: args.pick(100_000, 30_000), seed: args.seed, ..Default::default() };
+    let config = PpoConfig { steps: args.pick(100_000, 50_000), seed: args.seed, ..Default::default() };
     report.about(
         format!(
-            "A policy and a value network, each with two hidden layers of 64 units, were trained on CartPole-v1, where \
-             every step that the pole stays up pays 1 and 500 are the most, for {} steps in 8 copies of the environment.",
+            "A policy and a value network, each with two hidden layers of 64 units, were trained on CartPole-v1, \
+             where every step that the pole stays up pays 1 and 500 are the most, for {} steps in 8 copies of it.",
             config.steps
         ),
-        "The random policy's return (faint: each training episode) climbs to the limit; the greedy policy (second curve, \
-         on validation episodes) gets there earlier, and the result is its mean over 100 fresh episodes.",
+        "The return of the policy as it samples its actions (faint: each training episode) climbs to the limit; the \
+         greedy policy (second curve, on validation episodes) is there early, and is judged on 100 fresh episodes.",
     );
 
     let mut journal = Journal::new(Some(report.dir()), "rl-ppo", config.steps)?;

@@ -63,7 +63,7 @@ pub struct DqnConfig {
 impl Default for DqnConfig {
     fn default() -> DqnConfig {
         DqnConfig {
-            steps: 50_000,
+            steps: 60_000,
             hidden: vec![64, 64],
             gamma: 0.995,
             lr: 2.3e-3,

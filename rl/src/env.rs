@@ -1,9 +1,10 @@
 //! What an environment is: a seeded `reset`, a `step`, and the spaces of what goes in and out.
 //!
 //! The interface is gymnasium's with three changes. `reset` takes the seed of the episode, so that an episode is a
-//! pure function of (seed, actions) and no environment hides a generator that lives longer. `terminated` (the task ended: no
-//! future reward) and `truncated` (the clock ran out: there would have been more) are separate fields, because only
-//! the first stops a learner's bootstrap (Pardo et al. 2018, arXiv 1712.00378). A misuse is an error, not undefined.
+//! pure function of (seed, actions) and no environment hides a generator that lives longer. `terminated` (the task
+//! ended: no future reward) and `truncated` (the clock ran out: there would have been more) are separate in every
+//! layer above, too, because only the first stops a learner's bootstrap (Pardo et al. 2018, arXiv 1712.00378). A
+//! misuse is an error, not undefined.
 //!
 //! Actions are discrete: `0..actions()`.
 

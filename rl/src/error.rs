@@ -83,7 +83,8 @@ pub enum RlError {
     },
     /// Dynamic programming did not reach its tolerance.
     #[error(
-        "{method}: change {change:e} after {sweeps} sweeps is above the tolerance {tolerance:e} (is gamma 1 with an endless episode?)"
+        "{method}: change {change:e} after {sweeps} sweeps is above the tolerance {tolerance:e} \
+         (is gamma 1 with an endless episode?)"
     )]
     NotConverged {
         /// Which method.

@@ -1,9 +1,9 @@
 //! Proximal policy optimisation with a clipped objective.
 //!
-//! Source: Schulman et al. 2017, arXiv 1707.06347, algorithm 1 and eqs. (7) and (9). Details that the paper leaves open follow
-//! Huang et al. 2022, "The 37 implementation details of PPO": orthogonal initialisation, Adam's ε of 1e-5, a falling
-//! learning rate, advantages normalised in each minibatch, a clipped gradient. Deviations: the value loss is not clipped
-//! (detail 9 of that list: no gain), and a truncated episode bootstraps from its last observation.
+//! Source: Schulman et al. 2017, arXiv 1707.06347, algorithm 1 and eqs. (7) and (9). Details that the paper leaves open
+//! follow Huang et al. 2022, "The 37 implementation details of PPO": orthogonal initialisation, Adam's ε of 1e-5, a
+//! falling learning rate, advantages normalised in each minibatch, a clipped gradient. Deviations: the value loss is
+//! not clipped (detail 9 of that list: no gain), and a truncated episode bootstraps from its last observation.
 
 use etude_autograd::{Tensor, no_grad};
 use etude_kernels::rng::Rng;
@@ -133,8 +133,8 @@ pub struct ActorCritic {
 module!(ActorCritic { actor, critic });
 
 impl ActorCritic {
-    /// Orthogonal weights, zero biases. The gain of the last layer is 0.01 for the actor, so that it starts almost uniform,
-    /// and 1 for the critic.
+    /// Orthogonal weights, zero biases. The gain of the last layer is 0.01 for the actor, so that it starts almost
+    /// uniform, and 1 for the critic.
     pub fn new(features: usize, hidden: &[usize], actions: usize, cx: &mut Ctx) -> ActorCritic {
         let mut perceptron = |out: usize, head_gain: f64| {
             let sizes: Vec<usize> = [features].into_iter().chain(hidden.iter().copied()).chain([out]).collect();

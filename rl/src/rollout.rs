@@ -41,8 +41,8 @@ impl Rollout {
     /// Generalised advantage estimates: A_t = Σ_l (γλ)^l δ_{t+l} up to the end of the episode or of the rollout, with
     /// δ_t = r_t + γ V(s_{t+1}) − V(s_t) (Schulman et al. 2016, eqs. (16) and (12)).
     ///
-    /// A terminated step has no V(s_{t+1}); a truncated one keeps it, since the episode would have gone on, but no sum runs
-    /// over either, because the next row belongs to another episode.
+    /// A terminated step has no V(s_{t+1}); a truncated one keeps it, since the episode would have gone on, but no sum
+    /// runs over either, because the next row belongs to another episode.
     pub fn advantages(&self, gamma: f64, lambda: f64) -> Vec<f32> {
         let mut out = vec![0.0; self.len()];
         let mut tail = vec![0.0; self.copies];

@@ -1,7 +1,7 @@
 //! Several copies of an environment stepped together, restarted by themselves.
 //!
-//! When an episode ends, the copy is reset in the same call: `obs` is the first observation of the new episode and
-//! the step's `next` keeps the final observation of the old one, which a learner needs to bootstrap a truncated episode.
+//! When an episode ends, the copy is reset in the same call: `obs` is the first observation of the new episode and the
+//! step's `next` keeps the final observation of the old one, which a learner needs to bootstrap a truncated episode.
 //! Invariant: copy `i` draws its episodes from a stream of its own, [`episode_seeds`]`(seed, i)`, so it sees the same
 //! episodes whatever the other copies do. Every observation and reward is checked here, where it enters.
 

@@ -7,7 +7,12 @@ use proptest::prelude::*;
 /// Transition `i`: every field follows from its number.
 fn numbered(i: usize) -> ([f32; 2], usize, Transition<[f32; 2]>) {
     let x = i as f32;
-    let t = Transition { obs: [x + 0.5, -x], reward: 2.0 * i as f64, terminated: i % 3 == 0, truncated: i % 5 == 0 };
+    let t = Transition {
+        obs: [x + 0.5, -x],
+        reward: 2.0 * i as f64,
+        terminated: i.is_multiple_of(3),
+        truncated: i.is_multiple_of(5),
+    };
     ([x, x * x], i % 4, t)
 }
 
