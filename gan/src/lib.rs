@@ -1,1 +1,18 @@
-//! Generative adversarial networks in Étude.
+//! Generative adversarial networks.
+//!
+//! One file a model, each with its configuration, networks, and one function a training step; the loop is the user's.
+//!
+//! | model | paper |
+//! |---|---|
+//! | [`wgan_gp`] | Gulrajani et al. 2017, *Improved Training of Wasserstein GANs*, arXiv:1704.00028 |
+//! | [`dcgan`] | Radford et al. 2016, *Unsupervised Representation Learning with DCGANs*, arXiv:1511.06434 |
+//!
+//! [`modes`] measures mode coverage on mixtures whose modes are known.
+#![forbid(unsafe_code)]
+
+pub mod dcgan;
+mod error;
+pub mod modes;
+pub mod wgan_gp;
+
+pub use error::Error;

@@ -13,6 +13,7 @@ mod ctx;
 mod error;
 pub mod file;
 pub mod init;
+pub mod journal;
 pub mod layers;
 mod lenet;
 pub mod loss;
@@ -22,6 +23,7 @@ mod mlp;
 mod module;
 pub mod optim;
 mod param;
+mod sampler;
 pub mod schedule;
 mod state;
 
@@ -30,6 +32,7 @@ pub use checkpoint::Checkpoint;
 pub use config::ConfigError;
 pub use ctx::{Ctx, Mode};
 pub use error::{Error, check_finite};
+pub use journal::Journal;
 pub use layers::{
     AvgPool2d, BatchNorm, BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Embedding, Flatten, Gru, Layer,
     LayerNorm, Linear, Lstm, LstmState, Mask, MaxPool2d, MultiheadAttention, Rnn, Seq, Upsample,
@@ -40,4 +43,5 @@ pub use mlp::Mlp;
 pub use module::{Module, Slot, Value, Visitor};
 pub use optim::{Adam, AdamW, Optimizer, RmsProp, Sgd};
 pub use param::{Buffer, Param};
+pub use sampler::Sampler;
 pub use state::LoadReport;

@@ -1,0 +1,69 @@
+//! The denoising autoencoder: sees a corrupted image, must give the clean one.
+//!
+//! Vincent, Larochelle, Bengio & Manzagol 2008, *Extracting and composing robust features with denoising autoencoders*:
+//! x̃ ~ q(x̃ | x), loss L(x, g(f(x̃))) (eq. 4), with the cross-entropy of [`Vanilla`].
+
+use etude_autograd::Tensor;
+use etude_nn::{Ctx, module};
+use serde::{Deserialize, Serialize};
+
+use crate::autoencoder::Autoencoder;
+use crate::corruption::Corruption;
+use crate::error::Error;
+use crate::vanilla::{Vanilla, VanillaConfig};
+
+/// The net and the corruption of a [`Denoising`] autoencoder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DenoisingConfig {
+    /// The sizes of the net.
+    pub net: VanillaConfig,
+    /// What spoils the images.
+    pub corruption: Corruption,
+}
+
+impl Default for DenoisingConfig {
+    /// 784-512-256-128 against Gaussian noise of deviation 0.5.
+    fn default() -> Self {
+        let net = VanillaConfig { input: 784, hidden: vec![512, 256], code: 128 };
+        DenoisingConfig { net, corruption: Corruption::Gaussian { std: 0.5 } }
+    }
+}
+
+/// A [`Vanilla`] autoencoder trained against a corruption.
+#[derive(Clone, Debug)]
+pub struct Denoising {
+    corruption: Corruption,
+    net: Vanilla,
+}
+module!(Denoising { net as ""; corruption });
+
+impl Denoising {
+    /// A model with random weights.
+    ///
+    /// # Errors
+    /// If a size is 0 or the corruption makes no sense.
+    pub fn new(config: DenoisingConfig, cx: &mut Ctx) -> Result<Self, Error> {
+        config.corruption.validate()?;
+        Ok(Denoising { corruption: config.corruption, net: Vanilla::new(config.net, cx)? })
+    }
+
+    /// The corruption.
+    pub fn corruption(&self) -> Corruption {
+        self.corruption
+    }
+
+    /// The cross-entropy in nats between the clean images and the reconstruction of corrupted ones, mean over the batch.
+    pub fn loss(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
+        let seen = self.corruption.apply(x, cx);
+        self.net.loss_against(&seen, x, cx)
+    }
+}
+
+impl Autoencoder for Denoising {
+    fn encode(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
+        self.net.encode(x, cx)
+    }
+    fn decode(&self, code: &Tensor, cx: &mut Ctx) -> Tensor {
+        self.net.decode(code, cx)
+    }
+}

@@ -1,0 +1,40 @@
+//! What can go wrong with configurations and data.
+
+use etude_nn::ConfigError;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A field of a configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data has no images.
+    #[error("{what}: no images were given")]
+    Empty {
+        /// Who asked for them.
+        what: &'static str,
+    },
+    /// The images have another number of pixels than the model.
+    #[error("{what}: images of shape {found:?}, expected [batch, {pixels}]")]
+    Width {
+        /// Who asked for them.
+        what: &'static str,
+        /// What came.
+        found: Vec<usize>,
+        /// What the model was built for.
+        pixels: usize,
+    },
+    /// A pixel that is no probability.
+    #[error("{what}: pixel {pixel} of image {image} is {value}, expected 0 to 1")]
+    Pixel {
+        /// Who asked for it.
+        what: &'static str,
+        /// Which image.
+        image: usize,
+        /// Which pixel.
+        pixel: usize,
+        /// What it holds.
+        value: f32,
+    },
+}

@@ -1,0 +1,65 @@
+//! A DCGAN draws digits.
+
+use anyhow::Result;
+use etude_autograd::{Tensor, no_grad};
+use etude_data::example::{Args, Report};
+use etude_data::picture::{Grid, Picture};
+use etude_data::plot::Chart;
+use etude_data::{Samples, mnist};
+use etude_gan::dcgan::{DcganConfig, Discriminator, Generator, discriminator_step, generator_step};
+use etude_nn::{Adam, Ctx, Journal};
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let mut report = Report::new(&args, "gan", "dcgan", "A DCGAN draws digits")?;
+    let (steps, batch) = (args.pick(1600, 300), 64);
+    let config = DcganConfig::default();
+    let mut cx = Ctx::train(args.seed);
+    let (generator, discriminator) = (Generator::new(&config, &mut cx)?, Discriminator::new(&config, &mut cx)?);
+    let mut g_opt = Adam::new(&generator, 5e-4).betas(0.5, 0.999);
+    let mut d_opt = Adam::new(&discriminator, 2e-4).betas(0.5, 0.999);
+    let fixed = Tensor::randn([12, config.latent], &mut cx);
+    let mut progress = Vec::new();
+    let (mut d_losses, mut g_losses) = (Vec::new(), Vec::new());
+    let mut journal = Journal::new(Some(report.dir()), "dcgan", steps)?;
+    let mut batches = mnist::train().images.batches(batch).shuffled(&mut cx).drop_last().endless();
+    for step in 0..steps {
+        let real = batches.next().expect("an endless iterator over a non-empty set");
+        let d = discriminator_step(&discriminator, &generator, &mut d_opt, &real, &mut cx)?;
+        let g = generator_step(&discriminator, &generator, &mut g_opt, batch, &mut cx)?;
+        d_losses.push((step as f64, f64::from(d)));
+        g_losses.push((step as f64, f64::from(g)));
+        journal.scalar("discriminator", step, d);
+        journal.scalar("generator", step, g);
+        journal.tick(step, &format!("discriminator {d:.3}, generator {g:.3}"));
+        // The same twelve points of noise at five moments: 1/16, 1/8, 1/4, 1/2 of the run, and its end.
+        if (0..5).any(|k| step + 1 == steps >> (4 - k)) {
+            let mut eval = cx.eval();
+            progress.push(no_grad(|| generator.forward(&fixed, &mut eval)));
+        }
+    }
+    journal.finish()?;
+
+    let mut eval = cx.eval();
+    let samples = no_grad(|| generator.generate(60, &mut eval));
+    report.about(
+        "A generator of transposed convolutions learnt to draw digits from 64 random numbers only by trying to deceive a \
+         discriminator, which saw 10,000 real ones.",
+        "The first picture shows fresh samples; the second the same twelve points of noise at five moments of the training.",
+    );
+    report.picture(&Picture::grid(&samples, &Grid::new(12)), "samples.png", "Sixty samples at the end")?;
+    let rows = Tensor::concat(&progress.iter().collect::<Vec<_>>(), 0);
+    report.picture(
+        &Picture::grid(&rows, &Grid::new(12)),
+        "progress.png",
+        "The same noise after 1/16, 1/8, 1/4, 1/2 and all of the steps",
+    )?;
+    let chart = Chart::new("DCGAN on MNIST")
+        .x("step")
+        .y("loss")
+        .smoothed("discriminator", d_losses)
+        .smoothed("generator", g_losses);
+    report.figure_svg(chart.svg()?, "losses.svg", "Neither side wins for good")?;
+    report.finish()?;
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! An LSTM writes Shakespeare, character by character.
+
+use anyhow::Result;
+use etude_autograd::no_grad;
+use etude_data::Text;
+use etude_data::example::{Args, Better, Report};
+use etude_data::plot::Chart;
+use etude_data::windows::{Scored, Streams};
+use etude_nn::schedule::Schedule;
+use etude_nn::{Adam, Ctx, Journal, Optimizer, Sampler, check_finite};
+use etude_rnn::{CharLm, CharLmConfig};
+
+const LN_2: f64 = std::f64::consts::LN_2;
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let mut report = Report::new(&args, "rnn", "char_lstm", "An LSTM writes Shakespeare")?;
+    let (steps, batch, len) = (args.pick(1300, 260), 32, 64);
+    let mut cx = Ctx::train(args.seed);
+    let text = Text::shakespeare();
+    let (train, _) = text.split(0.1)?;
+    let config = CharLmConfig { vocab: text.vocab().len(), hidden: args.pick(384, 256), ..Default::default() };
+    let model = CharLm::new(config, &mut cx)?;
+    let mut opt = Adam::new(&model, 4e-3).clip_norm(1.0);
+    let schedule = Schedule::cosine(4e-3, 4e-4, steps).warm_up(50);
+    let mut journal = Journal::new(Some(report.dir()), "char_lstm", steps)?;
+    let mut curve = Vec::new();
+    let mut step = 0;
+    while step < steps {
+        let mut state = model.zero_state(batch);
+        for (x, y) in Streams::new(train, batch, len)? {
+            let (logits, next) = model.forward(&x, &state, &mut cx);
+            let loss = logits.flatten(0..2).cross_entropy(&y.flatten(0..2));
+            let bits = f64::from(check_finite(loss.item(), step)?) / LN_2;
+            opt.set_lr(schedule.at(step));
+            opt.step(&loss.backward());
+            state = next.detach(); // truncated back-propagation: values go on, the graph does not
+            curve.push((step as f64, bits));
+            step += 1;
+            journal.scalar("bits", step, bits as f32);
+            journal.tick(step, &format!("{bits:.3} bits a character"));
+            if step == steps {
+                break;
+            }
+        }
+    }
+    journal.finish()?;
+
+    let mut eval = cx.eval();
+    let bpc = bits_per_character(&model, &text, train.len(), &mut eval)?;
+    report.about(
+        "A long short-term memory network read seven plays of Shakespeare, character by character, and learnt to predict \
+         the next one.",
+        "The text below was drawn from it: names, line breaks and spelling come from the letters alone. The figure is its \
+         surprise at a tenth of the text that it has never seen.",
+    );
+    report.result("lstm_bpc", bpc, Better::Lower, args.pick(2.25, 2.7));
+    let prompt = text.vocab().encode("\nHAMLET.\n")?;
+    let ids = model.sample(&prompt, 600, Sampler::temperature(0.7)?, &mut eval)?;
+    report.text("sample", text.vocab().decode(&ids)?, "600 characters, temperature 0.7");
+    let chart = Chart::new("LSTM on Shakespeare").x("step").y("bits a character").smoothed("training", curve);
+    report.figure_svg(chart.svg()?, "bits.svg", "Bits a character while training")?;
+    report.finish()?;
+    Ok(())
+}
+
+/// The mean surprise at the text from `from` on; every character is predicted with at least half a window before it.
+fn bits_per_character(model: &CharLm, text: &Text, from: usize, cx: &mut Ctx) -> Result<f64> {
+    const BATCH: usize = 64;
+    const CONTEXT: usize = 256;
+    let (mut nats, mut count) = (0.0, 0.0);
+    for w in Scored::new(text.ids(), from, BATCH, CONTEXT)? {
+        let each = no_grad(|| {
+            let (logits, _) = model.forward(&w.x, &model.zero_state(w.x.dim(0)), cx);
+            logits.flatten(0..2).cross_entropy_each(&w.y.flatten(0..2))
+        });
+        let weight = w.weight.flatten(0..2);
+        nats += f64::from((each * &weight).sum().item());
+        count += f64::from(weight.sum().item());
+    }
+    Ok(nats / count / LN_2)
+}

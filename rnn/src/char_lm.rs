@@ -1,0 +1,122 @@
+//! A character language model: embedding, LSTM, linear head.
+//!
+//! Graves 2013, arXiv:1308.0850, §2: p(x₁…x_T) = Π p(x_{t+1} | y_t) with y_t from the LSTM's state (eqs. 5 and 6), trained
+//! by truncated back-propagation through time, the state carried from window to window (§2.1, Williams & Peng 1990).
+
+use etude_autograd::{Tensor, no_grad};
+use etude_nn::{ConfigError, Ctx, Dropout, Embedding, Layer, Linear, Lstm, LstmState, Sampler, module};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// The sizes of a [`CharLm`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CharLmConfig {
+    /// Number of distinct characters.
+    pub vocab: usize,
+    /// Size of a character's embedding.
+    pub embed: usize,
+    /// Size of the LSTM's state.
+    pub hidden: usize,
+    /// Number of stacked LSTM layers.
+    pub layers: usize,
+    /// Share of activations dropped between layers and before the head, while training.
+    pub dropout: f64,
+}
+
+impl Default for CharLmConfig {
+    /// One layer of 256.
+    fn default() -> Self {
+        CharLmConfig { vocab: 128, embed: 64, hidden: 256, layers: 1, dropout: 0.0 }
+    }
+}
+
+impl CharLmConfig {
+    /// Sizes must be at least 1, dropout in [0, 1).
+    ///
+    /// # Errors
+    /// Names the field.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let sizes = [("vocab", self.vocab), ("embed", self.embed), ("hidden", self.hidden), ("layers", self.layers)];
+        for (field, value) in sizes {
+            ConfigError::check(value > 0, "CharLmConfig", field, value, "at least 1")?;
+        }
+        let good = (0.0..1.0).contains(&self.dropout);
+        ConfigError::check(good, "CharLmConfig", "dropout", self.dropout, "0 ≤ dropout < 1")
+    }
+}
+
+/// The character model.
+#[derive(Clone, Debug)]
+pub struct CharLm {
+    config: CharLmConfig,
+    embed: Embedding,
+    lstm: Lstm,
+    drop: Dropout,
+    head: Linear,
+}
+module!(CharLm { embed, lstm, head; drop, config });
+
+impl CharLm {
+    /// A model with random weights.
+    ///
+    /// # Errors
+    /// If the configuration makes no sense.
+    pub fn new(config: CharLmConfig, cx: &mut Ctx) -> Result<Self, Error> {
+        config.validate()?;
+        Ok(CharLm {
+            embed: Embedding::new(config.vocab, config.embed, cx),
+            lstm: Lstm::new(config.embed, config.hidden, config.layers, cx).dropout(config.dropout),
+            drop: Dropout::new(config.dropout),
+            head: Linear::new(config.hidden, config.vocab, cx),
+            config,
+        })
+    }
+
+    /// The sizes.
+    pub fn config(&self) -> &CharLmConfig {
+        &self.config
+    }
+
+    /// The state before the first character.
+    pub fn zero_state(&self, batch: usize) -> LstmState {
+        self.lstm.zero_state(batch)
+    }
+
+    /// The logits of each next character, `[batch, len]` → `[batch, len, vocab]`, and the state behind the last.
+    ///
+    /// The state carries the graph; detach it to truncate.
+    pub fn forward(&self, x: &Tensor<i64>, state: &LstmState, cx: &mut Ctx) -> (Tensor, LstmState) {
+        let steps = self.embed.forward(&x.t(), cx); // [len, batch, embed]
+        let (h, state) = self.lstm.forward(&steps, state, cx);
+        let h = self.drop.forward(&h, cx).transpose(0, 1);
+        (self.head.forward(&h, cx), state)
+    }
+
+    /// Continues `prompt` by `n` characters.
+    ///
+    /// # Errors
+    /// If the prompt is empty or has an id outside the vocabulary.
+    pub fn sample(&self, prompt: &[u32], n: usize, sampler: Sampler, cx: &mut Ctx) -> Result<Vec<u32>, Error> {
+        const WHAT: &str = "CharLm::sample";
+        if prompt.is_empty() {
+            return Err(Error::EmptyPrompt { what: WHAT });
+        }
+        let vocab = self.config.vocab;
+        if let Some(position) = prompt.iter().position(|&id| id as usize >= vocab) {
+            return Err(Error::Id { what: WHAT, id: prompt[position], position, vocab });
+        }
+        let mut ids = prompt.to_vec();
+        let mut state = self.zero_state(1);
+        let mut input = ids.clone();
+        for _ in 0..n {
+            let x = Tensor::from_vec(input.iter().map(|&id| i64::from(id)).collect(), [1, input.len()]);
+            let (logits, next) = no_grad(|| self.forward(&x, &state, cx));
+            let last = logits.select(1, x.dim(1) - 1).to_vec();
+            let id = sampler.draw(&last, cx) as u32;
+            ids.push(id);
+            (state, input) = (next, vec![id]);
+        }
+        Ok(ids)
+    }
+}
