@@ -1,11 +1,13 @@
 //! The gradients of a convolution.
 
+use std::ops::Range;
+
 use super::patches::{Axis, Patches, window};
 use super::{CACHED, Conv2d};
 use crate::buf::Buf;
 use crate::elem::Real;
 use crate::gemm::{Left, Mat, SLACK, gather_dots, gather_rows_product};
-use crate::isa;
+use crate::isa::{self, Isa};
 use crate::par;
 
 /// One phase of the input's rows or columns: y = r + s·u − p for `count` values u from `first` on. Kernel position a
@@ -92,7 +94,7 @@ pub(super) fn input<T: Real>(s: &Conv2d, w: &[T], g: &[T], dx: &mut [T]) {
 fn transposed<T: Real>(
     s: &Conv2d,
     w: &[T],
-    channels: std::ops::Range<usize>,
+    channels: Range<usize>,
     down: &[(usize, usize)],
     right: &[(usize, usize)],
 ) -> Buf<T> {
@@ -162,13 +164,16 @@ pub(super) fn weight<T: Real>(s: &Conv2d, x: &[T], g: &[T], dw: &mut [T]) {
     let isa = isa::current();
     let (outputs, patch) = (s.outputs(), s.patch());
     let blocks = s.output()[0].div_ceil(s.block_rows());
-    let units = s.batch * blocks;
+    let images = s.images_at_once();
+    let units = s.batch.div_ceil(images) * blocks;
     let most = (PARTIAL / dw.len()).clamp(1, PARTS);
     let each = units.div_ceil(most);
     let partial = par::map(units.div_ceil(each), |part| {
         let mut sum = Buf::filled(s.out_channels * patch, T::ZERO);
         for unit in part * each..units.min((part + 1) * each) {
-            isa::with(isa, || add_unit(s, x, g, unit / blocks, unit % blocks, &mut sum));
+            let first = unit / blocks * images;
+            let unit = Unit { shape: s, isa, images: first..s.batch.min(first + images), block: unit % blocks };
+            unit.add(x, g, &mut sum);
         }
         sum
     });
@@ -185,33 +190,58 @@ pub(super) fn weight<T: Real>(s: &Conv2d, x: &[T], g: &[T], dw: &mut [T]) {
     }
 }
 
-/// Adds the gradient from one block of rows of one image to `sum`: for each group [outputs, patch] if the outputs are
-/// [`FEW`], else [patch, outputs].
-fn add_unit<T: Real>(s: &Conv2d, x: &[T], g: &[T], image: usize, block: usize, sum: &mut [T]) {
-    let isa = isa::current();
-    let [oh, ow] = s.output();
-    let (outputs, planes) = (s.outputs(), s.inputs() * s.height * s.width);
-    let first = block * s.block_rows();
-    let rows = s.block_rows().min(oh - first);
-    let patches = Patches::new(s, first, rows);
-    let pixels = patches.pixels();
-    let mut source = Buf::scratch(patches.len());
-    // The surplus columns get the gradient 0.
-    let mut spread = Buf::filled(outputs * pixels, T::ZERO);
-    for (group, sum) in sum.chunks_exact_mut(outputs * s.patch()).enumerate() {
-        patches.fill(&x[(image * s.groups + group) * planes..][..planes], &mut source);
-        let channels = (image * s.groups + group) * outputs * oh * ow;
-        for (o, spread) in spread.chunks_exact_mut(pixels).enumerate() {
-            let g = &g[channels + (o * oh + first) * ow..][..rows * ow];
-            for (spread, g) in spread.chunks_mut(patches.pitch()).zip(g.chunks_exact(ow)) {
-                spread[..ow].copy_from_slice(g);
+/// One block of rows of some images.
+struct Unit<'a> {
+    shape: &'a Conv2d,
+    isa: Isa,
+    images: Range<usize>,
+    block: usize,
+}
+
+impl Unit<'_> {
+    /// Adds the unit's gradient to `sum`: for each group [outputs, patch] if the outputs are [`FEW`], else [patch, outputs].
+    fn add<T: Real>(&self, x: &[T], g: &[T], sum: &mut [T]) {
+        let s = self.shape;
+        let (outputs, planes) = (s.outputs(), s.inputs() * s.height * s.width);
+        let first = self.block * s.block_rows();
+        let rows = s.block_rows().min(s.output()[0] - first);
+        let patches = Patches::new(s, first, rows);
+        let (stride, pixels) = (patches.len(), patches.pixels());
+        let mut source = Buf::scratch(self.images.len() * stride);
+        // The surplus columns get the gradient 0.
+        let mut spread = Buf::filled(self.images.len() * outputs * pixels, T::ZERO);
+        for (group, sum) in sum.chunks_exact_mut(outputs * s.patch()).enumerate() {
+            let buffers = source.chunks_exact_mut(stride).zip(spread.chunks_exact_mut(outputs * pixels));
+            for (image, (source, spread)) in self.images.clone().zip(buffers) {
+                let at = image * s.groups + group;
+                patches.fill(&x[at * planes..][..planes], source);
+                self.spread(g, at * outputs, &patches, spread);
+            }
+            if outputs <= FEW {
+                let buffers = source.chunks_exact(stride).zip(spread.chunks_exact(outputs * pixels));
+                for (source, spread) in buffers {
+                    gather_dots(self.isa, sum, spread, pixels, source, patches.offsets());
+                }
+            } else {
+                let g: Vec<_> = spread
+                    .chunks_exact(outputs * pixels)
+                    .map(|spread| Mat::row_major(spread, outputs, pixels).t())
+                    .collect();
+                gather_rows_product(self.isa, sum, &source, stride, patches.offsets(), &g);
             }
         }
-        if outputs <= FEW {
-            gather_dots(isa, sum, &spread, pixels, &source, patches.offsets());
-        } else {
-            let g = Mat::row_major(&spread, outputs, pixels).t();
-            gather_rows_product(isa, sum, &source, patches.offsets(), g);
+    }
+
+    /// Lays the block's rows of g, from channel `from` of all images' on, at the patches' pitch.
+    fn spread<T: Real>(&self, g: &[T], from: usize, patches: &Patches<'_>, out: &mut [T]) {
+        let s = self.shape;
+        let [oh, ow] = s.output();
+        let first = self.block * s.block_rows();
+        for (o, out) in out.chunks_exact_mut(patches.pixels()).enumerate() {
+            let g = &g[((from + o) * oh + first) * ow..];
+            for (out, g) in out.chunks_mut(patches.pitch()).zip(g.chunks_exact(ow)) {
+                out[..ow].copy_from_slice(g);
+            }
         }
     }
 }

@@ -116,6 +116,12 @@ impl Conv2d {
         let fitting = CACHED / (self.outputs() * (ow + self.kernel[1] * self.dilation[1]));
         fitting.clamp(1, oh.div_ceil(parts))
     }
+
+    /// Images that the gradient of the weights takes together, so that its sums are long although the images are small.
+    fn images_at_once(&self) -> usize {
+        let [oh, ow] = self.output();
+        (256 / (oh * (ow + self.kernel[1]))).clamp(1, 8)
+    }
 }
 
 stamp! {

@@ -97,8 +97,7 @@ impl<'a> Patches<'a> {
                 }
             }
         }
-        // The surplus is only read for columns that are dropped, but must not hold NaN-generating leftovers of speed:
-        // subnormals.
+        // The surplus is only read for columns that are dropped; zeros keep subnormals, which are slow, out of them.
         let surplus = out.len() - SLACK;
         out[surplus..].fill(T::ZERO);
     }

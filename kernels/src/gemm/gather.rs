@@ -104,15 +104,26 @@ impl<T: Real> GatheredB<'_, '_, T> {
     }
 }
 
-/// `c[p, o] += Σ_q x[offsets[p] + q] · b[q, o]`, with `c` row-major.
-pub(crate) fn gather_rows_product<T: Real>(isa: Isa, c: &mut [T], x: &[T], offsets: &[usize], b: Mat<'_, T>) {
-    b.check();
-    let mut c = Tile::whole(c, offsets.len(), b.cols);
-    let mut packed = Buf::scratch(KC.min(b.rows) * (b.cols + WIDEST));
-    for q in (0..b.rows).step_by(KC) {
-        let depth = KC.min(b.rows - q);
-        isa.run(OnTiles(PackB { b: b.block(q, 0, depth, b.cols), out: &mut packed }));
-        isa.run(OnTiles(GatheredA { c: &mut c, x: &x[q..], offsets, depth, b: &packed }));
+/// `c[p, o] += Σ_i Σ_q x[i·stride + offsets[p] + q] · b[i][q, o]`, with `c` row-major: a product for each of several
+/// buffers `stride` apart, summed while a tile of C is in registers.
+pub(crate) fn gather_rows_product<T: Real>(
+    isa: Isa,
+    c: &mut [T],
+    x: &[T],
+    stride: usize,
+    offsets: &[usize],
+    b: &[Mat<'_, T>],
+) {
+    let Some(&Mat { rows, cols, .. }) = b.first() else { return };
+    let mut c = Tile::whole(c, offsets.len(), cols);
+    let mut packed = Buf::scratch(b.len() * KC.min(rows) * (cols + WIDEST));
+    for q in (0..rows).step_by(KC) {
+        let depth = KC.min(rows - q);
+        let each = depth * (cols + WIDEST);
+        for (b, packed) in b.iter().zip(packed.chunks_exact_mut(each)) {
+            isa.run(OnTiles(PackB { b: b.block(q, 0, depth, cols), out: packed }));
+        }
+        isa.run(OnTiles(GatheredA { c: &mut c, x: &x[q..], stride, offsets, depth, b: &packed[..b.len() * each] }));
     }
 }
 
@@ -120,6 +131,7 @@ pub(crate) fn gather_rows_product<T: Real>(isa: Isa, c: &mut [T], x: &[T], offse
 struct GatheredA<'a, 'c, T> {
     c: &'a mut Tile<'c, T>,
     x: &'a [T],
+    stride: usize,
     offsets: &'a [usize],
     depth: usize,
     b: &'a [T],
@@ -129,14 +141,19 @@ impl<T: Real> Tiled for GatheredA<'_, '_, T> {
     #[inline(always)]
     fn run<S: Simd, const TALL: usize, const MIDDLE: usize, const LOW: usize, const NV: usize>(self, simd: S) {
         let width = NV * T::lanes::<S>();
-        let panels = self.b.chunks_exact(self.depth * width);
-        for (j, b) in (0..self.c.cols()).step_by(width).zip(panels) {
-            let b = T::split::<S>(b).0.as_chunks::<NV>().0;
+        let each = self.depth * (self.c.cols() + WIDEST);
+        for (panel, j) in (0..self.c.cols()).step_by(width).enumerate() {
             for (i, offsets) in self.offsets.chunks(TALL).enumerate() {
-                // The rows that a last panel lacks repeat its first; they are computed and not stored.
-                let a: [&[T]; TALL] =
-                    std::array::from_fn(|r| &self.x[*offsets.get(r).unwrap_or(&offsets[0])..][..self.depth]);
-                let sums = micro_kernel_rows::<S, T, TALL, NV>(simd, a, b);
+                let mut sums = [[T::splat(simd, T::ZERO); NV]; TALL];
+                for (at, b) in self.b.chunks_exact(each).enumerate() {
+                    let b = &b[panel * width * self.depth..][..width * self.depth];
+                    let b = T::split::<S>(b).0.as_chunks::<NV>().0;
+                    let x = &self.x[at * self.stride..];
+                    // The rows that a last panel lacks repeat its first; they are computed and not stored.
+                    let a: [&[T]; TALL] =
+                        std::array::from_fn(|r| &x[*offsets.get(r).unwrap_or(&offsets[0])..][..self.depth]);
+                    sums = micro_kernel_rows::<S, T, TALL, NV>(simd, a, b, sums);
+                }
                 store(simd, self.c, (i * TALL, j), offsets.len(), sums, true);
             }
         }

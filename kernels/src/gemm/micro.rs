@@ -76,16 +76,16 @@ where
     sums
 }
 
-/// As [`micro_kernel`], with the rows of A where they lie.
+/// Adds to `sums` what [`micro_kernel`] gives, with the rows of A where they lie.
 #[inline(always)]
 pub(super) fn micro_kernel_rows<S: Simd, T: Real, const MR: usize, const NV: usize>(
     simd: S,
     a: [&[T]; MR],
     b: &[[T::V<S>; NV]],
+    mut sums: [[T::V<S>; NV]; MR],
 ) -> [[T::V<S>; NV]; MR] {
     // Equal lengths, known here, keep bounds checks out of the loop.
     let a = a.map(|row| &row[..b.len()]);
-    let mut sums = [[T::splat(simd, T::ZERO); NV]; MR];
     for (p, b) in b.iter().enumerate() {
         for (sums, a) in sums.iter_mut().zip(a) {
             let a = T::splat(simd, a[p]);

@@ -12,6 +12,7 @@ mod tests;
 #[cfg(feature = "yardstick")]
 mod yardstick;
 
+use crate::buf::Buf;
 use crate::elem::Real;
 use crate::isa::{self, Isa};
 use crate::par;
@@ -108,21 +109,20 @@ stamp! {
 
 fn matmul_any<T: Real>(c: &mut [T], a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Accumulate) {
     let (m, k, n) = (a.rows, a.cols, b.cols);
-    assert_eq!(k, b.rows, "gemm: inner dimensions differ: [{m}, {k}] × [{}, {n}]", b.rows);
-    assert_eq!(c.len(), m * n, "gemm: C has {} elements for [{m}, {n}]", c.len());
-    a.check();
-    b.check();
+    check(c.len(), &a, &b);
     if c.is_empty() {
         return;
     }
-    if k == 0 {
-        if accumulate == Accumulate::No {
-            c.fill(T::ZERO);
-        }
-        return;
-    }
     let isa = isa::current();
-    let mut tiles = Tile::whole(c, m, n).split(128, 512);
+    let parts = parts_of_k(m, k, n);
+    if parts > 1 {
+        return split_k(isa, c, a, b, accumulate, parts);
+    }
+    let (rows, cols) = tile(m, k, n, b.col_stride == 1);
+    if (rows, cols) == (m, n) {
+        return whole(isa, c, a, b, accumulate);
+    }
+    let mut tiles = Tile::whole(c, m, n).split(rows, cols);
     par::chunks_mut(&mut tiles, 1, |_, tile| {
         let tile = &mut tile[0];
         let a = a.block(tile.row(), 0, tile.rows(), k);
@@ -131,14 +131,94 @@ fn matmul_any<T: Real>(c: &mut [T], a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Ac
     });
 }
 
+/// Rows and columns of the tiles of C: halves the longer side until there are enough tiles, because the operands of a
+/// square tile are read (and packed) the fewest times.
+fn tile(m: usize, k: usize, n: usize, runs_along_rows: bool) -> (usize, usize) {
+    // Reading an element of a thin product's larger operand takes as long as some 16 multiplications.
+    let work = m * n * k + 16 * k * (m + n);
+    // 2 tiles from 2²³ multiplications (about 100 µs) on, twice as many for each doubling of all sides: the more there
+    // is to do, the larger a tile can be.
+    let wanted = 1 << (work.max(1).ilog2().saturating_sub(20) / 3);
+    // A strip of few rows of B in long lines is read in long lines.
+    let least_cols = if m < 8 && runs_along_rows { 2048 } else { 64 };
+    let (mut rows, mut cols) = (m, n);
+    while m.div_ceil(rows) * n.div_ceil(cols) < wanted {
+        if rows > 8 && (rows >= cols || cols <= least_cols) {
+            rows = rows.div_ceil(2).next_multiple_of(8);
+        } else if cols > least_cols {
+            cols = cols.div_ceil(2).next_multiple_of(64);
+        } else {
+            break;
+        }
+    }
+    (rows.min(m), cols.min(n))
+}
+
+/// Parts into which a sum is cut at most, and matrices that are tasks enough.
+const TASKS: usize = 8;
+
+/// Into how many parts the sum is cut: several for a small C over a long k, which has no tiles to give to threads.
+fn parts_of_k(m: usize, k: usize, n: usize) -> usize {
+    if m * n <= 1 << 16 && m.min(n) > 1 { (k / 4096).clamp(1, TASKS) } else { 1 }
+}
+
+/// Products of parts of k, added in their order.
+fn split_k<T: Real>(isa: Isa, c: &mut [T], a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Accumulate, parts: usize) {
+    let (m, k, n) = (a.rows, a.cols, b.cols);
+    let depth = k.div_ceil(parts);
+    let sums = par::map(k.div_ceil(depth), |part| {
+        let (from, depth) = (part * depth, depth.min(k - part * depth));
+        let mut sum = Buf::scratch(m * n);
+        let (a, b) = (a.block(0, from, m, depth), b.block(from, 0, depth, n));
+        serial(isa, &mut Tile::whole(&mut sum, m, n), a, b, Accumulate::No);
+        sum
+    });
+    if accumulate == Accumulate::No {
+        c.fill(T::ZERO);
+    }
+    for sum in &sums {
+        c.iter_mut().zip(sum.iter()).for_each(|(c, &s)| *c += s);
+    }
+}
+
 fn batched_any<T: Real>(c: &mut [T], batch: usize, a: &Mats<'_, T>, b: &Mats<'_, T>, accumulate: Accumulate) {
     if batch == 0 || c.is_empty() {
         return;
     }
     let size = c.len() / batch;
     assert_eq!(c.len(), batch * size, "gemm::batched: C has {} elements for {batch} matrices", c.len());
+    if batch < TASKS {
+        c.chunks_exact_mut(size).enumerate().for_each(|(i, c)| matmul_any(c, a(i), b(i), accumulate));
+        return;
+    }
+    // Matrices enough: each is one tile, and a thread takes several small ones.
     let isa = isa::current();
-    par::chunks_mut(c, size, |i, c| isa::with(isa, || matmul_any(c, a(i), b(i), accumulate)));
+    let each = ((1 << 20) / (size * a(0).cols).max(1)).clamp(1, batch.div_ceil(TASKS));
+    par::chunks_mut(c, each * size, |block, c| {
+        for (i, c) in c.chunks_exact_mut(size).enumerate() {
+            let (a, b) = (a(block * each + i), b(block * each + i));
+            check(c.len(), &a, &b);
+            whole(isa, c, a, b, accumulate);
+        }
+    });
+}
+
+/// Panics unless the operands fit each other, C and their data.
+fn check<T>(c: usize, a: &Mat<'_, T>, b: &Mat<'_, T>) {
+    let (m, k, n) = (a.rows, a.cols, b.cols);
+    assert_eq!(k, b.rows, "gemm: inner dimensions differ: [{m}, {k}] × [{}, {n}]", b.rows);
+    assert_eq!(c, m * n, "gemm: C has {c} elements for [{m}, {n}]");
+    a.check();
+    b.check();
+}
+
+/// All of C on this thread.
+fn whole<T: Real>(isa: Isa, c: &mut [T], a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Accumulate) {
+    if a.cols > 0 {
+        serial(isa, &mut Tile::whole(c, a.rows, b.cols), a, b, accumulate);
+    } else if accumulate == Accumulate::No {
+        c.fill(T::ZERO);
+    }
 }
 
 /// One tile of C on this thread.

@@ -166,7 +166,7 @@ proptest! {
             if which == if gru { 4 } else { 2 } {
                 continue;
             }
-            for at in 0..gradient.len() {
+            for (at, &derivative) in gradient.iter().enumerate() {
                 // Step ∛ε: truncation and rounding are both about ε^(2/3) ≈ 4e-11, times derivatives of order 100.
                 let step = 6e-6;
                 let moved = |sign: f64| {
@@ -176,8 +176,8 @@ proptest! {
                 };
                 let slope = (moved(1.0) - moved(-1.0)) / (2.0 * step);
                 prop_assert!(
-                    (gradient[at] - slope).abs() <= 1e-7 * (1.0 + slope.abs()),
-                    "gradient {which}[{at}] is {} instead of {slope}", gradient[at],
+                    (derivative - slope).abs() <= 1e-7 * (1.0 + slope.abs()),
+                    "gradient {which}[{at}] is {derivative} instead of {slope}",
                 );
             }
         }
