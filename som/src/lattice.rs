@@ -75,7 +75,9 @@ impl Lattice {
             Some(nodes) if nodes > 0 && nodes <= u32::MAX as usize => {}
             _ => {
                 return Err(Error::BadArgument {
-                    what: "lattice", value: value(), expected: "between 1 and 2³² nodes"
+                    what: "lattice",
+                    value: value(),
+                    expected: "between 1 and 2³² nodes",
                 });
             }
         }
