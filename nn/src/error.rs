@@ -62,6 +62,14 @@ pub enum Error {
         /// Every mismatch.
         mismatches: Vec<Mismatch>,
     },
+    /// A picture that is no PNG file.
+    #[error("the picture {tag} is no PNG file: it starts with {start:02x?}")]
+    NoPng {
+        /// Its tag.
+        tag: String,
+        /// Its first bytes.
+        start: Vec<u8>,
+    },
     /// The operating system refused.
     #[error("{}: {what}: {source}", path.display())]
     Io {

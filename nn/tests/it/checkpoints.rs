@@ -22,6 +22,8 @@ fn net(seed: u64) -> Net {
     }
 }
 
+type MakeOptimizer = fn(&Net) -> Box<dyn Optimizer>;
+
 /// Everything that one run owns.
 struct Run {
     net: Net,
@@ -32,7 +34,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(seed: u64, optimiser: fn(&Net) -> Box<dyn Optimizer>) -> Self {
+    fn new(seed: u64, optimiser: MakeOptimizer) -> Self {
         let net = net(seed);
         let opt = optimiser(&net);
         Run { net, opt, rng: Rng::new(seed + 1), best: f64::NAN, cursor: 0 }
@@ -83,7 +85,7 @@ fn adam(net: &Net) -> Box<dyn Optimizer> {
 fn rms(net: &Net) -> Box<dyn Optimizer> {
     Box::new(RmsProp::new(net, 0.01).centered().momentum(0.5))
 }
-const OPTIMISERS: [fn(&Net) -> Box<dyn Optimizer>; 3] = [momentum, adam, rms];
+const OPTIMISERS: [MakeOptimizer; 3] = [momentum, adam, rms];
 
 #[test]
 fn resuming_gives_the_same_bits() {
@@ -134,7 +136,7 @@ fn equal_runs_give_equal_files() {
 }
 
 /// Loads into a fresh run, which must refuse and stay as it was; gives the error's text.
-fn refused(path: &Path, optimiser: fn(&Net) -> Box<dyn Optimizer>) -> String {
+fn refused(path: &Path, optimiser: MakeOptimizer) -> String {
     let mut run = Run::new(7, optimiser);
     let error = run.parts().load(path).expect_err("it does not fit");
     assert!(run.same(&Run::new(7, optimiser)), "half restored after: {error}");

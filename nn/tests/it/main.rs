@@ -2,8 +2,10 @@
 
 mod checkpoints;
 mod golden;
+mod journals;
 mod layers;
 mod optimisers;
 mod safetensors_files;
+mod safetensors_properties;
 mod schedules;
 mod state;
