@@ -191,10 +191,11 @@ fn result(page: &mut String, visit: &Visit, measured: &Measured, headline: bool)
     );
 }
 
-/// A promised figure has a label; another is called by its name.
+/// A promised figure has a label; another goes by its name, without that of its example.
 fn label(visit: &Visit, metric: &str) -> String {
     let promised = visit.showpiece.metrics.iter().find(|promised| promised.name == metric);
-    promised.map_or_else(|| metric.replace('_', " "), |promised| promised.label.to_string())
+    let name = metric.strip_prefix(visit.showpiece.example).unwrap_or(metric);
+    promised.map_or_else(|| name.replace('_', " ").trim().to_string(), |promised| promised.label.to_string())
 }
 
 fn mark(measured: &Measured) -> &'static str {
@@ -211,7 +212,7 @@ fn figure(page: &mut String, visit: &Visit, figure: &Figure) {
         }
         (Kind::Svg, Some(Ok(bytes))) => {
             let address = data_uri("image/svg+xml", &bytes);
-            format!("<img class=\"drawing\" alt=\"{caption}\" src=\"{address}\">")
+            format!("<div class=\"paper\"><img class=\"drawing\" alt=\"{caption}\" src=\"{address}\"></div>")
         }
         (Kind::Png, Some(Ok(bytes))) => picture(&bytes, &caption),
         (_, Some(Err(error))) => format!("<p class=\"bad\">{}</p>", escape(&error.to_string())),

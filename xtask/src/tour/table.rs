@@ -46,7 +46,7 @@ fn digits(value: f64) -> String {
 /// The unit of a metric: the showpiece's own word; a figure that it did not promise goes by its name's ending.
 pub fn unit(visit: &Visit, metric: &str) -> Unit {
     let promised = visit.showpiece.metrics.iter().find(|promised| promised.name == metric);
-    let is_share = metric.ends_with("_accuracy") || metric.ends_with("_share");
+    let is_share = ["_accuracy", "_share", "_success", "_purity"].iter().any(|ending| metric.ends_with(ending));
     match promised {
         Some(promised) => promised.unit,
         None if is_share => Unit::Share,
