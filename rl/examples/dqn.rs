@@ -23,13 +23,13 @@ fn main() -> Result<()> {
          the best validation is kept and judged on 100 episodes that neither training nor validation saw.",
     );
 
-    let mut journal = Journal::new(Some(report.dir()), "rl-dqn", config.steps)?;
+    let mut journal = Journal::new(Some(report.dir()), "rl-dqn", config.steps as u64)?;
     let trained = dqn::train(&config, CartPole::new, |p: &Progress| {
-        journal.scalar("loss", p.step, p.loss);
-        journal.scalar("train_return", p.step, p.train_return as f32);
-        journal.tick(p.step, &format!("loss {:.3}, training return {:.0}", p.loss, p.train_return));
+        journal.scalar("loss", p.step as u64, p.loss);
+        journal.scalar("train_return", p.step as u64, p.train_return);
+        journal.tick(p.step as u64, format!("loss {:.3}, training return {:.0}", p.loss, p.train_return));
     })?;
-    journal.finish();
+    journal.finish()?;
 
     let mut cx = Ctx::eval_with_seed(args.seed);
     let returns =

@@ -21,13 +21,13 @@ fn main() -> Result<()> {
          greedy policy (second curve, on validation episodes) is there early, and is judged on 100 fresh episodes.",
     );
 
-    let mut journal = Journal::new(Some(report.dir()), "rl-ppo", config.steps)?;
+    let mut journal = Journal::new(Some(report.dir()), "rl-ppo", config.steps as u64)?;
     let trained = ppo::train(&config, CartPole::new, |p: &Progress| {
-        journal.scalar("loss", p.step, p.loss);
-        journal.scalar("train_return", p.step, p.train_return as f32);
-        journal.tick(p.step, &format!("loss {:.3}, training return {:.0}", p.loss, p.train_return));
+        journal.scalar("loss", p.step as u64, p.loss);
+        journal.scalar("train_return", p.step as u64, p.train_return);
+        journal.tick(p.step as u64, format!("loss {:.3}, training return {:.0}", p.loss, p.train_return));
     })?;
-    journal.finish();
+    journal.finish()?;
 
     let mut cx = Ctx::eval_with_seed(args.seed);
     let returns = evaluate(CartPole::new, &test_seeds(args.seed, 100), |obs| trained.model.greedy(obs, &mut cx))?;

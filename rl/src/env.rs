@@ -1,10 +1,10 @@
 //! What an environment is: a seeded `reset`, a `step`, and the spaces of what goes in and out.
 //!
-//! The interface is gymnasium's with three changes. `reset` takes the seed of the episode, so that an episode is a
-//! pure function of (seed, actions) and no environment hides a generator that lives longer. `terminated` (the task
-//! ended: no future reward) and `truncated` (the clock ran out: there would have been more) are separate in every
-//! layer above, too, because only the first stops a learner's bootstrap (Pardo et al. 2018, arXiv 1712.00378). A
-//! misuse is an error, not undefined.
+//! The interface is gymnasium's with two changes. `reset` takes the seed of the episode, so that an episode is a pure
+//! function of (seed, actions) and no environment hides a generator that lives longer; and a misuse is an error, where
+//! gymnasium leaves it undefined. As there, `terminated` (the task ended: no future reward) and `truncated` (the clock
+//! ran out: there would have been more) are separate, because only the first stops a learner's bootstrap (Pardo et al.
+//! 2018, arXiv 1712.00378).
 //!
 //! Actions are discrete: `0..actions()`.
 

@@ -1,8 +1,8 @@
 //! What a run of DQN or PPO tells while it trains and hands back when it ends.
 //!
 //! The policy of a value-based learner goes up and down to the last step (CleanRL's and the RL Zoo's curves do, too),
-//! so the run keeps the best one. *Best* is judged on validation episodes whose seeds come from their own stream: they are
-//! neither training episodes nor the seeds that a caller reports results on.
+//! so the run keeps the best one. *Best* is judged on validation episodes whose seeds come from their own stream: they
+//! are neither training episodes nor those that a caller reports results on.
 
 use etude_autograd::Tensor;
 use etude_kernels::rng::Rng;

@@ -57,17 +57,17 @@ proptest! {
     }
 
     #[test]
-    fn the_clipped_objective_follows_its_definition(ratio in 0.0f32..3.0, advantage in -2.0f32..2.0, clip in 0.05f64..0.5) {
+    fn the_clipped_objective_follows_its_definition(ratio in 0.0f32..3.0, a in -2.0f32..2.0, clip in 0.05f64..0.5) {
         let r = Tensor::from_vec(vec![ratio], [1]).requires_grad();
-        let objective = clipped_objective(&r, &Tensor::from_vec(vec![advantage], [1]), clip);
+        let objective = clipped_objective(&r, &Tensor::from_vec(vec![a], [1]), clip);
         let clip = clip as f32;
         // The four cases of Schulman et al. 2017, figure 1: beyond the clip in the direction of improvement it is flat.
-        let flat = if advantage > 0.0 { ratio > 1.0 + clip } else { ratio < 1.0 - clip };
-        let edge = if advantage > 0.0 { 1.0 + clip } else { 1.0 - clip };
-        let exact = if flat { edge * advantage } else { ratio * advantage };
+        let flat = if a > 0.0 { ratio > 1.0 + clip } else { ratio < 1.0 - clip };
+        let edge = if a > 0.0 { 1.0 + clip } else { 1.0 - clip };
+        let exact = if flat { edge * a } else { ratio * a };
         prop_assert!((objective.to_vec()[0] - exact).abs() < 1e-6);
         let [slope] = grad(&objective.sum(), [&r], CreateGraph::No);
-        let exact = if flat { 0.0 } else { advantage };
+        let exact = if flat { 0.0 } else { a };
         prop_assert!((slope.to_vec()[0] - exact).abs() < 1e-6, "slope {:?}", slope.to_vec());
     }
 }
