@@ -89,9 +89,11 @@ fn header(page: &mut String, tour: &Tour) {
         match &visit.outcome {
             Outcome::Failed(_) => row("", "value bad", "failed"),
             Outcome::Done(report) => {
-                for measured in &report.results {
-                    let label = escape(&label(visit, &measured.metric));
-                    row(&label, "value", &overview(visit, measured));
+                for (at, measured) in report.results.iter().enumerate() {
+                    if is_headline(visit, at, measured) {
+                        let label = escape(&label(visit, &measured.metric));
+                        row(&label, "value", &overview(visit, measured));
+                    }
                 }
             }
         }
@@ -105,11 +107,20 @@ fn verdict(visits: &[Visit]) -> String {
     let results = visits.iter().filter_map(Visit::report).flat_map(|report| &report.results);
     let (all, missed) =
         results.fold((0, 0), |(all, missed), measured| (all + 1, missed + usize::from(!measured.passed())));
-    match (missed, failed) {
-        (0, 0) => format!("All {all} figures are as good as wanted."),
-        (_, 0) => format!("{missed} of {all} figures missed what was wanted."),
-        _ => format!("{failed} of {} examples failed; {missed} of {all} figures missed what was wanted.", visits.len()),
+    let met = match missed {
+        0 => format!("All {all} figures are as good as wanted."),
+        _ => format!("{} of {all} figures are as good as wanted.", all - missed),
+    };
+    match failed {
+        0 => met,
+        _ => format!("{met} {failed} of {} examples failed.", visits.len()),
     }
+}
+
+/// Whether a figure belongs to the overview: the headlines, what was promised, and whatever missed its threshold.
+fn is_headline(visit: &Visit, at: usize, measured: &Measured) -> bool {
+    let promised = visit.showpiece.metrics.iter().any(|promised| promised.name == measured.metric);
+    at == 0 || promised || !measured.passed()
 }
 
 /// The cell of the overview: the value, and below it what was wanted, the unit, and whether it was met.
@@ -208,7 +219,10 @@ fn figure(page: &mut String, visit: &Visit, figure: &Figure) {
     let body = match (figure.kind, bytes) {
         (Kind::Text, _) => {
             let text = figure.text.as_deref().unwrap_or_default();
-            format!("<pre>{}</pre>", escape(text))
+            // Prose wraps on a narrow screen; the columns of a table would fall apart and scroll instead.
+            let is_table = text.lines().any(|line| line.trim().contains("   "));
+            let class = if is_table { " class=\"table\" tabindex=\"0\"" } else { "" };
+            format!("<pre{class}>{}</pre>", escape(text))
         }
         (Kind::Svg, Some(Ok(bytes))) => {
             let address = data_uri("image/svg+xml", &bytes);

@@ -91,3 +91,18 @@ fn a_picture_that_is_not_there_is_said_to_be_missing() {
     let page = page::render(&tour(vec![visit]));
     assert!(page.contains("<p class=\"bad\">No such file"), "{page}");
 }
+
+#[test]
+fn tables_keep_their_columns_and_prose_wraps() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let page_with = |text: &str| {
+        let mut visit = hostile(folder.path());
+        let Outcome::Done(report) = &mut visit.outcome else {
+            panic!("a fake that is done");
+        };
+        report.figures[2].text = Some(text.into());
+        page::render(&tour(vec![visit]))
+    };
+    assert!(page_with("name     value\nma1       -0.4").contains("<pre class=\"table\""));
+    assert!(page_with("    NURSE.\nO, my good lord.").contains("<pre>    NURSE."));
+}
