@@ -6,10 +6,16 @@
 //!
 //! Source: Bernstein, *ChaCha, a variant of Salsa20*, 2008; 8 rounds.
 
-use rand_core::TryRng;
 use std::convert::Infallible;
+use std::f32::consts::TAU;
+
+use pulp::{Simd, WithSimd};
+use rand_core::TryRng;
 
 use crate::elem::Real;
+use crate::isa;
+use crate::registers::{Dst, Src, count};
+use crate::stamp::stamp;
 
 /// Blocks computed at once: one 32-bit lane each, so that the compiler uses whole registers.
 const LANES: usize = 8;
@@ -67,12 +73,30 @@ impl Rng {
     pub fn next_u32(&mut self) -> u32 {
         let refill = self.state.position / WORDS as u64;
         if self.filled != Some(refill) {
-            blocks(&self.state, refill * LANES as u64, &mut self.words);
-            self.filled = Some(refill);
+            self.refill(refill);
         }
         let word = self.words[(self.state.position % WORDS as u64) as usize];
         self.state.position += 1;
         word
+    }
+
+    #[inline(never)]
+    fn refill(&mut self, refill: u64) {
+        isa::current().run(Blocks { state: &self.state, first: refill * LANES as u64, out: &mut self.words });
+        self.filled = Some(refill);
+    }
+
+    /// The next words, as many as `out` holds.
+    fn fill_words(&mut self, mut out: &mut [u32]) {
+        while let Some(first) = out.first_mut() {
+            // The first goes the usual way and sees to it that the others are there.
+            *first = self.next_u32();
+            let from = (self.state.position - 1) as usize % WORDS + 1;
+            let n = (WORDS - from).min(out.len() - 1);
+            out[1..=n].copy_from_slice(&self.words[from..from + n]);
+            self.state.position += n as u64;
+            out = &mut out[n + 1..];
+        }
     }
 
     /// 64 random bits, the first word low.
@@ -127,20 +151,84 @@ impl Rng {
 
     /// Fills `out` with uniforms in [0, 1), one word each.
     pub fn fill_uniform<T: Real>(&mut self, out: &mut [T]) {
-        for x in out {
-            *x = T::from_f64(f64::from(self.f32()));
-        }
+        uniforms(self, out);
     }
 
     /// Fills `out` with standard normal variates: pairs by Box & Muller from two words each.
     pub fn fill_normal<T: Real>(&mut self, out: &mut [T]) {
-        for pair in out.chunks_mut(2) {
-            let radius = (-2.0 * (1.0 - self.f32()).ln()).sqrt();
-            let (sin, cos) = (std::f32::consts::TAU * self.f32()).sin_cos();
-            pair[0] = T::from_f64(f64::from(radius * cos));
+        normals(self, out);
+    }
+}
+
+stamp! {
+    Draws: Real = [f32, f64];
+    /// [`Rng::fill_uniform`].
+    pub fn uniforms(rng: &mut Rng, out: &mut [T]) = uniforms_of;
+    /// [`Rng::fill_normal`].
+    pub fn normals(rng: &mut Rng, out: &mut [T]) = normals_of;
+}
+
+/// Words that the fills take at once.
+const FILL: usize = 512;
+
+/// 24 bits as a number in [0, 1).
+#[inline(always)]
+fn unit(word: u32) -> f32 {
+    (word >> 8) as i32 as f32 * (1.0 / (1u32 << 24) as f32)
+}
+
+fn uniforms_of<T: Real>(rng: &mut Rng, out: &mut [T]) {
+    let mut words = [0; FILL];
+    for out in out.chunks_mut(FILL) {
+        let words = &mut words[..out.len()];
+        rng.fill_words(words);
+        for (x, &word) in out.iter_mut().zip(&*words) {
+            *x = T::from_f64(f64::from(unit(word)));
+        }
+    }
+}
+
+fn normals_of<T: Real>(rng: &mut Rng, out: &mut [T]) {
+    let mut words = [0; FILL];
+    let [mut radius, mut angle] = [[0f32; FILL / 2]; 2];
+    for out in out.chunks_mut(FILL) {
+        let pairs = out.len().div_ceil(2);
+        let (words, radius, angle) = (&mut words[..2 * pairs], &mut radius[..pairs], &mut angle[..pairs]);
+        rng.fill_words(words);
+        for ((radius, angle), pair) in radius.iter_mut().zip(angle.iter_mut()).zip(words.as_chunks::<2>().0) {
+            // 1 − u is in (0, 1], where the logarithm is finite.
+            (*radius, *angle) = (1.0 - unit(pair[0]), TAU * unit(pair[1]));
+        }
+        let [mut cos, mut sin] = [[0f32; FILL / 2]; 2];
+        isa::current().run(BoxMuller { radius, angle, cos: &mut cos[..pairs], sin: &mut sin[..pairs] });
+        for (i, pair) in out.chunks_mut(2).enumerate() {
+            pair[0] = T::from_f64(f64::from(cos[i]));
             if let Some(second) = pair.get_mut(1) {
-                *second = T::from_f64(f64::from(radius * sin));
+                *second = T::from_f64(f64::from(sin[i]));
             }
+        }
+    }
+}
+
+/// √(−2 ln u) times cosine and sine of the angle.
+struct BoxMuller<'a> {
+    radius: &'a [f32],
+    angle: &'a [f32],
+    cos: &'a mut [f32],
+    sin: &'a mut [f32],
+}
+
+impl WithSimd for BoxMuller<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let n = count::<S, f32>(self.radius.len());
+        let (u, angle) = (Src::<S, f32>::new(simd, self.radius), Src::new(simd, self.angle));
+        let (mut cos, mut sin) = (Dst::new(simd, self.cos), Dst::new(simd, self.sin));
+        for i in 0..n {
+            let radius = (u.get(i).ln() * -2.0).sqrt();
+            cos.set(i, radius * angle.get(i).cos());
+            sin.set(i, radius * angle.get(i).sin());
         }
     }
 }
@@ -180,7 +268,23 @@ impl TryRng for Rng {
     }
 }
 
-/// The ChaCha8 blocks `first .. first + LANES`, one after another.
+/// The ChaCha8 blocks `first .. first + LANES`, one after another, in whatever registers there are.
+struct Blocks<'a> {
+    state: &'a RngState,
+    first: u64,
+    out: &'a mut [u32; WORDS],
+}
+
+impl WithSimd for Blocks<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        blocks(self.state, self.first, self.out);
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::needless_range_loop)] // one index for several arrays
 fn blocks(state: &RngState, first: u64, out: &mut [u32; WORDS]) {
     let low = |x: u64| x as u32;
     let high = |x: u64| (x >> 32) as u32;
@@ -217,6 +321,7 @@ fn blocks(state: &RngState, first: u64, out: &mut [u32; WORDS]) {
 }
 
 #[inline(always)]
+#[allow(clippy::needless_range_loop)] // one index for several rows of one array
 fn quarter(x: &mut [[u32; LANES]; 16], a: usize, b: usize, c: usize, d: usize) {
     for i in 0..LANES {
         x[a][i] = x[a][i].wrapping_add(x[b][i]);
@@ -254,8 +359,45 @@ mod tests {
         }
 
         #[test]
+        fn fills_take_the_same_words(seed: u64, skip in 0u64..300, n in 0usize..700) {
+            let start = Rng::from_state(RngState { seed, stream: 1, position: skip });
+            let (mut a, mut b) = (start.clone(), start.clone());
+            let mut uniform = vec![0f32; n];
+            a.fill_uniform(&mut uniform);
+            for &u in &uniform {
+                prop_assert_eq!(u, b.f32());
+            }
+            prop_assert_eq!(a.state(), b.state());
+            let mut normal = vec![0f32; n];
+            a.fill_normal(&mut normal);
+            for pair in normal.chunks(2) {
+                let radius = (-2.0 * (1.0 - f64::from(b.f32())).ln()).sqrt();
+                let (sin, cos) = (std::f64::consts::TAU * f64::from(b.f32())).sin_cos();
+                for (&x, exact) in pair.iter().zip([radius * cos, radius * sin]) {
+                    // 2π and the angle are rounded: 2π (2⁻²⁵ + 2⁻²⁴).
+                    prop_assert!((f64::from(x) - exact).abs() <= 6e-7 * radius + 2e-7 * exact.abs());
+                }
+            }
+            prop_assert_eq!(a.state(), b.state());
+        }
+
+        #[test]
         fn below_stays_below(seed: u64, n in 1usize..) {
             prop_assert!(Rng::new(seed).below(n) < n);
+        }
+    }
+
+    #[test]
+    fn words_are_equal_on_every_instruction_set() {
+        let draw = |isa| {
+            isa::with(isa, || {
+                let mut words = [0; 1000];
+                Rng::with_stream(5, 6).fill_words(&mut words);
+                words
+            })
+        };
+        for isa in isa::Isa::available() {
+            assert_eq!(draw(isa), draw(isa::Isa::Scalar), "{isa}");
         }
     }
 
@@ -282,7 +424,9 @@ mod tests {
     #[test]
     fn a_generator_continues_from_its_state_and_splits_apart() {
         let mut rng = Rng::new(3);
-        (0..77).for_each(|_| drop(rng.next_u32()));
+        for _ in 0..77 {
+            rng.next_u32();
+        }
         let mut again = Rng::from_state(rng.state());
         assert_eq!(again.next_u64(), rng.next_u64());
         let (mut a, mut b) = (rng.split(), rng.split());

@@ -121,11 +121,11 @@ proptest! {
         let x = normals(outer * n * inner, 3);
         let mut out = vec![0.0; x.len()];
         cumsum(&x, outer, n, inner, &mut out);
-        for at in 0..x.len() {
+        for (at, &got) in out.iter().enumerate() {
             let (k, i) = (at / inner % n, at % inner);
             let first = at - k * inner - i;
             let exact: f64 = (0..=k).map(|k| f64::from(x[first + k * inner + i])).sum();
-            prop_assert_eq!(out[at], exact as f32);
+            prop_assert_eq!(got, exact as f32);
         }
     }
 }
