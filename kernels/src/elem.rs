@@ -70,6 +70,7 @@ pub trait Real:
     + std::ops::MulAssign
     + std::iter::Sum
     + crate::ew::Maps<Self>
+    + crate::rng::Draws<Self>
     + crate::optim::Updates<Self>
     + crate::norm::Norms<Self>
     + crate::softmax::Softmaxes<Self>
