@@ -4,7 +4,7 @@
 //! P_{t+1} − P_t = M_t W_t W_tᵀ. The gain and the innovation variance can therefore be carried along by the vector W alone
 //! (Morf, Sidhu & Kailath 1974; in this notation Herbst 2015, eq. (16) to (19)). The usual filter costs O(r²) a step even
 //! with a sparse transition; at a season of 168 this is 340 times less work, in memory O(r) instead of O(r²).
-//! Missing values break the time invariance that this rests on: such series go through [`crate::kalman`].
+//! Missing values break the time invariance that this rests on: they enter as regressors, see [`crate::likelihood`].
 
 use crate::autocovariance::state_covariance_column;
 use crate::polynomial::Arma;

@@ -49,7 +49,6 @@ pub struct Fit {
     pub(crate) profile: Profile,
     status: Status,
     iterations: usize,
-    used: usize,
 }
 
 impl Sarima {
@@ -91,8 +90,7 @@ fn objective<'a>(problem: &'a Problem, exact: bool) -> impl Fn(&[f64]) -> f64 + 
         let arma = problem.model.arma(&problem.coefficients(x));
         let innovations = if exact { problem.whiten(&arma) } else { problem.whiten_conditionally(&arma) };
         let Some(innovations) = innovations else { return f64::INFINITY };
-        let n = innovations.variances.len().max(1) as f64;
-        problem.profile(&innovations).map_or(f64::INFINITY, |p| -p.loglik / n)
+        problem.profile(&innovations).map_or(f64::INFINITY, |p| -p.loglik / p.used.max(1) as f64)
     }
 }
 
@@ -134,8 +132,7 @@ impl Fit {
         let arma = problem.model.arma(&coefficients);
         let innovations = problem.whiten(&arma).ok_or_else(|| problem.no_likelihood())?;
         let profile = problem.profile(&innovations).ok_or_else(|| problem.no_likelihood())?;
-        let used = innovations.variances.len();
-        Ok(Self { problem, coefficients, profile, status, iterations, used })
+        Ok(Self { problem, coefficients, profile, status, iterations })
     }
 
     pub(crate) fn arma(&self) -> Arma {
@@ -179,7 +176,7 @@ impl Fit {
 
     /// Observations that enter the likelihood: without missing ones and without the d + sD that differencing uses up.
     pub fn used(&self) -> usize {
-        self.used
+        self.profile.used
     }
 
     /// Estimated parameters, σ² included.
@@ -194,13 +191,13 @@ impl Fit {
 
     /// AIC with the correction for small samples, + 2k(k+1)/(n−k−1) (Hurvich & Tsai 1989); infinite if n ≤ k + 1.
     pub fn aicc(&self) -> f64 {
-        let (n, k) = (self.used as f64, self.parameters() as f64);
+        let (n, k) = (self.used() as f64, self.parameters() as f64);
         if n > k + 1.0 { self.aic() + 2.0 * k * (k + 1.0) / (n - k - 1.0) } else { f64::INFINITY }
     }
 
     /// Schwarz's criterion, k log n − 2 log L.
     pub fn bic(&self) -> f64 {
-        self.parameters() as f64 * (self.used as f64).ln() - 2.0 * self.loglik()
+        self.parameters() as f64 * (self.used() as f64).ln() - 2.0 * self.loglik()
     }
 
     /// How the maximisation ended.

@@ -6,6 +6,7 @@
 
 use crate::fit::Fit;
 use crate::linear::inverse_positive_definite;
+use crate::polynomial::Arma;
 
 /// Which estimate of the information matrix to invert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,8 @@ impl Neighbourhood<'_> {
         Neighbourhood { fit, centre, scale }
     }
 
-    fn loglik(&self, offset: &[(usize, f64)]) -> Option<Vec<f64>> {
+    /// ARMA model, β and σ² at an offset from the estimate.
+    fn at(&self, offset: &[(usize, f64)]) -> (Arma, Vec<f64>, f64) {
         let mut x = self.centre.clone();
         for &(i, o) in offset {
             x[i] += o * self.scale[i];
@@ -46,12 +48,17 @@ impl Neighbourhood<'_> {
         let model = self.fit.model();
         let (arma, rest) = x.split_at(model.arma_parameters());
         let (beta, sigma2) = rest.split_at(rest.len() - 1);
-        let coefficients = model.split(arma, |part, _| part.to_vec());
-        self.fit.problem.loglik_by_observation(&model.arma(&coefficients), beta, sigma2[0])
+        (model.arma(&model.split(arma, |part, _| part.to_vec())), beta.to_vec(), sigma2[0])
+    }
+
+    fn by_observation(&self, offset: &[(usize, f64)]) -> Option<Vec<f64>> {
+        let (arma, beta, sigma2) = self.at(offset);
+        self.fit.problem.loglik_by_observation(&arma, &beta, sigma2)
     }
 
     fn total(&self, offset: &[(usize, f64)]) -> Option<f64> {
-        self.loglik(offset).map(|l| l.iter().sum())
+        let (arma, beta, sigma2) = self.at(offset);
+        self.fit.problem.loglik(&arma, &beta, sigma2)
     }
 }
 
@@ -88,7 +95,7 @@ fn hessian(around: &Neighbourhood<'_>, k: usize) -> Option<Vec<f64>> {
 fn outer_product(around: &Neighbourhood<'_>, k: usize) -> Option<Vec<f64>> {
     let scores: Option<Vec<Vec<f64>>> = (0..k)
         .map(|i| {
-            let (right, left) = (around.loglik(&[(i, STEP)])?, around.loglik(&[(i, -STEP)])?);
+            let (right, left) = (around.by_observation(&[(i, STEP)])?, around.by_observation(&[(i, -STEP)])?);
             Some(right.iter().zip(&left).map(|(r, l)| (r - l) / (2.0 * STEP)).collect())
         })
         .collect();

@@ -1,4 +1,4 @@
-//! Harvey's state-space form in levels and the Kalman filter with an exact diffuse start: missing values and forecasts.
+//! Harvey's state-space form in levels and the Kalman filter with an exact diffuse start: forecasts, residuals and missing values.
 //!
 //! The state is (α_t of the differenced process, y_{t−1} … y_{t−d−sD}); the lagged levels have no stationary distribution
 //! and start diffuse. The exact treatment splits P = P_* + κP_∞, κ → ∞ (Durbin & Koopman 2012, §5.2), so there is no

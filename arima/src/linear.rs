@@ -15,6 +15,8 @@ pub(crate) struct LeastSquares {
     pub(crate) residuals: Vec<f64>,
     /// ‖y − Xβ‖².
     pub(crate) rss: f64,
+    /// log |R_jj| of X = QR: the sum over the first m is half the log determinant of the Gram matrix of the first m columns.
+    pub(crate) log_diagonal: Vec<f64>,
 }
 
 /// A column whose part orthogonal to the earlier ones is smaller than this share of it adds nothing.
@@ -50,7 +52,8 @@ pub(crate) fn least_squares(columns: &[Vec<f64>], y: &[f64]) -> Option<LeastSqua
         return None;
     }
     if k == 0 {
-        return Some(LeastSquares { beta: vec![], inverse_gram: vec![], residuals: y.to_vec(), rss: dot(y, y) });
+        let (residuals, rss) = (y.to_vec(), dot(y, y));
+        return Some(LeastSquares { beta: vec![], inverse_gram: vec![], residuals, rss, log_diagonal: vec![] });
     }
     // Columns of unit length: the scale of a regressor does not decide what counts as dependent.
     let scale: Vec<f64> = columns.iter().map(|c| dot(c, c).sqrt()).collect();
@@ -75,7 +78,8 @@ pub(crate) fn least_squares(columns: &[Vec<f64>], y: &[f64]) -> Option<LeastSqua
         |i: usize, j: usize| (0..k).map(|l| inverse[(i, l)] * inverse[(j, l)]).sum::<f64>() / (scale[i] * scale[j]);
     let inverse_gram = (0..k * k).map(|ij| gram(ij / k, ij % k)).collect();
     let rss = dot(&residuals, &residuals);
-    Some(LeastSquares { beta, inverse_gram, residuals, rss })
+    let log_diagonal = (0..k).map(|j| r[(j, j)].abs().ln() + scale[j].ln()).collect();
+    Some(LeastSquares { beta, inverse_gram, residuals, rss, log_diagonal })
 }
 
 /// Inverse of a symmetric positive definite matrix, row by row; `None` if it is not.
@@ -111,6 +115,9 @@ mod tests {
             assert!((got - want).abs() < 1e-12, "{got} {want}");
         }
         assert!(fit.rss < 1e-24);
+        // det XᵀX = 4·14 − 6·6 = 20, of the first column alone 4.
+        assert!((2.0 * fit.log_diagonal.iter().sum::<f64>() - 20f64.ln()).abs() < 1e-12);
+        assert!((2.0 * fit.log_diagonal[0] - 4f64.ln()).abs() < 1e-12);
     }
 
     #[test]
