@@ -1,8 +1,8 @@
 //! `cargo xtask golden`: makes the golden files again and names those that changed.
 //!
-//! Golden files hold what PyTorch, statsmodels or gymnasium compute. The script that made a file lies beside it, in
-//! `*/tests/golden/*.py`, and writes into its own folder. The Python that runs them needs those packages; which ones,
-//! each script says in its first lines.
+//! Golden files hold what PyTorch, statsmodels or gymnasium compute. The script that made a file is `*/tests/golden/*.py`,
+//! and writes somewhere below its crate's `tests`. The Python that runs them needs those packages; which ones, each
+//! script says in its first lines.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -31,7 +31,8 @@ pub fn main(args: &GoldenArgs) -> Result<bool> {
     for script in scripts {
         let path = workspace::root().join(&script);
         let folder = path.parent().context("a script lies in a folder")?;
-        let before = fingerprints(folder)?;
+        let tests = folder.parent().context("golden lies in tests")?;
+        let before = fingerprints(tests)?;
         let status = Command::new(&args.python)
             .arg(&path)
             .current_dir(folder)
@@ -41,7 +42,7 @@ pub fn main(args: &GoldenArgs) -> Result<bool> {
             println!("{}: {status}", script.display());
             succeeded = false;
         }
-        let changes = changes(&before, &fingerprints(folder)?);
+        let changes = changes(&before, &fingerprints(tests)?);
         match changes.len() {
             0 => println!("{}: nothing changed", script.display()),
             _ => changes.iter().for_each(|change| println!("{}: {change}", script.display())),
@@ -60,15 +61,21 @@ fn scripts(files: &[PathBuf], filter: Option<&str>) -> Vec<PathBuf> {
     files.iter().filter(in_golden).filter(matches).cloned().collect()
 }
 
-/// A hash of every file in the folder.
+/// A hash of every file below the folder, by its path from there.
 fn fingerprints(folder: &Path) -> Result<BTreeMap<String, u64>> {
     let mut prints = BTreeMap::new();
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(current) = folders.pop() {
+        for entry in std::fs::read_dir(&current)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
             let mut hasher = DefaultHasher::new();
-            std::fs::read(entry.path())?.hash(&mut hasher);
-            prints.insert(entry.file_name().to_string_lossy().into_owned(), hasher.finish());
+            std::fs::read(&path)?.hash(&mut hasher);
+            let name = path.strip_prefix(folder).unwrap_or(&path);
+            prints.insert(name.display().to_string(), hasher.finish());
         }
     }
     Ok(prints)
@@ -104,14 +111,15 @@ mod tests {
     fn new_changed_and_vanished_files_are_named() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("it is writable");
+        std::fs::create_dir(folder.path().join("data")).expect("it is writable");
         write("same", "1");
-        write("other", "1");
+        write("data/other", "1");
         write("old", "1");
         let before = fingerprints(folder.path()).expect("readable");
-        write("other", "2");
+        write("data/other", "2");
         write("new", "1");
         std::fs::remove_file(folder.path().join("old")).expect("it was written");
         let after = fingerprints(folder.path()).expect("readable");
-        assert_eq!(changes(&before, &after), ["new: new", "changed: other", "gone: old"]);
+        assert_eq!(changes(&before, &after), ["changed: data/other", "new: new", "gone: old"]);
     }
 }
