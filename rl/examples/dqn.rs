@@ -50,7 +50,9 @@ fn main() -> Result<()> {
     let random_angle = angles(test_seeds(args.seed, 1)[0], |_| rng.below(2))?;
     let chart = Chart::new("Angle of the pole").x("step").y("degrees");
     let chart = chart.line("trained", trained_angle).line("random actions", random_angle);
-    let chart = chart.dashed("fallen", [(0.0, 12.0), (500.0, 12.0)]);
+    // Not a number lifts the pen between the two limits.
+    let limits = [(0.0, 12.0), (500.0, 12.0), (500.0, f64::NAN), (0.0, -12.0), (500.0, -12.0)];
+    let chart = chart.dashed("fallen", limits);
     report.figure_svg(chart.svg()?, "angle.svg", "One fresh episode: the trained network against random actions")?;
     report.finish()?;
     Ok(())

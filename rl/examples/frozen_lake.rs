@@ -33,7 +33,7 @@ fn main() -> Result<()> {
 
     report.figure_svg(learnt_map(&lake, &learnt)?, "learnt.svg", "Values and moves learnt from samples")?;
     report.figure_svg(best_map(&lake, &best)?, "best.svg", "Values and moves by value iteration")?;
-    let shares = learnt.returns.chunks(200).enumerate().map(|(i, chunk)| (200.0 * i as f64, mean(chunk)));
+    let shares = learnt.returns.chunks_exact(200).enumerate().map(|(i, chunk)| (200.0 * i as f64, mean(chunk)));
     let chart = Chart::new("Share of 200 episodes that reach the goal").x("episode").y("share").line("", shares);
     report.figure_svg(
         chart.svg()?,

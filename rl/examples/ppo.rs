@@ -10,7 +10,7 @@ use etude_rl::{PpoConfig, Progress, evaluate, mean, ppo, test_seeds};
 fn main() -> Result<()> {
     let args = Args::parse();
     let mut report = Report::new(&args, "rl", "ppo", "PPO balances a pole")?;
-    let config = PpoConfig { steps: args.pick(100_000, 50_000), seed: args.seed, ..Default::default() };
+    let config = PpoConfig { steps: args.pick(102_400, 51_200), seed: args.seed, ..Default::default() };
     report.about(
         format!(
             "A policy and a value network, each with two hidden layers of 64 units, were trained on CartPole-v1, \

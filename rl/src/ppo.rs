@@ -60,7 +60,7 @@ pub struct PpoConfig {
 impl Default for PpoConfig {
     fn default() -> PpoConfig {
         PpoConfig {
-            steps: 100_000,
+            steps: 102_400,
             copies: 8,
             horizon: 32,
             epochs: 20,
