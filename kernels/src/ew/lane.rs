@@ -7,7 +7,7 @@
 //! Derivatives are elementary calculus where no other source is named. At the points where a function has none, the
 //! entries follow PyTorch: relu′(0) = 0, |x|′(0) = 0, and clamp passes the gradient on its bounds.
 
-use pulp::Simd;
+use pulp::{Scalar, Simd, WithSimd};
 
 use super::drive::{Grad, Map};
 use crate::elem::Real;
@@ -36,6 +36,12 @@ pub(super) trait Lane: Copy + Send + Sync {
 /// A function of two variables, on registers.
 pub(super) trait Lane2: Copy + Send + Sync {
     fn f<S: Simd, T: Real>(self, a: F<S, T>, b: F<S, T>) -> F<S, T>;
+}
+
+/// Runs the op; f64, whose functions go lane by lane through the standard library, on the scalar set always: wider
+/// registers would gain nothing and cost a third of this crate's compile time.
+fn lane_run<T: Real, Op: WithSimd<Output = ()>>(isa: Isa, op: Op) {
+    if T::F32 { isa.run(op) } else { op.with_simd(Scalar::new()) }
 }
 
 macro_rules! lanes {
@@ -83,14 +89,14 @@ macro_rules! lanes {
         /// out = f(x) on one instruction set.
         pub(super) fn run<T: Real>(isa: Isa, op: Unary, x: &[T], out: &mut [T]) {
             match op {
-                $(Unary::$name $(($($p),*))? => isa.run(Map { lane: entry::$name $(($($p),*))?, x, out }),)*
+                $(Unary::$name $(($($p),*))? => lane_run::<T, _>(isa, Map { lane: entry::$name $(($($p),*))?, x, out }),)*
             }
         }
 
         /// out = g·f′ on one instruction set, from the saved values `v`.
         pub(super) fn run_grad<T: Real>(isa: Isa, op: Unary, v: &[T], g: &[T], out: &mut [T]) {
             match op {
-                $(Unary::$name $(($($p),*))? => isa.run(Grad { lane: entry::$name $(($($p),*))?, v, g, out }),)*
+                $(Unary::$name $(($($p),*))? => lane_run::<T, _>(isa, Grad { lane: entry::$name $(($($p),*))?, v, g, out }),)*
             }
         }
     };
