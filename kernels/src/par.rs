@@ -74,6 +74,11 @@ fn pool(n: usize) -> Arc<ThreadPool> {
 ///
 /// A panic in a block reaches the caller after the other blocks have ended, and leaves the workers usable.
 pub fn for_each(blocks: usize, f: impl Fn(usize) + Sync) {
+    run(blocks, &f);
+}
+
+/// `for_each` without its type parameter: the machinery of threads is compiled once, not once a kernel.
+fn run(blocks: usize, f: &(dyn Fn(usize) + Sync)) {
     let threads = threads().min(blocks);
     if threads <= 1 {
         (0..blocks).for_each(f);
@@ -103,6 +108,11 @@ pub fn for_each(blocks: usize, f: impl Fn(usize) + Sync) {
 /// # Panics
 /// If `chunk` is 0.
 pub fn chunks_mut<T: Send>(out: &mut [T], chunk: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    run_chunks(out, chunk, &f);
+}
+
+/// `chunks_mut` without the type of `f`, so that the body of `f` is compiled once for both paths.
+fn run_chunks<T: Send>(out: &mut [T], chunk: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
     assert!(chunk > 0, "chunks_mut: chunks of 0 elements");
     if out.len() <= chunk || threads() == 1 {
         out.chunks_mut(chunk).enumerate().for_each(|(i, part)| f(i, part));
