@@ -94,7 +94,7 @@ pub trait Module {
             let Some((their_name, value)) = theirs.next() else { panic!("ema_from: the other module has no {name}") };
             assert!(their_name == name, "ema_from: {name} here, {their_name} there");
             match (slot, value) {
-                (Slot::Param(p), Value::Float(v)) if tau == 1.0 => p.set(&v),
+                (Slot::Param(p), Value::Float(v)) if tau == 1.0 => p.copy_from(&v),
                 (Slot::Param(p), Value::Float(v)) => p.set(&(p.get().detach() * (1.0 - tau as f32) + v * tau as f32)),
                 (Slot::Buffer(b), Value::Float(v)) => b.set(&v),
                 (Slot::Counter(b), Value::Int(v)) => b.set(&v),

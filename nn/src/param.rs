@@ -51,6 +51,19 @@ impl Param {
         *slot = value.contiguous().as_leaf_of(&slot);
     }
 
+    /// As [`Param::set`], but writes into this parameter's own storage, so that neither side has to copy when it is
+    /// updated later.
+    ///
+    /// # Panics
+    /// If the shape differs.
+    #[track_caller]
+    pub fn copy_from(&self, value: &Tensor) {
+        let shape = self.shape();
+        assert!(shape == value.shape(), "Param::copy_from: shapes differ: {shape:?} and {:?}", value.shape());
+        let value = value.contiguous();
+        self.update(|x| x.copy_from_slice(value.as_slice().expect("just made contiguous")));
+    }
+
     /// Changes the elements in place; copies first only if a graph still holds the value.
     pub fn update(&self, f: impl FnOnce(&mut [f32])) {
         f(self.value.write().unwrap_or_else(PoisonError::into_inner).make_mut());

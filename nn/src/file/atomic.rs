@@ -70,3 +70,72 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk that is full after `left` bytes.
+    struct Full<'a> {
+        out: &'a mut dyn Write,
+        left: usize,
+    }
+    impl Write for Full<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.left == 0 {
+                return Err(io::Error::from(io::ErrorKind::StorageFull));
+            }
+            let n = self.out.write(&bytes[..bytes.len().min(self.left)])?;
+            self.left -= n;
+            Ok(n)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            self.out.flush()
+        }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("readable");
+        entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_full_disk_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("file");
+        replace(&path, |out| out.write_all(b"old")).expect("writable");
+        for left in 0..8 {
+            let error = replace(&path, |out| Full { out, left }.write_all(b"new text")).expect_err("the disk is full");
+            assert!(matches!(&error, Error::Io { path: named, .. } if *named == path), "{error}");
+            assert_eq!(fs::read(&path).expect("still there"), b"old");
+            assert_eq!(names(folder.path()), ["file"]);
+        }
+        replace(&path, |out| Full { out, left: 8 }.write_all(b"new text")).expect("just enough");
+        assert_eq!(fs::read(&path).expect("there"), b"new text");
+    }
+
+    #[test]
+    fn a_folder_in_the_way_stays_and_so_does_nothing_else() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("taken");
+        fs::create_dir(&path).expect("writable");
+        replace(&path, |out| out.write_all(b"new")).expect_err("a folder cannot be replaced by a file");
+        assert_eq!(names(folder.path()), ["taken"]);
+    }
+
+    #[test]
+    fn two_at_once_leave_one_of_them() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("file");
+        let texts = ["a".repeat(100_000), "b".repeat(100_000)];
+        std::thread::scope(|scope| {
+            for text in &texts {
+                scope.spawn(|| {
+                    (0..10).for_each(|_| replace(&path, |out| out.write_all(text.as_bytes())).expect("writable"))
+                });
+            }
+        });
+        assert!(texts.contains(&fs::read_to_string(&path).expect("there")));
+        assert_eq!(names(folder.path()), ["file"]);
+    }
+}

@@ -3,6 +3,7 @@
 mod checkpoints;
 mod golden;
 mod journals;
+mod kill;
 mod layers;
 mod optimisers;
 mod safetensors_files;

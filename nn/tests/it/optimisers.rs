@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use etude_autograd::{Grads, Tensor, cow_copies};
-use etude_nn::{Adam, AdamW, Error, Optimizer, Param, RmsProp, Sgd, module};
+use etude_nn::{Adam, AdamW, Error, Module, Optimizer, Param, RmsProp, Sgd, module};
 use serde_json::Value;
 
 struct Pair {
@@ -170,4 +170,18 @@ fn training_updates_in_place() {
         }
     }
     assert_eq!(cow_copies(), before, "a step copied a parameter or a state");
+}
+
+#[test]
+fn a_target_network_costs_no_copies_either() {
+    let (online, target) = (pair(&[1.0; 10]), pair(&[0.0; 10]));
+    let mut opt = Sgd::new(&online, 0.5);
+    let before = cow_copies();
+    for _ in 0..3 {
+        target.copy_from(&online);
+        assert_eq!(all(&target), all(&online));
+        opt.step(&gradients(&online, &[1.0; 10]));
+        assert_ne!(all(&target), all(&online));
+    }
+    assert_eq!(cow_copies(), before);
 }
