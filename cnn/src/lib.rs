@@ -1,1 +1,30 @@
-//! Convolutional networks and multi-layer perceptrons in Étude.
+//! Image classifiers in Étude: multi-layer perceptrons and convolutional networks, their training, and pictures of what
+//! they look at.
+//!
+//! * [`ImageMlp`] and [`LeNet`] map images `[n, channels, height, width]` to class scores `[n, classes]`.
+//! * [`fit`] trains any such [`Layer`](etude_nn::Layer) on batches, [`evaluate`] measures it.
+//! * [`saliency`] shows which pixels move a score (Simonyan et al. 2013), [`grad_cam`] which regions do (Selvaraju et al.
+//!   2017).
+//!
+//! Images, labels and configurations come from outside and are checked where they enter: a mistake there is an [`Error`]
+//! that names it, not a panic.
+#![forbid(unsafe_code)]
+
+mod check;
+mod error;
+mod evaluate;
+mod fit;
+mod mlp;
+mod saliency;
+
+pub use error::Error;
+pub use etude_nn::{LeNet, LeNetConfig};
+pub use evaluate::{Evaluation, evaluate, predict};
+pub use fit::{FitConfig, Step, fit};
+pub use mlp::{ImageMlp, ImageMlpConfig};
+pub use saliency::{grad_cam, saliency, smooth_saliency};
+
+/// The example of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct ReadMe;

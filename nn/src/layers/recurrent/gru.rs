@@ -63,13 +63,10 @@ impl Gru {
 }
 
 /// One layer over all steps: the outputs, and the last one.
+#[track_caller]
 fn layer(w: &Weights, x: &Tensor, h0: &Tensor, cx: &Ctx) -> (Tensor, Tensor) {
-    let (inputs, hh, bias) = (w.inputs(x, cx), cx.get(&w.hh), cx.get(&w.bias_hh));
-    super::scan_steps(&inputs, h0.clone(), |input, h| {
-        let (p, q) = (input.chunk(1, 3), h.linear(&hh, Some(&bias)).chunk(1, 3));
-        let r = (&p[0] + &q[0]).sigmoid();
-        let z = (&p[1] + &q[1]).sigmoid();
-        let n = (&p[2] + r * &q[2]).tanh();
-        &n + z * (h - &n)
-    })
+    let inputs = x.linear(&cx.get(&w.ih), Some(&cx.get(&w.bias_ih)));
+    let y = inputs.gru_scan(&cx.get(&w.hh), &cx.get(&w.bias_hh), h0);
+    let h = y.select(0, y.dim(0) - 1);
+    (y, h)
 }

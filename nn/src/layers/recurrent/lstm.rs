@@ -78,14 +78,11 @@ impl Lstm {
 }
 
 /// One layer over all steps: the outputs, and the last h and c.
+#[track_caller]
 fn layer(w: &Weights, x: &Tensor, h0: &Tensor, c0: &Tensor, cx: &Ctx) -> (Tensor, Tensor, Tensor) {
-    let (inputs, hh, bias) = (w.inputs(x, cx), cx.get(&w.hh), cx.get(&w.bias_hh));
-    let mut c = c0.clone();
-    let (y, h) = super::scan_steps(&inputs, h0.clone(), |input, h| {
-        let gates = (input + h.linear(&hh, Some(&bias))).chunk(1, 4);
-        let (i, f, g, o) = (gates[0].sigmoid(), gates[1].sigmoid(), gates[2].tanh(), gates[3].sigmoid());
-        c = f * &c + i * g;
-        o * c.tanh()
-    });
+    // Both biases meet in the same sum: one addition for the whole sequence.
+    let bias = cx.get(&w.bias_ih) + cx.get(&w.bias_hh);
+    let (y, c) = x.linear(&cx.get(&w.ih), Some(&bias)).lstm_scan(&cx.get(&w.hh), h0, c0);
+    let h = y.select(0, y.dim(0) - 1);
     (y, h, c)
 }

@@ -50,14 +50,6 @@ struct Weights {
     bias_hh: Param,
 }
 
-impl Weights {
-    /// x·W_ihᵀ + b_ih of all steps: one product.
-    #[track_caller]
-    fn inputs(&self, x: &Tensor, cx: &Ctx) -> Tensor {
-        x.linear(&cx.get(&self.ih), Some(&cx.get(&self.bias_ih)))
-    }
-}
-
 /// The layers of a recurrent module, below their rule.
 #[derive(Clone, Debug)]
 struct Stack {
@@ -125,17 +117,6 @@ impl Module for Stack {
             visitor.child(&format!("bias_hh_l{i}"), bias_hh);
         }
     }
-}
-
-/// Runs `step` over the first axis of `x` from a state, and gives all outputs and the last one.
-fn scan_steps(x: &Tensor, h0: Tensor, mut step: impl FnMut(&Tensor, &Tensor) -> Tensor) -> (Tensor, Tensor) {
-    let mut h = h0;
-    let mut outputs = Vec::with_capacity(x.dim(0));
-    for t in 0..x.dim(0) {
-        h = step(&x.select(0, t), &h);
-        outputs.push(h.clone());
-    }
-    (Tensor::stack(&outputs.iter().collect::<Vec<_>>(), 0), h)
 }
 
 /// The states of all layers as one tensor.

@@ -68,16 +68,23 @@ impl Rnn {
     pub fn forward(&self, x: &Tensor, state: &Tensor, cx: &mut Ctx) -> (Tensor, Tensor) {
         let mut last = Vec::new();
         let y = self.stack.run("Rnn", x, &[state], cx, |i, w, x, cx| {
-            let (hh, bias) = (cx.get(&w.hh), cx.get(&w.bias_hh));
-            let (y, h) = super::scan_steps(&w.inputs(x, cx), state.select(0, i), |input, h| {
-                let sum = input + h.linear(&hh, Some(&bias));
-                match self.nonlinearity {
-                    Nonlinearity::Tanh => sum.tanh(),
-                    Nonlinearity::Relu => sum.relu(),
-                }
-            });
+            // Both biases meet in the same sum: one addition for the whole sequence.
+            let bias = cx.get(&w.bias_ih) + cx.get(&w.bias_hh);
+            let inputs = x.linear(&cx.get(&w.ih), Some(&bias));
+            let hh = cx.get(&w.hh);
+            let mut h = state.select(0, i);
+            let outputs: Vec<Tensor> = (0..x.dim(0))
+                .map(|t| {
+                    let sum = inputs.select(0, t) + h.linear(&hh, None);
+                    h = match self.nonlinearity {
+                        Nonlinearity::Tanh => sum.tanh(),
+                        Nonlinearity::Relu => sum.relu(),
+                    };
+                    h.clone()
+                })
+                .collect();
             last.push(h);
-            y
+            stacked(&outputs)
         });
         (y, stacked(&last))
     }

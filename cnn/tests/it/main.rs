@@ -1,0 +1,5 @@
+//! The tests of cnn, one binary.
+
+mod faults;
+mod learning;
+mod pictures;
