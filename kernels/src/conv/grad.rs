@@ -9,6 +9,7 @@ use crate::elem::Real;
 use crate::gemm::{Left, Mat, SLACK, gather_dots, gather_rows_product};
 use crate::isa::{self, Isa};
 use crate::par;
+use crate::strided::{self, Strided};
 
 /// One phase of the input's rows or columns: y = r + s·u − p for `count` values u from `first` on. Kernel position a
 /// with shift e (and this phase) brings out row u − e to it.
@@ -177,16 +178,14 @@ pub(super) fn weight<T: Real>(s: &Conv2d, x: &[T], g: &[T], dw: &mut [T]) {
         }
         sum
     });
-    for sum in &partial {
-        for (dw, sum) in dw.chunks_exact_mut(outputs * patch).zip(sum.chunks_exact(outputs * patch)) {
-            if outputs <= FEW {
-                dw.iter_mut().zip(sum).for_each(|(dw, &v)| *dw += v);
-            } else {
-                for (o, dw) in dw.chunks_exact_mut(patch).enumerate() {
-                    dw.iter_mut().zip(sum[o..].iter().step_by(outputs)).for_each(|(dw, &v)| *dw += v);
-                }
-            }
-        }
+    let mut partial = partial.into_iter();
+    let Some(mut total) = partial.next() else { return };
+    for sum in partial {
+        total.iter_mut().zip(sum.iter()).for_each(|(total, &v)| *total += v);
+    }
+    for (dw, total) in dw.chunks_exact_mut(outputs * patch).zip(total.chunks_exact(outputs * patch)) {
+        let strides = if outputs <= FEW { [patch, 1] } else { [1, outputs] };
+        strided::copy(Strided { data: total, offset: 0, strides: &strides }, &[outputs, patch], dw);
     }
 }
 
