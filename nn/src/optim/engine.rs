@@ -31,7 +31,8 @@ struct Entry {
     states: Vec<Tensor>,
 }
 
-/// An optimiser with the rule `R`: see [`Sgd`], [`Adam`], [`AdamW`], [`RmsProp`].
+/// An optimiser with the rule `R`: see [`Sgd`](super::Sgd), [`Adam`](super::Adam), [`AdamW`](super::AdamW) and
+/// [`RmsProp`](super::RmsProp).
 pub struct Optim<R: Rule> {
     rule: R,
     lr: f64,

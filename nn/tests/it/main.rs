@@ -6,6 +6,7 @@ mod journals;
 mod kill;
 mod layers;
 mod optimisers;
+mod pytorch;
 mod safetensors_files;
 mod safetensors_properties;
 mod schedules;
