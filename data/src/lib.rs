@@ -36,6 +36,8 @@ pub mod windows;
 
 pub use augment::Augment;
 pub use error::{DataError, Result};
+/// What the sets, batches and pictures are made of, for programs that use no other part of `etude-autograd`.
+pub use etude_autograd::Tensor;
 pub use images::{Digits, Emoji, ImageSet, digits, emoji};
 pub use loader::{Batches, Samples};
 pub use text::Text;
