@@ -3,11 +3,10 @@
 //! `cargo run --release -p etude-som --example digits -- [--out DIR]`. Batch training from the principal plane has no
 //! randomness, so `--seed` and `--quick` change nothing.
 
-use etude_autograd::Tensor;
-use etude_data::digits;
 use etude_data::example::{Args, Better, Report};
 use etude_data::picture::{Grid, Picture};
 use etude_data::plot::{Chart, HeatMap};
+use etude_data::{Tensor, digits};
 use etude_som::{Decay, Lattice, Som, Training};
 
 const SIDE: usize = 20;
