@@ -1,0 +1,88 @@
+//! Properties of the GPT: causality, cache, positions, learning, bad input.
+
+use etude_autograd::{Tensor, no_grad};
+use etude_nn::{AdamW, Ctx, Module, Optimizer, Sampler};
+use etude_transformer::{Error, Gpt, GptConfig};
+
+fn model(seed: u64) -> (Gpt, Ctx) {
+    let mut cx = Ctx::train(seed);
+    let config = GptConfig { vocab: 7, context: 12, dim: 16, heads: 4, layers: 2, dropout: 0.0 };
+    (Gpt::new(config, &mut cx).expect("valid"), cx)
+}
+
+fn ids(values: &[i64]) -> Tensor<i64> {
+    Tensor::from_slice(values, [1, values.len()])
+}
+
+#[test]
+fn later_tokens_do_not_change_earlier_logits() {
+    let (gpt, mut cx) = model(0);
+    let mut logits = |values: &[i64]| no_grad(|| gpt.forward(&ids(values), &mut cx)).narrow(1, 0, 3).to_vec();
+    assert_eq!(logits(&[1, 2, 3, 4, 5]), logits(&[1, 2, 3, 0, 6]));
+}
+
+#[test]
+fn order_matters() {
+    let (gpt, mut cx) = model(0);
+    let mut last = |values: &[i64]| no_grad(|| gpt.forward(&ids(values), &mut cx)).select(1, 2).to_vec();
+    assert_ne!(last(&[1, 2, 3]), last(&[2, 1, 3]));
+}
+
+#[test]
+fn the_cache_equals_full_recomputation() {
+    let (gpt, mut cx) = model(3);
+    let tokens = [3u32, 1, 4, 1, 5, 2, 6, 5, 3, 5];
+    let x: Vec<i64> = tokens.iter().map(|&t| i64::from(t)).collect();
+    let full = no_grad(|| gpt.forward(&ids(&x), &mut cx));
+    // The prompt in pieces of one, three and the rest.
+    let mut cache = gpt.kv_cache();
+    for (from, to) in [(0, 1), (1, 4), (4, 10)] {
+        let step = gpt.step(&tokens[from..to], &mut cache, &mut cx).expect("fits");
+        let want = full.select(1, to - 1).to_vec();
+        let largest = step.iter().zip(&want).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+        assert!(largest < 1e-5, "after {to} tokens: {largest}");
+    }
+    assert_eq!(cache.len(), 10);
+}
+
+#[test]
+fn it_learns_to_count_and_goes_on_beyond_its_context() {
+    for seed in 0..3 {
+        let (gpt, mut cx) = model(seed);
+        let mut opt = AdamW::new(&gpt, 1e-2).clip_norm(1.0);
+        for step in 0..150 {
+            let rows: Vec<i64> = (0..8).flat_map(|b| (0..13).map(move |t| (b + step + t) % 7)).collect();
+            let rows = Tensor::from_vec(rows, [8, 13]);
+            let logits = gpt.forward(&rows.narrow(1, 0, 12), &mut cx);
+            let loss = logits.flatten(0..2).cross_entropy(&rows.narrow(1, 1, 12).flatten(0..2));
+            opt.step(&loss.backward());
+        }
+        let out = gpt.generate(&[0, 1, 2], 30, Sampler::greedy(), &mut cx.eval()).expect("valid");
+        assert_eq!(out, (0..33).map(|i| i % 7).collect::<Vec<u32>>(), "seed {seed}");
+    }
+}
+
+#[test]
+fn the_head_shares_the_embedding_and_names_are_gpt2s() {
+    let (gpt, _) = model(0);
+    let names: Vec<String> = gpt.named_params().into_iter().map(|(name, _)| name).collect();
+    for name in ["wte.weight", "wpe.weight", "h.0.attn.c_attn.weight", "h.1.mlp.c_proj.bias", "ln_f.weight"] {
+        assert!(names.iter().any(|n| n == name), "{name} is not in {names:?}");
+    }
+    // 7·16 + 12·16 + 2·(12·16² + 13·16) + 2·16: embeddings, blocks, final norm; no separate head.
+    assert_eq!(gpt.count(), 112 + 192 + 2 * (12 * 256 + 13 * 16) + 32);
+}
+
+#[test]
+fn bad_input_is_named_and_leaves_the_cache() {
+    let (gpt, mut cx) = model(0);
+    let mut cache = gpt.kv_cache();
+    gpt.step(&[1, 2, 3], &mut cache, &mut cx).expect("fits");
+    let error = gpt.step(&[0; 10], &mut cache, &mut cx).expect_err("13 tokens");
+    assert!(matches!(error, Error::TooLong { tokens: 13, context: 12, .. }), "{error}");
+    assert!(matches!(gpt.step(&[7], &mut cache, &mut cx), Err(Error::Id { id: 7, .. })));
+    assert!(matches!(gpt.generate(&[], 1, Sampler::greedy(), &mut cx), Err(Error::EmptyPrompt { .. })));
+    assert_eq!(cache.len(), 3);
+    let error = Gpt::new(GptConfig { heads: 3, ..Default::default() }, &mut cx).expect_err("3 does not divide 128");
+    assert!(error.to_string().contains("heads"), "{error}");
+}
