@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 use etude_autograd::{Tensor, no_grad};
-use etude_data::example::{Args, Report};
+use etude_data::example::{Args, Better, Report};
 use etude_data::picture::{Grid, Picture};
 use etude_data::plot::Chart;
-use etude_data::{Samples, mnist};
+use etude_data::{ImageSet, Samples, mnist};
 use etude_gan::dcgan::{DcganConfig, Discriminator, Generator, discriminator_step, generator_step};
-use etude_nn::{Adam, Ctx, Journal};
+use etude_nn::{Adam, Ctx, Journal, Layer, LeNet, LeNetConfig, Optimizer};
 
 fn main() -> Result<()> {
     let args = Args::parse();
@@ -47,6 +47,8 @@ fn main() -> Result<()> {
          discriminator, which saw 10,000 real ones.",
         "The first picture shows fresh samples; the second the same twelve points of noise at five moments of the training.",
     );
+    let classes = classes_drawn(&generator, &mnist::train(), &mut cx)?;
+    report.result("dcgan_classes", classes as f64, Better::Higher, args.pick(9.0, 5.0));
     report.picture(&Picture::grid(&samples, &Grid::new(12)), "samples.png", "Sixty samples at the end")?;
     let rows = Tensor::concat(&progress.iter().collect::<Vec<_>>(), 0);
     report.picture(
@@ -62,4 +64,21 @@ fn main() -> Result<()> {
     report.figure_svg(chart.svg()?, "losses.svg", "Neither side wins for good")?;
     report.finish()?;
     Ok(())
+}
+
+/// How many of the ten digits make up at least 3 % of 1,000 samples each, by the judgement of a LeNet trained for the
+/// purpose: a generator that collapses draws only a few.
+fn classes_drawn(generator: &Generator, train: &ImageSet, cx: &mut Ctx) -> Result<usize> {
+    let judge = LeNet::new(LeNetConfig::default(), cx)?;
+    let mut opt = Adam::new(&judge, 2e-3);
+    for (x, labels) in train.batches(64).shuffled(cx) {
+        opt.step(&judge.forward(&x, cx).cross_entropy(&labels).backward());
+    }
+    let mut eval = cx.eval();
+    let mut counts = [0; 10];
+    for _ in 0..10 {
+        let digits = no_grad(|| judge.forward(&generator.generate(100, &mut eval), &mut eval)).argmax(1);
+        digits.to_vec().into_iter().for_each(|digit| counts[digit as usize] += 1);
+    }
+    Ok(counts.iter().filter(|&&count| count >= 30).count())
 }

@@ -15,7 +15,7 @@ const LN_2: f64 = std::f64::consts::LN_2;
 fn main() -> Result<()> {
     let args = Args::parse();
     let mut report = Report::new(&args, "rnn", "char_lstm", "An LSTM writes Shakespeare")?;
-    let (steps, batch, len) = (args.pick(1300, 260), 32, 64);
+    let (steps, batch, len) = (args.pick(1000, 420), 32, 64);
     let mut cx = Ctx::train(args.seed);
     let text = Text::shakespeare();
     let (train, _) = text.split(0.1)?;

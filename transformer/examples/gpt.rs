@@ -15,7 +15,7 @@ const LN_2: f64 = std::f64::consts::LN_2;
 fn main() -> Result<()> {
     let args = Args::parse();
     let mut report = Report::new(&args, "transformer", "gpt", "A GPT writes Shakespeare")?;
-    let (steps, batch) = (args.pick(1600, 330), 16);
+    let (steps, batch) = (args.pick(1200, 280), 16);
     let mut cx = Ctx::train(args.seed);
     let text = Text::shakespeare();
     let (train, _) = text.split(0.1)?;
