@@ -2,7 +2,7 @@
 
 use etude_autograd::Tensor;
 
-/// −ln softmax(logits)[target], mean over all rows. `logits` `[…, classes]`, `targets` `[…]`.
+/// `−ln softmax(logits)[target]`, mean over all rows. `logits` `[…, classes]`, `targets` `[…]`.
 ///
 /// # Panics
 /// If the shapes do not fit or a target is not a class.
