@@ -3,6 +3,9 @@
 //! A kernel's loop runs over `0..count(len)`; [`Src`], [`Dst`] and [`Both`] give and take the i-th register of their
 //! slices. The tail takes the same way through the same body as every other register: a result does not depend on where
 //! its element stands, and the body is compiled once per instruction set.
+//!
+//! A closure that holds lanes says `#[inline(always)]`: left alone it would be compiled without the instruction set, and
+//! every instruction in it become a call.
 
 use pulp::Simd;
 

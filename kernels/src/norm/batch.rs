@@ -89,13 +89,27 @@ impl<T: Real> WithSimd for Channel<'_, T> {
         for s in 0..self.shape.batch {
             let x = &self.x[self.shape.segment(s, self.c)];
             let src = Src::new(simd, x);
-            let mean = T::from_f64(sum(simd, registers, |i| src.get(i)).to_f64() / count);
+            let mean = T::from_f64(
+                sum(
+                    simd,
+                    registers,
+                    #[inline(always)]
+                    |i| src.get(i),
+                )
+                .to_f64()
+                    / count,
+            );
             // Around the rounded mean; behind the tail it stands itself.
             let (src, m) = (Src::padded(simd, x, mean), F::splat(simd, mean));
-            let squares = sum(simd, registers, |i| {
-                let d = src.get(i) - m;
-                d * d
-            });
+            let squares = sum(
+                simd,
+                registers,
+                #[inline(always)]
+                |i| {
+                    let d = src.get(i) - m;
+                    d * d
+                },
+            );
             all = all.merge(Moments { count, mean: mean.to_f64(), squares: squares.to_f64() });
         }
         all
@@ -134,14 +148,18 @@ impl<T: Real> WithSimd for Apply<'_, T> {
     fn with_simd<S: Simd>(self, simd: S) {
         let sample = self.shape.channels * self.shape.inner;
         for (x, out) in self.x.chunks(sample).zip(self.out.chunks_mut(sample)) {
-            self.shape.segments([self.mean, self.scale, self.shift], |at, [mean, scale, shift]| {
-                let (mean, scale, shift) = (mean.src(simd), scale.src(simd), shift.src(simd));
-                let (src, n) = (Src::new(simd, &x[at.clone()]), count::<S, T>(at.len()));
-                let mut dst = Dst::new(simd, &mut out[at]);
-                for i in 0..n {
-                    dst.set(i, (src.get(i) - mean.get(i)).fma(scale.get(i), shift.get(i)));
-                }
-            });
+            self.shape.segments(
+                [self.mean, self.scale, self.shift],
+                #[inline(always)]
+                |at, [mean, scale, shift]| {
+                    let (mean, scale, shift) = (mean.src(simd), scale.src(simd), shift.src(simd));
+                    let (src, n) = (Src::new(simd, &x[at.clone()]), count::<S, T>(at.len()));
+                    let mut dst = Dst::new(simd, &mut out[at]);
+                    for i in 0..n {
+                        dst.set(i, (src.get(i) - mean.get(i)).fma(scale.get(i), shift.get(i)));
+                    }
+                },
+            );
         }
     }
 }
@@ -206,8 +224,20 @@ impl<T: Real> WithSimd for ChannelGrad<'_, T> {
         for s in 0..self.shape.batch {
             let at = self.shape.segment(s, self.c);
             let (x, g) = (Src::new(simd, &self.x[at.clone()]), Src::new(simd, &self.g[at]));
-            all.0 += sum(simd, registers, |i| g.get(i)).to_f64();
-            all.1 += sum(simd, registers, |i| g.get(i) * (x.get(i) - m)).to_f64();
+            all.0 += sum(
+                simd,
+                registers,
+                #[inline(always)]
+                |i| g.get(i),
+            )
+            .to_f64();
+            all.1 += sum(
+                simd,
+                registers,
+                #[inline(always)]
+                |i| g.get(i) * (x.get(i) - m),
+            )
+            .to_f64();
         }
         all
     }
@@ -244,15 +274,22 @@ impl<T: Real> WithSimd for ApplyGrad<'_, T> {
     fn with_simd<S: Simd>(self, simd: S) {
         let sample = self.shape.channels * self.shape.inner;
         for ((x, g), dx) in self.x.chunks(sample).zip(self.g.chunks(sample)).zip(self.dx.chunks_mut(sample)) {
-            self.shape.segments(self.per_channel, |at, operands| {
-                let [mean, a, b, c] = operands.map(|operand| operand.src(simd));
-                let (x, g) = (Src::new(simd, &x[at.clone()]), Src::new(simd, &g[at.clone()]));
-                let (n, mut dst) = (count::<S, T>(at.len()), Dst::new(simd, &mut dx[at]));
-                for i in 0..n {
-                    let centred = x.get(i) - mean.get(i);
-                    dst.set(i, g.get(i).fma(a.get(i), centred.fma(b.get(i), c.get(i))));
-                }
-            });
+            self.shape.segments(
+                self.per_channel,
+                #[inline(always)]
+                |at, operands| {
+                    let [mean, a, b, c] = operands.map(
+                        #[inline(always)]
+                        |operand| operand.src(simd),
+                    );
+                    let (x, g) = (Src::new(simd, &x[at.clone()]), Src::new(simd, &g[at.clone()]));
+                    let (n, mut dst) = (count::<S, T>(at.len()), Dst::new(simd, &mut dx[at]));
+                    for i in 0..n {
+                        let centred = x.get(i) - mean.get(i);
+                        dst.set(i, g.get(i).fma(a.get(i), centred.fma(b.get(i), c.get(i))));
+                    }
+                },
+            );
         }
     }
 }

@@ -31,14 +31,28 @@ impl<T: Real> WithSimd for Forward<'_, T> {
         let stats = self.mean.iter_mut().zip(self.rstd);
         for ((x, out), (mean, rstd)) in self.x.chunks(self.n).zip(self.out.chunks_mut(self.n)).zip(stats) {
             let src = Src::new(simd, x);
-            *mean = T::from_f64(sum(simd, registers, |i| src.get(i)).to_f64() * one_nth);
+            *mean = T::from_f64(
+                sum(
+                    simd,
+                    registers,
+                    #[inline(always)]
+                    |i| src.get(i),
+                )
+                .to_f64()
+                    * one_nth,
+            );
             let m = F::splat(simd, *mean);
             // Behind the tail stands the mean, whose distance from itself is 0.
             let src = Src::padded(simd, x, *mean);
-            let square = sum(simd, registers, |i| {
-                let d = src.get(i) - m;
-                d * d
-            });
+            let square = sum(
+                simd,
+                registers,
+                #[inline(always)]
+                |i| {
+                    let d = src.get(i) - m;
+                    d * d
+                },
+            );
             *rstd = T::from_f64(1.0 / (square.to_f64() * one_nth + self.eps).sqrt());
             let (rstd, mut dst) = (F::splat(simd, *rstd), Dst::new(simd, out));
             for i in 0..registers {
@@ -82,6 +96,12 @@ pub(super) fn layer_norm_of<T: Real>(
     });
 }
 
+/// x̂.
+#[inline(always)]
+fn hat<S: Simd, T: Real>(x: F<S, T>, mean: F<S, T>, rstd: F<S, T>) -> F<S, T> {
+    (x - mean) * rstd
+}
+
 /// One block of rows: dx, and the block's share of dw and db (empty if nobody asks).
 struct Backward<'a, T> {
     x: &'a [T],
@@ -111,14 +131,27 @@ impl<T: Real> WithSimd for Backward<'_, T> {
             // Zeros behind the tail of g make every product with it vanish there.
             let (x, g) = (Src::new(simd, x), Src::new(simd, g));
             let (m, rstd) = (F::splat(simd, mean), F::splat(simd, rstd));
-            let hat = |i: usize| (x.get(i) - m) * rstd;
             // With w a number, its product with g is 0 behind the tail too.
-            let mean_g = sum(simd, registers, |i| g.get(i) * w.get(i)).to_f64() * one_nth;
-            let mean_gx = sum(simd, registers, |i| g.get(i) * w.get(i) * hat(i)).to_f64() * one_nth;
+            let mean_g = sum(
+                simd,
+                registers,
+                #[inline(always)]
+                |i| g.get(i) * w.get(i),
+            )
+            .to_f64()
+                * one_nth;
+            let mean_gx = sum(
+                simd,
+                registers,
+                #[inline(always)]
+                |i| g.get(i) * w.get(i) * hat(x.get(i), m, rstd),
+            )
+            .to_f64()
+                * one_nth;
             let (mean_g, mean_gx) = (m.lit(mean_g), m.lit(mean_gx));
             let mut dst = Dst::new(simd, dx);
             for i in 0..registers {
-                let hat = hat(i);
+                let hat = hat(x.get(i), m, rstd);
                 dst.set(i, rstd * (g.get(i) * w.get(i) - mean_g - hat * mean_gx));
                 if asked {
                     dw.set(i, g.get(i).fma(hat, dw.get(i)));

@@ -114,9 +114,15 @@ impl<R: Rule<N>, T: Real, const N: usize> WithSimd for Step<'_, '_, R, T, N> {
         let Piece { param, grad, state } = self.piece;
         let (n, grad, mut param) = (count::<S, T>(grad.len()), Src::new(simd, grad), Both::new(simd, param));
         // An absent state reads as 0 and swallows what is written.
-        let mut state = state.each_mut().map(|state| Both::new(simd, state));
+        let mut state = state.each_mut().map(
+            #[inline(always)]
+            |state| Both::new(simd, state),
+        );
         for i in 0..n {
-            let old = state.each_ref().map(|state| state.get(i));
+            let old = state.each_ref().map(
+                #[inline(always)]
+                |state| state.get(i),
+            );
             let (p, new) = self.rule.step(param.get(i), grad.get(i), old);
             param.set(i, p);
             for (state, new) in state.iter_mut().zip(new) {

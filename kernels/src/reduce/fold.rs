@@ -9,12 +9,8 @@ use crate::lanes::{F, MAX_LANES};
 pub(super) trait Fold: Copy + Send + Sync {
     /// What nothing folds to.
     fn start<T: Real>(self) -> T;
-    /// One more element into an accumulator.
+    /// One more element, or another accumulator, into an accumulator.
     fn fold<S: Simd, T: Real>(self, acc: F<S, T>, x: F<S, T>) -> F<S, T>;
-    /// Two accumulators into one.
-    fn join_lanes<S: Simd, T: Real>(self, a: F<S, T>, b: F<S, T>) -> F<S, T> {
-        self.fold(a, b)
-    }
     /// Two results into one.
     fn join<T: Real>(self, a: T, b: T) -> T;
 }
@@ -137,8 +133,8 @@ fn fold_leaf<S: Simd, L: Fold, T: Real>(simd: S, lane: L, x: &[T]) -> T {
         acc[ACCUMULATORS - 1] = lane.fold(acc[ACCUMULATORS - 1], F::load(simd, &padded));
     }
     let [a, b, c, d, e, f, g, h] = acc;
-    let join = |a, b| lane.join_lanes(a, b);
-    let all = join(join(join(a, b), join(c, d)), join(join(e, f), join(g, h)));
+    let (a, b, c, d) = (lane.fold(a, b), lane.fold(c, d), lane.fold(e, f), lane.fold(g, h));
+    let all = lane.fold(lane.fold(a, b), lane.fold(c, d));
     let mut lanes = all.to_array();
     let mut width = T::lanes::<S>();
     while width > 1 {
@@ -202,7 +198,7 @@ fn strip<S: Simd, L: Fold, T: Real, const W: usize>(simd: S, lane: L, x: &[T], i
         let mut level = 0;
         while leaves >> level & 1 == 1 {
             for (acc, entry) in acc.iter_mut().zip(entries[level]) {
-                *acc = lane.join_lanes(entry, *acc);
+                *acc = lane.fold(entry, *acc);
             }
             level += 1;
         }
@@ -213,7 +209,7 @@ fn strip<S: Simd, L: Fold, T: Real, const W: usize>(simd: S, lane: L, x: &[T], i
     let mut acc = levels.next().map_or(start, |level| entries[level]);
     for level in levels {
         for (acc, entry) in acc.iter_mut().zip(entries[level]) {
-            *acc = lane.join_lanes(entry, *acc);
+            *acc = lane.fold(entry, *acc);
         }
     }
     for (w, acc) in acc.into_iter().enumerate() {

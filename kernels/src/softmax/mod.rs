@@ -105,7 +105,6 @@ fn max<S: Simd, T: Real>(simd: S, x: &[T]) -> T {
     let n = count::<S, T>(x.len());
     let src = Src::padded(simd, x, T::NEG_INFINITY);
     let mut acc = [F::splat(simd, T::NEG_INFINITY); 4];
-    let larger = |a: F<S, T>, x: F<S, T>| a.lt(x).select(x, a);
     for i in (0..n).step_by(4) {
         for (k, acc) in acc.iter_mut().enumerate() {
             // Beyond the end the last register once more.
@@ -116,16 +115,26 @@ fn max<S: Simd, T: Real>(simd: S, x: &[T]) -> T {
     all.to_array()[..T::lanes::<S>()].iter().fold(T::NEG_INFINITY, |a, &x| if x > a { x } else { a })
 }
 
+#[inline(always)]
+fn larger<S: Simd, T: Real>(a: F<S, T>, x: F<S, T>) -> F<S, T> {
+    a.lt(x).select(x, a)
+}
+
 /// Σ e^(x − m), calling `each` with every register of the exponentials.
 #[inline(always)]
 fn exponentials<S: Simd, T: Real>(simd: S, x: &[T], m: T, mut each: impl FnMut(usize, F<S, T>)) -> T {
     // Lanes behind the tail hold −∞ and add e^(−∞) = 0.
     let (src, m) = (Src::padded(simd, x, T::NEG_INFINITY), F::splat(simd, m));
-    sum(simd, count::<S, T>(x.len()), |i| {
-        let e = (src.get(i) - m).exp();
-        each(i, e);
-        e
-    })
+    sum(
+        simd,
+        count::<S, T>(x.len()),
+        #[inline(always)]
+        |i| {
+            let e = (src.get(i) - m).exp();
+            each(i, e);
+            e
+        },
+    )
 }
 
 #[inline(always)]
@@ -152,7 +161,13 @@ impl<T: Real> Row<T> for Softmax<'_, T> {
 fn write_exponentials<S: Simd, T: Real>(simd: S, x: &[T], out: &mut [T]) -> T {
     let m = max(simd, x);
     let mut dst = Dst::new(simd, out);
-    exponentials(simd, x, m, |i, e| dst.set(i, e))
+    exponentials(
+        simd,
+        x,
+        m,
+        #[inline(always)]
+        |i, e| dst.set(i, e),
+    )
 }
 
 #[inline(always)]
@@ -185,7 +200,15 @@ impl<T: Real> Row<T> for SoftmaxGrad<'_, T> {
         let at = r * self.n..(r + 1) * self.n;
         let (y, g) = (Src::new(simd, &self.y[at.clone()]), Src::new(simd, &self.g[at]));
         let n = count::<S, T>(self.n);
-        let dot = F::splat(simd, sum(simd, n, |i| y.get(i) * g.get(i)));
+        let dot = F::splat(
+            simd,
+            sum(
+                simd,
+                n,
+                #[inline(always)]
+                |i| y.get(i) * g.get(i),
+            ),
+        );
         let mut dst = Dst::new(simd, out);
         for i in 0..n {
             dst.set(i, y.get(i) * (g.get(i) - dot));
@@ -236,7 +259,15 @@ impl<T: Real> Row<T> for LogSoftmaxGrad<'_, T> {
         let at = r * self.n..(r + 1) * self.n;
         let (y, g) = (Src::new(simd, &self.y[at.clone()]), Src::new(simd, &self.g[at]));
         let n = count::<S, T>(self.n);
-        let total = F::splat(simd, sum(simd, n, |i| g.get(i)));
+        let total = F::splat(
+            simd,
+            sum(
+                simd,
+                n,
+                #[inline(always)]
+                |i| g.get(i),
+            ),
+        );
         let mut dst = Dst::new(simd, out);
         for i in 0..n {
             dst.set(i, g.get(i) - y.get(i).exp() * total);
