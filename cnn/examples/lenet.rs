@@ -22,10 +22,10 @@ fn main() -> Result<()> {
     );
     let mut cx = Ctx::train(args.seed);
     let (train, test) = (mnist::train(), mnist::test());
-    let config = LeNetConfig { channels: [16, 32], hidden: [128, 84], dropout: 0.1, ..LeNetConfig::default() };
+    let config = LeNetConfig { channels: [12, 24], hidden: [128, 84], dropout: 0.1, ..LeNetConfig::default() };
     let model = LeNet::new(config, &mut cx)?;
 
-    let steps = args.pick(2400, 500);
+    let steps = args.pick(1200, 260);
     let augment = Augment { shift: 2.0, rotate: 12.0, scale: 0.12, ..Augment::default() };
     let mut changes = cx.rng.split();
     let batches = train.batches(64).shuffled(&mut cx).endless();
