@@ -92,7 +92,9 @@ fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     let powers = low.floor() as i32..=high.ceil() as i32;
     let stride = ((high - low) as usize).div_ceil(MOST).max(1);
     let ticks = |factors: &[f64]| {
-        let all = powers.clone().step_by(stride).flat_map(|p| factors.iter().map(move |f| f * 10f64.powi(p)));
+        // Divided by a whole power of ten, so that 3·10⁻¹ is 0.3 to the last bit and its label is short.
+        let at = |f: f64, p: i32| if p < 0 { f / 10f64.powi(-p) } else { f * 10f64.powi(p) };
+        let all = powers.clone().step_by(stride).flat_map(|p| factors.iter().map(move |&f| at(f, p)));
         all.filter(|t| (low - 1e-9..=high + 1e-9).contains(&t.log10())).collect::<Vec<_>>()
     };
     let few = [&[1.0, 2.0, 5.0][..], &[1.0, 3.0]].into_iter().map(ticks).find(|t| t.len() <= MOST);
@@ -163,6 +165,8 @@ mod tests {
         }
         assert_eq!(label(2.5e6, 5e5), "2.5M");
         assert_eq!(label(0.001, 0.0), "0.001");
+        let logarithmic: Vec<_> = log_ticks(-2.0, 0.5).into_iter().map(|tick| label(tick, 0.0)).collect();
+        assert_eq!(logarithmic, ["0.01", "0.03", "0.1", "0.3", "1", "3"]);
     }
 
     proptest! {
