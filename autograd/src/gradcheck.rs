@@ -85,7 +85,7 @@ pub fn gradgradcheck(
 ) -> Result<(), GradcheckError> {
     let mut rng = Rng::new(seed);
     let (g, inputs) = projected_gradient(f, inputs, &mut rng);
-    directional(&g, &inputs, &mut rng)
+    directional(&*g, &inputs, &mut rng)
 }
 
 fn random_like(shape: &[usize], rng: &mut Rng) -> Tensor<f64> {
@@ -125,12 +125,11 @@ pub(crate) fn directional(f: &Function<'_>, inputs: &[Tensor<f64>], rng: &mut Rn
     }
 }
 
+/// A function and the point to check it at.
+pub(crate) type Checked<'a> = (Box<Function<'a>>, Vec<Tensor<f64>>);
+
 /// The function (x, v) ↦ Σᵢ wᵢ·∂(v·f)/∂xᵢ with fixed random w, and the point (inputs, v) to check it at.
-pub(crate) fn projected_gradient<'a>(
-    f: &'a Function<'a>,
-    inputs: &[Tensor<f64>],
-    rng: &mut Rng,
-) -> (impl Fn(&[Tensor<f64>]) -> Tensor<f64> + use<'a>, Vec<Tensor<f64>>) {
+pub(crate) fn projected_gradient<'a>(f: &'a Function<'a>, inputs: &[Tensor<f64>], rng: &mut Rng) -> Checked<'a> {
     let w: Vec<Tensor<f64>> = inputs.iter().map(|x| random_like(x.shape(), rng)).collect();
     let v = random_like(f(inputs).shape(), rng);
     let count = inputs.len();
@@ -146,5 +145,5 @@ pub(crate) fn projected_gradient<'a>(
     };
     let mut point = inputs.to_vec();
     point.push(v);
-    (g, point)
+    (Box::new(g), point)
 }

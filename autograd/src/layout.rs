@@ -55,7 +55,8 @@ pub(crate) fn checked_len(shape: &[usize]) -> Result<usize, ShapeError> {
 pub(crate) fn contiguous_strides(shape: &[usize]) -> Shape {
     let mut strides: Shape = SmallVec::from_elem(1, shape.len());
     for i in (1..shape.len()).rev() {
-        strides[i - 1] = strides[i] * shape[i].max(1);
+        // Saturating: an empty tensor may have axes whose product overflows; nothing is read through its strides.
+        strides[i - 1] = strides[i].saturating_mul(shape[i].max(1));
     }
     strides
 }
@@ -74,7 +75,7 @@ impl Layout {
     }
 
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        if self.shape.contains(&0) { 0 } else { self.shape.iter().product() }
     }
 
     /// Whether the elements lie one after another, wherever they begin.
@@ -220,5 +221,6 @@ mod tests {
     fn lengths_that_overflow_are_refused() {
         assert!(checked_len(&[usize::MAX, 2]).is_err());
         assert_eq!(checked_len(&[usize::MAX, 0]), Ok(0));
+        assert_eq!(Layout::contiguous(&[0, usize::MAX, usize::MAX]).len(), 0);
     }
 }

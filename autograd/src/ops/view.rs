@@ -222,7 +222,11 @@ impl<T: Dtype> Tensor<T> {
     pub fn chunk(&self, axis: usize, n: usize) -> Vec<Self> {
         check_axis("chunk", axis, self.shape());
         let len = self.shape()[axis];
-        assert!(n > 0 && len % n == 0, "chunk: axis {axis} of {:?} cannot be cut in {n} equal pieces", self.shape());
+        assert!(
+            n > 0 && len.is_multiple_of(n),
+            "chunk: axis {axis} of {:?} cannot be cut in {n} equal pieces",
+            self.shape()
+        );
         self.split(axis, &vec![len / n; n])
     }
 

@@ -21,6 +21,9 @@ use etude_kernels::rng::Rng;
 
 use crate::tensor::Tensor;
 
+/// An operation as a function of a case and the values of its inputs.
+pub type Operation<T> = fn(&Case, &[Tensor<T>]) -> Tensor<T>;
+
 /// One operation.
 pub struct Entry {
     /// The name of the method.
@@ -30,13 +33,13 @@ pub struct Entry {
     /// Draws a case.
     pub sample: fn(&mut Draw<'_>) -> Case,
     /// The operation in f32.
-    pub f32: fn(&Case, &[Tensor<f32>]) -> Tensor<f32>,
+    pub f32: Operation<f32>,
     /// The operation in f64.
-    pub f64: fn(&Case, &[Tensor<f64>]) -> Tensor<f64>,
+    pub f64: Operation<f64>,
     /// An independent, plain definition.
     pub reference: fn(&Case, &[Array]) -> Vec<f64>,
     /// The composite twin, where the operation is fused.
-    pub composite: Option<fn(&Case, &[Tensor<f64>]) -> Tensor<f64>>,
+    pub composite: Option<Operation<f64>>,
     /// How exact the f32 kernels are.
     pub tolerance: Tolerance,
     /// Whether a NaN in any input must appear in the output.

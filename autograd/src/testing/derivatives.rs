@@ -9,7 +9,7 @@ use super::{Check, close_above, on_every_isa, tensors, widen};
 use crate::backward::{CreateGraph, grad_with};
 use crate::dtype::Float;
 use crate::gradcheck::{directional, projected_gradient};
-use crate::table::{Case, Entry, Size, Tolerance};
+use crate::table::{Case, Entry, Operation, Size, Tolerance};
 use crate::tensor::Tensor;
 
 /// vᵀJ equals central differences.
@@ -29,7 +29,7 @@ fn second(entry: &Entry, case: &Case) -> Result<(), String> {
     let inputs = tensors::<f64>(&case.values());
     let f = |x: &[Tensor<f64>]| (entry.f64)(case, x);
     let (g, inputs) = projected_gradient(&f, &inputs, &mut Rng::new(case.seed));
-    directional(&g, &inputs, &mut Rng::new(case.seed + 1)).map_err(|error| error.to_string())
+    directional(&*g, &inputs, &mut Rng::new(case.seed + 1)).map_err(|error| error.to_string())
 }
 
 /// The fused rule and the recorded rule give the same gradient; so does the composite twin.
@@ -62,8 +62,6 @@ fn single(entry: &Entry, case: &Case) -> Result<(), String> {
         same("second", &second_gradients(entry.f32, case), &second, bound, epsilon)
     })
 }
-
-type Operation<T> = fn(&Case, &[Tensor<T>]) -> Tensor<T>;
 
 /// A fixed direction of a given shape.
 fn direction<T: Float>(shape: &[usize], seed: u64) -> Tensor<T> {
