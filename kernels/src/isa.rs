@@ -60,7 +60,8 @@ impl Isa {
     ///
     /// # Panics
     /// If the machine lacks it.
-    #[inline]
+    // Never inlined: a kernel is one instance for each operation, not one for each place that calls it.
+    #[inline(never)]
     pub fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
         match self {
             Isa::Scalar => Simd::vectorize(Scalar::new(), op),

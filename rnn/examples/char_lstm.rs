@@ -38,7 +38,7 @@ fn main() -> Result<()> {
             curve.push((step as f64, bits));
             step += 1;
             journal.scalar("bits", step, bits as f32);
-            journal.tick(step, &format!("{bits:.3} bits a character"));
+            journal.tick(step, format!("{bits:.3} bits a character"));
             if step == steps {
                 break;
             }
