@@ -33,7 +33,7 @@ fn train<M: Module>(
             opt.set_lr(schedule.at(opt.steps()));
             opt.step(&value.backward());
             curve.push((opt.steps() as f64 / each as f64, f64::from(nats)));
-            journal.tick(opt.steps(), &format!("{nats:.1} nats"));
+            journal.tick(opt.steps(), format!("{nats:.1} nats"));
         }
         batches.next_epoch();
     }

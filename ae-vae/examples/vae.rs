@@ -45,7 +45,7 @@ fn main() -> Result<()> {
             curve.push((step as f64 / (total / epochs as u64) as f64, f64::from(nats)));
         }
         batches.next_epoch();
-        journal.tick(step, &format!("epoch {}: {:.1} nats", epoch + 1, curve[curve.len() - 1].1));
+        journal.tick(step, format!("epoch {}: {:.1} nats", epoch + 1, curve[curve.len() - 1].1));
     }
     journal.finish()?;
 

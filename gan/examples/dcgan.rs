@@ -31,7 +31,7 @@ fn main() -> Result<()> {
         g_losses.push((step as f64, f64::from(g)));
         journal.scalar("discriminator", step, d);
         journal.scalar("generator", step, g);
-        journal.tick(step, &format!("discriminator {d:.3}, generator {g:.3}"));
+        journal.tick(step, format!("discriminator {d:.3}, generator {g:.3}"));
         // The same twelve points of noise at five moments: 1/16, 1/8, 1/4, 1/2 of the run, and its end.
         if (0..5).any(|k| step + 1 == steps >> (4 - k)) {
             let mut eval = cx.eval();

@@ -41,7 +41,7 @@ fn main() -> Result<()> {
         average.ema_from(&generator, 0.01);
         if let Some(found) = found {
             journal.scalar("distance", step, found.distance);
-            journal.tick(step, &format!("distance {:.3}, penalty {:.3}", found.distance, found.penalty));
+            journal.tick(step, format!("distance {:.3}, penalty {:.3}", found.distance, found.penalty));
             distances.push((step as f64, f64::from(found.distance)));
         }
     }

@@ -35,7 +35,7 @@ fn main() -> Result<()> {
         opt.step(&loss.backward());
         curve.push((step as f64, bits));
         journal.scalar("bits", step, bits as f32);
-        journal.tick(step, &format!("{bits:.3} bits a character"));
+        journal.tick(step, format!("{bits:.3} bits a character"));
     }
     journal.finish()?;
 
