@@ -61,7 +61,7 @@ fn a_failed_fit_leaves_the_weights() {
 #[test]
 fn configurations_are_checked() {
     let cx = &mut Ctx::train(0);
-    let mlp = |config| ImageMlp::new(config, &mut Ctx::train(0)).err().expect("cannot work").to_string();
+    let mlp = |config| ImageMlp::new(config, &mut Ctx::train(0)).expect_err("cannot work").to_string();
     let hidden = mlp(ImageMlpConfig { hidden: vec![5, 0], ..ImageMlpConfig::default() });
     assert_eq!(hidden, "ImageMlpConfig.hidden is [5, 0]: expected at least 1 everywhere");
     assert!(

@@ -5,7 +5,7 @@ use etude_gan::dcgan::{self, DcganConfig, Discriminator};
 use etude_gan::wgan_gp::{Critic, Generator, WganGpConfig, critic_step, generator_step, gradient_penalty};
 use etude_gan::{Error, dcgan::Generator as ImageGenerator};
 use etude_kernels::rng::Rng;
-use etude_nn::{Adam, Ctx, Module, Optimizer};
+use etude_nn::{Adam, Ctx, Module};
 
 fn values(module: &dyn Module) -> Vec<f32> {
     module.named_params().iter().flat_map(|(_, p)| p.get().to_vec()).collect()
@@ -72,7 +72,7 @@ fn a_generator_finds_a_shifted_gaussian() {
         let mut g_opt = Adam::new(&generator, 2e-3).betas(0.5, 0.9);
         for _ in 0..150 {
             for _ in 0..config.critic_steps {
-                let real = Tensor::randn([64, 2], &mut cx) * 0.3 + 1.5;
+                let real = Tensor::<f32>::randn([64, 2], &mut cx) * 0.3 + 1.5;
                 critic_step(&critic, &generator, &config, &mut c_opt, &real, &mut cx).expect("finite");
             }
             generator_step(&critic, &generator, &mut g_opt, 64, &mut cx).expect("finite");
