@@ -20,7 +20,7 @@ fn layer_norm_reference(_: &Case, x: &[Array]) -> Vec<f64> {
     let shift = |j: usize| x.get(2).map_or(0.0, |b| b.data[j]);
     x[0].map_rows(1, |row| {
         let (mean, var) = moments(row);
-        row.iter().enumerate().map(|(j, v)| (v - mean) / (var + 1e-3).sqrt() * scale(j) + shift(j)).collect()
+        row.iter().enumerate().map(|(j, v)| (v - mean) / (var + 0.1).sqrt() * scale(j) + shift(j)).collect()
     })
 }
 
@@ -41,7 +41,7 @@ fn batch_norm_reference(_: &Case, x: &[Array]) -> Vec<f64> {
     Array::from_fn(&x[0].shape, |i| {
         let channel: Vec<f64> = all.iter().filter(|j| j[1] == i[1]).map(|j| x[0].at(j)).collect();
         let (mean, var) = moments(&channel);
-        (x[0].at(i) - mean) / (var + 1e-3).sqrt() * x[1].data[i[1]] + x[2].data[i[1]]
+        (x[0].at(i) - mean) / (var + 0.1).sqrt() * x[1].data[i[1]] + x[2].data[i[1]]
     })
     .data
 }
@@ -114,11 +114,11 @@ pub(super) fn entries() -> Vec<Entry> {
     let loose = Tolerance::Largest(64.0);
     vec![
         entry!("layer_norm", "(x − μ)/√(σ² + ε)·w + b over the last axis", layer_norm_case,
-            |case, x| x[0].layer_norm(x.get(1), x.get(2), 1e-3), layer_norm_reference;
-            composite: |case, x| norm::layer_norm_composite(&x[0], x.get(1), x.get(2), 1e-3), tolerance: loose),
+            |case, x| x[0].layer_norm(x.get(1), x.get(2), 0.1), layer_norm_reference;
+            composite: |case, x| norm::layer_norm_composite(&x[0], x.get(1), x.get(2), 0.1), tolerance: loose),
         entry!("batch_norm", "(x − μ)/√(σ² + ε)·w + b for every channel", batch_norm_case,
-            |case, x| x[0].batch_norm(&x[1], &x[2], 1e-3).0, batch_norm_reference;
-            composite: |case, x| norm::batch_norm_composite(&x[0], &x[1], &x[2], 1e-3), tolerance: loose),
+            |case, x| x[0].batch_norm(&x[1], &x[2], 0.1).0, batch_norm_reference;
+            composite: |case, x| norm::batch_norm_composite(&x[0], &x[1], &x[2], 0.1), tolerance: loose),
         entry!("cross_entropy_each", "−ln softmax(x)[target]", |draw| {
             let (n, classes) = (draw.dim(5), draw.positive(5));
             let ids = draw.ids(&[n], classes);
