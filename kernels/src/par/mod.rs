@@ -7,12 +7,12 @@
 //! [`with_threads`] forces a count by scope; `ETUDE_THREADS=n` sets it for a whole run; otherwise it is the number of
 //! cores that the process may use.
 
-use std::cell::Cell;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+mod team;
 
-use rayon::ThreadPool;
+use std::cell::Cell;
+use std::sync::{Mutex, OnceLock};
+
+use team::WhenBusy;
 
 thread_local! {
     static FORCED: Cell<usize> = const { Cell::new(0) };
@@ -59,17 +59,6 @@ impl<T: Copy + 'static> Drop for Restore<T> {
     }
 }
 
-/// A pool of `n − 1` workers; the caller is the n-th.
-fn pool(n: usize) -> Arc<ThreadPool> {
-    static POOLS: OnceLock<Mutex<HashMap<usize, Arc<ThreadPool>>>> = OnceLock::new();
-    let mut pools = POOLS.get_or_init(Mutex::default).lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let build = || {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(n - 1).thread_name(|i| format!("etude-{i}")).build();
-        Arc::new(pool.expect("the system refused to start a worker thread"))
-    };
-    pools.entry(n).or_insert_with(build).clone()
-}
-
 /// Calls `f(block)` once for every block in `0..blocks`, in any order and on any thread.
 ///
 /// A panic in a block reaches the caller after the other blocks have ended, and leaves the workers usable.
@@ -84,23 +73,10 @@ fn run(blocks: usize, f: &(dyn Fn(usize) + Sync)) {
         (0..blocks).for_each(f);
         return;
     }
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let _restore = Restore(&INSIDE, INSIDE.replace(true));
-        loop {
-            let block = next.fetch_add(1, Ordering::Relaxed);
-            if block >= blocks {
-                break;
-            }
-            f(block);
-        }
-    };
-    pool(threads).in_place_scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|_| work());
-        }
-        work();
-    });
+    // A test or a bench that asks for a number of threads means it.
+    let when_busy = if FORCED.get() == 0 { WhenBusy::Alone } else { WhenBusy::Wait };
+    let _restore = Restore(&INSIDE, INSIDE.replace(true));
+    team::run(threads, blocks, when_busy, f);
 }
 
 /// Cuts `out` into chunks of `chunk` elements (the last may be shorter) and calls `f(index, chunk)` for each.
@@ -135,6 +111,8 @@ pub fn map<R: Send>(blocks: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
