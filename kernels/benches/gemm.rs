@@ -1,6 +1,6 @@
 //! Matrix products of common shapes through the door, on every instruction set and on 1 and 2 threads.
 //!
-//! The best level runs on the `gemm` crate, the others on our own kernel. Throughput counts multiplications with their
+//! Throughput counts multiplications with their
 //! addition: an element a nanosecond is 2 GFLOP/s.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

@@ -7,10 +7,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::micro::{
-    OnTiles, PackA, PackB, TALLEST, Tiled, WIDEST, last_height, micro_kernel, micro_kernel_rows, store,
-};
-use super::packed::KC;
+use super::micro::{OnTiles, Strip, Tiled, WIDEST, micro_kernel_gathered, micro_kernel_rows, next_height, store};
+use super::pack::{KC, LINE, lines, pack_lines, pack_panels, panel_width};
 use super::{Mat, Tile};
 use crate::buf::Buf;
 use crate::elem::Real;
@@ -25,7 +23,7 @@ pub(crate) struct Left<T: Real> {
     isa: Isa,
     rows: usize,
     k: usize,
-    /// For each block of k, the panels of all rows.
+    /// For each block of k, the lines of all rows.
     data: Buf<T>,
 }
 
@@ -33,13 +31,8 @@ impl<T: Real> Left<T> {
     /// Packs `a` for products on `isa`.
     pub(crate) fn new(isa: Isa, a: Mat<'_, T>) -> Self {
         a.check();
-        let padded = a.rows + TALLEST;
-        let mut data = Buf::scratch(padded * a.cols);
-        for p in (0..a.cols).step_by(KC) {
-            let depth = KC.min(a.cols - p);
-            let out = &mut data[p * padded..(p + depth) * padded];
-            isa.run(OnTiles(PackA { a: a.block(0, p, a.rows, depth), out }));
-        }
+        let mut data = Buf::scratch(lines(a.rows) * a.cols.div_ceil(KC));
+        isa.run(OnTiles(PackAll { a, data: &mut data }));
         Left { isa, rows: a.rows, k: a.cols, data }
     }
 
@@ -56,9 +49,36 @@ impl<T: Real> Left<T> {
         }
         let cols = c.len() / self.rows;
         let mut c = Tile::whole(c, self.rows, cols);
-        for (p, offsets) in offsets.chunks(KC).enumerate() {
-            let a = &self.data[p * KC * (self.rows + TALLEST)..];
+        for (p, (offsets, a)) in offsets.chunks(KC).zip(self.data.chunks_exact(lines(self.rows))).enumerate() {
             self.isa.run(OnTiles(GatheredB { c: &mut c, a, x, offsets, add: p > 0 }));
+        }
+    }
+}
+
+struct PackAll<'a, T> {
+    a: Mat<'a, T>,
+    data: &'a mut [T],
+}
+
+impl<T: Real> Tiled for PackAll<'_, T> {
+    #[inline(always)]
+    fn run<
+        S: Simd,
+        const W0: usize,
+        const W1: usize,
+        const W2: usize,
+        const NW: usize,
+        const N0: usize,
+        const N1: usize,
+        const N2: usize,
+        const NN: usize,
+    >(
+        self,
+        _: S,
+    ) {
+        let blocks = self.data.chunks_exact_mut(lines(self.a.rows));
+        for (p, out) in (0..self.a.cols).step_by(KC).zip(blocks) {
+            pack_lines::<S, T, N0>(self.a.block(0, p, self.a.rows, KC.min(self.a.cols - p)), out);
         }
     }
 }
@@ -74,32 +94,59 @@ struct GatheredB<'a, 'c, T> {
 
 impl<T: Real> Tiled for GatheredB<'_, '_, T> {
     #[inline(always)]
-    fn run<S: Simd, const TALL: usize, const MIDDLE: usize, const LOW: usize, const NV: usize>(mut self, simd: S) {
-        let rows = self.c.rows();
-        let full = rows / TALL * TALL;
-        for j in (0..self.c.cols()).step_by(NV * T::lanes::<S>()) {
-            for i in (0..full).step_by(TALL) {
-                self.tile::<S, TALL, NV>(simd, i, j);
+    fn run<
+        S: Simd,
+        const W0: usize,
+        const W1: usize,
+        const W2: usize,
+        const NW: usize,
+        const N0: usize,
+        const N1: usize,
+        const N2: usize,
+        const NN: usize,
+    >(
+        mut self,
+        simd: S,
+    ) {
+        let (lanes, cols) = (T::lanes::<S>(), self.c.cols());
+        let mut j = 0;
+        while j < cols {
+            let width = panel_width::<S, T, NW, NN>(cols - j);
+            if width == NW * lanes {
+                self.rows::<S, W0, W1, W2, NW>(simd, j);
+            } else if width == lanes {
+                self.rows::<S, N0, N1, N2, 1>(simd, j);
+            } else {
+                self.rows::<S, N0, N1, N2, NN>(simd, j);
             }
-            match last_height::<TALL, MIDDLE, LOW>(rows - full) {
-                _ if rows == full => (),
-                h if h == LOW => self.tile::<S, LOW, NV>(simd, full, j),
-                h if h == MIDDLE => self.tile::<S, MIDDLE, NV>(simd, full, j),
-                _ => self.tile::<S, TALL, NV>(simd, full, j),
-            }
+            j += width;
         }
     }
 }
 
 impl<T: Real> GatheredB<'_, '_, T> {
     #[inline(always)]
+    fn rows<S: Simd, const TALL: usize, const MIDDLE: usize, const LOW: usize, const NV: usize>(
+        &mut self,
+        simd: S,
+        j: usize,
+    ) {
+        let rows = self.c.rows();
+        let mut i = 0;
+        while i < rows {
+            match next_height::<TALL, MIDDLE, LOW>(rows - i) {
+                h if h == LOW => self.tile::<S, LOW, NV>(simd, i, j),
+                h if h == MIDDLE => self.tile::<S, MIDDLE, NV>(simd, i, j),
+                _ => self.tile::<S, TALL, NV>(simd, i, j),
+            }
+            i += next_height::<TALL, MIDDLE, LOW>(rows - i);
+        }
+    }
+
+    #[inline(always)]
     fn tile<S: Simd, const MR: usize, const NV: usize>(&mut self, simd: S, i: usize, j: usize) {
-        let depth = self.offsets.len();
-        let a = self.a[i * depth..(i + MR) * depth].as_chunks::<MR>().0;
-        let width = NV * T::lanes::<S>();
-        let x = &self.x[j..];
-        let b = self.offsets.iter().map(|&offset| &T::split::<S>(&x[offset..offset + width]).0.as_chunks::<NV>().0[0]);
-        let sums = micro_kernel::<S, T, MR, NV>(simd, a, b);
+        let a = Strip { data: &self.a[i * LINE..], row: LINE, col: 1 };
+        let sums = micro_kernel_gathered::<S, T, MR, NV>(simd, a, &self.x[j..], self.offsets);
         store(simd, self.c, (i, j), self.c.rows() - i, sums, self.add);
     }
 }
@@ -121,9 +168,34 @@ pub(crate) fn gather_rows_product<T: Real>(
         let depth = KC.min(rows - q);
         let each = depth * (cols + WIDEST);
         for (b, packed) in b.iter().zip(packed.chunks_exact_mut(each)) {
-            isa.run(OnTiles(PackB { b: b.block(q, 0, depth, cols), out: packed }));
+            isa.run(OnTiles(PackRight { b: b.block(q, 0, depth, cols), out: packed }));
         }
         isa.run(OnTiles(GatheredA { c: &mut c, x: &x[q..], stride, offsets, depth, b: &packed[..b.len() * each] }));
+    }
+}
+
+struct PackRight<'a, T> {
+    b: Mat<'a, T>,
+    out: &'a mut [T],
+}
+
+impl<T: Real> Tiled for PackRight<'_, T> {
+    #[inline(always)]
+    fn run<
+        S: Simd,
+        const W0: usize,
+        const W1: usize,
+        const W2: usize,
+        const NW: usize,
+        const N0: usize,
+        const N1: usize,
+        const N2: usize,
+        const NN: usize,
+    >(
+        self,
+        _: S,
+    ) {
+        pack_panels::<S, T, NW, NN>(self.b, self.out);
     }
 }
 
@@ -139,23 +211,50 @@ struct GatheredA<'a, 'c, T> {
 
 impl<T: Real> Tiled for GatheredA<'_, '_, T> {
     #[inline(always)]
-    fn run<S: Simd, const TALL: usize, const MIDDLE: usize, const LOW: usize, const NV: usize>(self, simd: S) {
-        let width = NV * T::lanes::<S>();
-        let each = self.depth * (self.c.cols() + WIDEST);
-        for (panel, j) in (0..self.c.cols()).step_by(width).enumerate() {
-            for (i, offsets) in self.offsets.chunks(TALL).enumerate() {
-                let mut sums = [[T::splat(simd, T::ZERO); NV]; TALL];
-                for (at, b) in self.b.chunks_exact(each).enumerate() {
-                    let b = &b[panel * width * self.depth..][..width * self.depth];
-                    let b = T::split::<S>(b).0.as_chunks::<NV>().0;
-                    let x = &self.x[at * self.stride..];
-                    // The rows that a last panel lacks repeat its first; they are computed and not stored.
-                    let a: [&[T]; TALL] =
-                        std::array::from_fn(|r| &x[*offsets.get(r).unwrap_or(&offsets[0])..][..self.depth]);
-                    sums = micro_kernel_rows::<S, T, TALL, NV>(simd, a, b, sums);
-                }
-                store(simd, self.c, (i * TALL, j), offsets.len(), sums, true);
+    fn run<
+        S: Simd,
+        const W0: usize,
+        const W1: usize,
+        const W2: usize,
+        const NW: usize,
+        const N0: usize,
+        const N1: usize,
+        const N2: usize,
+        const NN: usize,
+    >(
+        mut self,
+        simd: S,
+    ) {
+        let mut j = 0;
+        while j < self.c.cols() {
+            let width = panel_width::<S, T, NW, NN>(self.c.cols() - j);
+            if width == NW * T::lanes::<S>() {
+                self.panel::<S, W0, NW>(simd, j);
+            } else if width == T::lanes::<S>() {
+                self.panel::<S, N0, 1>(simd, j);
+            } else {
+                self.panel::<S, N0, NN>(simd, j);
             }
+            j += width;
+        }
+    }
+}
+
+impl<T: Real> GatheredA<'_, '_, T> {
+    #[inline(always)]
+    fn panel<S: Simd, const MR: usize, const NV: usize>(&mut self, simd: S, j: usize) {
+        let each = self.depth * (self.c.cols() + WIDEST);
+        for (i, offsets) in self.offsets.chunks(MR).enumerate() {
+            let mut sums = [[T::splat(simd, T::ZERO); NV]; MR];
+            for (at, b) in self.b.chunks_exact(each).enumerate() {
+                let b = &b[j * self.depth..][..NV * T::lanes::<S>() * self.depth];
+                let b = T::split::<S>(b).0.as_chunks::<NV>().0;
+                let x = &self.x[at * self.stride..];
+                // The rows that a last panel lacks repeat its first; they are computed and not stored.
+                let a: [&[T]; MR] = std::array::from_fn(|r| &x[*offsets.get(r).unwrap_or(&offsets[0])..][..self.depth]);
+                sums = micro_kernel_rows::<S, T, MR, NV>(simd, a, b, sums);
+            }
+            store(simd, self.c, (i * MR, j), offsets.len(), sums, true);
         }
     }
 }

@@ -1,19 +1,36 @@
-//! The micro-kernel: a tile of C that stays in registers, and the panels that it reads.
+//! The micro-kernel: a tile of C that stays in registers for a whole block of k.
 //!
-//! An instruction set is four constants ([`Tiled`]): how many rows a tile has (three heights; the lower ones take what is
+//! An instruction set is a few constants ([`Tiled`]): how many rows a tile has (three heights; the lower ones take what is
 //! left at the bottom) and how many registers a row. They fill the registers with accumulators, less those for a row of
 //! B and an element of A.
+//!
+//! Each element of C is one chain of fused multiplications in the order of k, whatever the height and width of its tile
+//! and wherever its operands lie: so work may be cut anywhere in C without changing a bit.
 
 use pulp::{Simd, WithSimd};
 
-use super::{Mat, Tile};
+use super::Tile;
 use crate::elem::Real;
 use crate::lanes::{F, LaneReal};
 
-/// Work that is compiled for the micro-tile of an instruction set.
+/// Work that is compiled for the micro-tiles of an instruction set.
 pub(super) trait Tiled {
-    /// Runs with tiles of `TALL`, `MIDDLE` or `LOW` rows of `NV` registers.
-    fn run<S: Simd, const TALL: usize, const MIDDLE: usize, const LOW: usize, const NV: usize>(self, simd: S);
+    /// Runs with wide tiles of `NW` registers a row and `W0`, `W1` or `W2` rows; where at most `NN` registers of columns are
+    /// left, with narrow tiles of `NN` registers, or of one, and `N0`, `N1` or `N2` rows.
+    fn run<
+        S: Simd,
+        const W0: usize,
+        const W1: usize,
+        const W2: usize,
+        const NW: usize,
+        const N0: usize,
+        const N1: usize,
+        const N2: usize,
+        const NN: usize,
+    >(
+        self,
+        simd: S,
+    );
 }
 
 /// Chooses the constants.
@@ -23,16 +40,16 @@ impl<W: Tiled> WithSimd for OnTiles<W> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // Accumulators + row of B + element of A: 28 + 2 + 1 of 32 registers, 12 + 2 + 1 of 16, 24 + 3 + 1 of 32, and on
-        // one lane what the compiler can still pair.
+        // Accumulators + a row of B + an element of A: 24 + 4 + 1 and 28 + 2 + 1 of 32 registers, 12 + 2 + 1 of 16,
+        // 24 + 3 + 1 of 32, and on one lane what the compiler can still pair. Wide tiles load less for each product.
         if const { S::F32_LANES == 16 } {
-            self.0.run::<S, 14, 8, 4, 2>(simd);
+            self.0.run::<S, 6, 4, 2, 4, 14, 8, 4, 2>(simd);
         } else if const { S::F32_LANES == 8 } {
-            self.0.run::<S, 6, 4, 2, 2>(simd);
+            self.0.run::<S, 6, 4, 2, 2, 6, 4, 2, 1>(simd);
         } else if const { S::F32_LANES == 4 } {
-            self.0.run::<S, 8, 4, 2, 3>(simd);
+            self.0.run::<S, 8, 4, 2, 3, 8, 4, 2, 1>(simd);
         } else {
-            self.0.run::<S, 4, 2, 1, 4>(simd);
+            self.0.run::<S, 4, 2, 1, 4, 4, 2, 1, 1>(simd);
         }
     }
 }
@@ -40,35 +57,81 @@ impl<W: Tiled> WithSimd for OnTiles<W> {
 /// The tallest tile of any instruction set.
 pub(super) const TALLEST: usize = 14;
 /// The widest tile of any instruction set, in elements.
-pub(super) const WIDEST: usize = 32;
+pub(super) const WIDEST: usize = 64;
 
-/// The height of the last panel, which holds `left` rows.
+/// The height of the next panel when `left` rows are left; the last panel may be higher than what is left.
 #[inline(always)]
-pub(super) fn last_height<const TALL: usize, const MIDDLE: usize, const LOW: usize>(left: usize) -> usize {
+pub(super) fn next_height<const TALL: usize, const MIDDLE: usize, const LOW: usize>(left: usize) -> usize {
     if left <= LOW {
         LOW
-    } else if left <= MIDDLE {
+    } else if left <= MIDDLE || (left > TALL && left <= 2 * MIDDLE) {
         MIDDLE
     } else {
         TALL
     }
 }
 
-/// MR rows × NV registers of A·B: `a` gives MR elements and `b` NV registers for each step along k.
+/// One operand of the micro-kernel, in a slice. A: element (i, p) at `i·row + p·col`. B: row p at `p·row`, contiguous.
+#[derive(Clone, Copy)]
+pub(super) struct Strip<'a, T> {
+    pub(super) data: &'a [T],
+    pub(super) row: usize,
+    pub(super) col: usize,
+}
+
+/// MR rows × NV registers of A·B over `depth` steps along k.
+///
+/// # Panics
+/// If an operand leaves its slice.
 #[inline(always)]
-pub(super) fn micro_kernel<'a, S: Simd, T: Real, const MR: usize, const NV: usize>(
+pub(super) fn micro_kernel<S: Simd, T: Real, const MR: usize, const NV: usize>(
     simd: S,
-    a: &[[T; MR]],
-    b: impl Iterator<Item = &'a [T::V<S>; NV]>,
-) -> [[T::V<S>; NV]; MR]
-where
-    T::V<S>: 'a,
-{
+    a: Strip<'_, T>,
+    b: Strip<'_, T>,
+    depth: usize,
+) -> [[T::V<S>; NV]; MR] {
     let mut sums = [[T::splat(simd, T::ZERO); NV]; MR];
-    for (a, b) in a.iter().zip(b) {
-        for (sums, &a) in sums.iter_mut().zip(a) {
-            let a = T::splat(simd, a);
-            for (sum, &b) in sums.iter_mut().zip(b) {
+    if depth == 0 {
+        return sums;
+    }
+    let (width, last) = (NV * T::lanes::<S>(), depth - 1);
+    assert!((MR - 1) * a.row + last * a.col < a.data.len(), "gemm: a left strip leaves its slice");
+    assert!(last * b.row + width <= b.data.len(), "gemm: a right strip leaves its slice");
+    let (mut from_a, mut from_b) = (a.data.as_ptr(), b.data.as_ptr());
+    for _ in 0..depth {
+        // SAFETY: `from_b` is at p·row with p < depth, so `width` elements from there lie in the slice (second assertion).
+        let b_row = unsafe { std::slice::from_raw_parts(from_b, width) };
+        let b_row = T::split::<S>(b_row).0.as_chunks::<NV>().0[0];
+        for (i, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: element (i, p) with i < MR and p < depth lies in the slice (first assertion).
+            let x = T::splat(simd, unsafe { *from_a.add(i * a.row) });
+            for (sum, y) in sums.iter_mut().zip(b_row) {
+                *sum = T::fma(simd, x, y, *sum);
+            }
+        }
+        // Wrapping: behind the last step the pointers may leave the slices; they are not read there.
+        from_a = from_a.wrapping_add(a.col);
+        from_b = from_b.wrapping_add(b.row);
+    }
+    sums
+}
+
+/// [`micro_kernel`] with row p of B at `x[offsets[p]..]`.
+#[inline(always)]
+pub(super) fn micro_kernel_gathered<S: Simd, T: Real, const MR: usize, const NV: usize>(
+    simd: S,
+    a: Strip<'_, T>,
+    x: &[T],
+    offsets: &[usize],
+) -> [[T::V<S>; NV]; MR] {
+    let mut sums = [[T::splat(simd, T::ZERO); NV]; MR];
+    let width = NV * T::lanes::<S>();
+    let a: [&[T]; MR] = std::array::from_fn(|i| &a.data[i * a.row..][..offsets.len()]);
+    for (p, &offset) in offsets.iter().enumerate() {
+        let b = T::split::<S>(&x[offset..offset + width]).0.as_chunks::<NV>().0[0];
+        for (sums, a) in sums.iter_mut().zip(a) {
+            let a = T::splat(simd, a[p]);
+            for (sum, b) in sums.iter_mut().zip(b) {
                 *sum = T::fma(simd, a, b, *sum);
             }
         }
@@ -76,7 +139,7 @@ where
     sums
 }
 
-/// Adds to `sums` what [`micro_kernel`] gives, with the rows of A where they lie.
+/// Adds to `sums` the product of MR rows where they lie with packed rows of B.
 #[inline(always)]
 pub(super) fn micro_kernel_rows<S: Simd, T: Real, const MR: usize, const NV: usize>(
     simd: S,
@@ -136,80 +199,6 @@ fn edge<S: Simd, T: Real, const MR: usize, const NV: usize>(
             let sum = F::<S, T>::wrap(simd, sum);
             let sum = if add { F::load(simd, c) + sum } else { sum };
             sum.store(c);
-        }
-    }
-}
-
-/// Side of the squares in which packing transposes.
-const SQUARE: usize = 16;
-
-/// `out[p·width + i] = m[i, p]`, zeros for i ≥ m.rows: one panel, of the rows of `m`.
-#[inline(always)]
-pub(super) fn pack<T: Real>(m: Mat<'_, T>, width: usize, out: &mut [T]) {
-    let Mat { data, rows, cols, row_stride, col_stride } = m;
-    if row_stride == 1 {
-        for (p, out) in out.chunks_exact_mut(width).enumerate() {
-            out[..rows].copy_from_slice(&data[p * col_stride..][..rows]);
-            out[rows..].fill(T::ZERO);
-        }
-        return;
-    }
-    if rows < width {
-        out.fill(T::ZERO);
-    }
-    let squares = if col_stride == 1 { cols / SQUARE * SQUARE } else { 0 };
-    for p in (0..squares).step_by(SQUARE) {
-        for i in (0..rows).step_by(SQUARE) {
-            let height = SQUARE.min(rows - i);
-            let mut square = [[T::ZERO; SQUARE]; SQUARE];
-            for (r, line) in square.iter_mut().take(height).enumerate() {
-                line.copy_from_slice(&data[(i + r) * row_stride + p..][..SQUARE]);
-            }
-            for q in 0..SQUARE {
-                let line: [T; SQUARE] = std::array::from_fn(|r| square[r][q]);
-                out[(p + q) * width + i..][..height].copy_from_slice(&line[..height]);
-            }
-        }
-    }
-    for p in squares..cols {
-        for i in 0..rows {
-            out[p * width + i] = data[i * row_stride + p * col_stride];
-        }
-    }
-}
-
-/// Packs the rows of a left operand into panels of the tiles' heights; the last may need up to TALL − 1 rows more.
-pub(super) struct PackA<'a, T> {
-    pub(super) a: Mat<'a, T>,
-    pub(super) out: &'a mut [T],
-}
-
-impl<T: Real> Tiled for PackA<'_, T> {
-    #[inline(always)]
-    fn run<S: Simd, const TALL: usize, const MIDDLE: usize, const LOW: usize, const NV: usize>(self, _: S) {
-        let Mat { rows, cols, .. } = self.a;
-        for i in (0..rows).step_by(TALL) {
-            let held = TALL.min(rows - i);
-            let height = last_height::<TALL, MIDDLE, LOW>(held);
-            pack(self.a.block(i, 0, held, cols), height, &mut self.out[i * cols..(i + height) * cols]);
-        }
-    }
-}
-
-/// Packs a right operand into panels of the tile's width.
-pub(super) struct PackB<'a, T> {
-    pub(super) b: Mat<'a, T>,
-    pub(super) out: &'a mut [T],
-}
-
-impl<T: Real> Tiled for PackB<'_, T> {
-    #[inline(always)]
-    fn run<S: Simd, const TALL: usize, const MIDDLE: usize, const LOW: usize, const NV: usize>(self, _: S) {
-        let width = NV * T::lanes::<S>();
-        let panels = self.out.chunks_exact_mut((self.b.rows * width).max(1));
-        for (panel, j) in panels.zip((0..self.b.cols).step_by(width)) {
-            let cols = width.min(self.b.cols - j);
-            pack(self.b.block(0, j, self.b.rows, cols).t(), width, panel);
         }
     }
 }

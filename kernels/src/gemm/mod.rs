@@ -1,14 +1,19 @@
 //! Matrix products C = A·B and C += A·B of strided operands.
 //!
-//! One door, [`matmul`], for f32 and f64. C is cut into tiles by its shape alone and the tiles run in parallel, each by
-//! one serial engine, so the bits of a result depend on shape, strides and instruction set, never on threads.
+//! One door, [`matmul`], for f32 and f64. C is cut into tiles that run in parallel, each on one thread. An element of C is
+//! one chain of fused multiplications along k, cut at depths that depend on k alone: its bits depend on its row of A, its
+//! column of B and the instruction set, not on the other rows and columns, the layout or the threads. (Sums of 8192 terms
+//! and more into few elements are cut once more, see [`parts_of_k`].)
 
-mod engine;
 mod gather;
 mod micro;
-mod packed;
+mod pack;
+mod plan;
+mod product;
 #[cfg(test)]
 mod tests;
+mod tile;
+mod transpose;
 #[cfg(feature = "yardstick")]
 mod yardstick;
 
@@ -17,9 +22,10 @@ use crate::elem::Real;
 use crate::isa::{self, Isa};
 use crate::par;
 use crate::stamp::stamp;
-pub(crate) use engine::Tile;
 pub(crate) use gather::{Left, SLACK, gather_dots, gather_rows_product};
-pub(crate) use packed::Packed;
+use plan::Plan;
+pub(crate) use product::Packed;
+pub(crate) use tile::Tile;
 #[cfg(feature = "yardstick")]
 pub use yardstick::yardstick;
 
@@ -114,20 +120,21 @@ fn matmul_any<T: Real>(c: &mut [T], a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Ac
         return;
     }
     let isa = isa::current();
+    let plan = Plan::new(&a, &b);
     let parts = parts_of_k(m, k, n);
     if parts > 1 {
-        return split_k(isa, c, a, b, accumulate, parts);
+        return split_k(isa, c, a, b, accumulate, plan, parts);
     }
     let (rows, cols) = tile(m, k, n, b.col_stride == 1);
     if (rows, cols) == (m, n) {
-        return whole(isa, c, a, b, accumulate);
+        return whole(isa, c, a, b, accumulate, plan);
     }
     let mut tiles = Tile::whole(c, m, n).split(rows, cols);
     par::chunks_mut(&mut tiles, 1, |_, tile| {
         let tile = &mut tile[0];
         let a = a.block(tile.row(), 0, tile.rows(), k);
         let b = b.block(0, tile.col(), k, tile.cols());
-        serial(isa, tile, a, b, accumulate);
+        serial(isa, tile, a, b, accumulate, plan);
     });
 }
 
@@ -163,14 +170,22 @@ fn parts_of_k(m: usize, k: usize, n: usize) -> usize {
 }
 
 /// Products of parts of k, added in their order.
-fn split_k<T: Real>(isa: Isa, c: &mut [T], a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Accumulate, parts: usize) {
+fn split_k<T: Real>(
+    isa: Isa,
+    c: &mut [T],
+    a: Mat<'_, T>,
+    b: Mat<'_, T>,
+    accumulate: Accumulate,
+    plan: Plan,
+    parts: usize,
+) {
     let (m, k, n) = (a.rows, a.cols, b.cols);
     let depth = k.div_ceil(parts);
     let sums = par::map(k.div_ceil(depth), |part| {
         let (from, depth) = (part * depth, depth.min(k - part * depth));
         let mut sum = Buf::scratch(m * n);
         let (a, b) = (a.block(0, from, m, depth), b.block(from, 0, depth, n));
-        serial(isa, &mut Tile::whole(&mut sum, m, n), a, b, Accumulate::No);
+        serial(isa, &mut Tile::whole(&mut sum, m, n), a, b, Accumulate::No, plan);
         sum
     });
     if accumulate == Accumulate::No {
@@ -193,12 +208,13 @@ fn batched_any<T: Real>(c: &mut [T], batch: usize, a: &Mats<'_, T>, b: &Mats<'_,
     }
     // Matrices enough: each is one tile, and a thread takes several small ones.
     let isa = isa::current();
+    let plan = Plan::new(&a(0), &b(0));
     let each = ((1 << 20) / (size * a(0).cols).max(1)).clamp(1, batch.div_ceil(TASKS));
     par::chunks_mut(c, each * size, |block, c| {
         for (i, c) in c.chunks_exact_mut(size).enumerate() {
             let (a, b) = (a(block * each + i), b(block * each + i));
             check(c.len(), &a, &b);
-            whole(isa, c, a, b, accumulate);
+            whole(isa, c, a, b, accumulate, plan);
         }
     });
 }
@@ -213,18 +229,15 @@ fn check<T>(c: usize, a: &Mat<'_, T>, b: &Mat<'_, T>) {
 }
 
 /// All of C on this thread.
-fn whole<T: Real>(isa: Isa, c: &mut [T], a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Accumulate) {
+fn whole<T: Real>(isa: Isa, c: &mut [T], a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Accumulate, plan: Plan) {
     if a.cols > 0 {
-        serial(isa, &mut Tile::whole(c, a.rows, b.cols), a, b, accumulate);
+        serial(isa, &mut Tile::whole(c, a.rows, b.cols), a, b, accumulate, plan);
     } else if accumulate == Accumulate::No {
         c.fill(T::ZERO);
     }
 }
 
-/// One tile of C on this thread.
-fn serial<T: Real>(isa: Isa, c: &mut Tile<'_, T>, a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Accumulate) {
-    if Isa::available().last() == Some(&isa) {
-        return engine::gemm(c, a, b, accumulate);
-    }
-    packed::gemm(isa, c, a, b, accumulate);
+/// One tile of C on this thread; k > 0.
+fn serial<T: Real>(isa: Isa, c: &mut Tile<'_, T>, a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Accumulate, plan: Plan) {
+    product::product(isa, c, a, b, accumulate, plan);
 }

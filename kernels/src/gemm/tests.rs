@@ -119,6 +119,35 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    /// What makes a cached step of a transformer equal to the full pass, to the bit.
+    #[test]
+    fn an_element_depends_on_its_row_and_column_alone(
+        seed: u64, m in 1usize..70, k in 1usize..700, n in 1usize..200, la in 0usize..5, lb in 0usize..5,
+        row in 0usize..70, col in 0usize..200,
+    ) {
+        let mut rng = Rng::new(seed);
+        let (a, b) = (Operand::new(&mut rng, m, k, la), Operand::new(&mut rng, k, n, lb));
+        let (a_data, b_data) = (a.values::<f32>(), b.values::<f32>());
+        let (x, y) = (a.mat(&a_data), b.mat(&b_data));
+        let (row, col) = (row % m, col % n);
+        for isa in Isa::available() {
+            isa::with(isa, || {
+                let mut c = vec![0f32; m * n];
+                matmul(&mut c, x, y, Accumulate::No);
+                let mut line = vec![0f32; n];
+                matmul(&mut line, x.block(row, 0, 1, k), y, Accumulate::No);
+                prop_assert_eq!(&line[..], &c[row * n..][..n], "row {} on {}", row, isa);
+                let mut element = [0f32];
+                matmul(&mut element, x.block(row, 0, 1, k), y.block(0, col, k, 1), Accumulate::No);
+                prop_assert_eq!(element[0], line[col], "element ({}, {}) on {}", row, col, isa);
+                Ok(())
+            })?;
+        }
+    }
+}
+
 /// Shapes whose tiles are many, and of every kind of product.
 const LARGE: [(usize, usize, usize); 6] =
     [(300, 130, 520), (1, 700, 2000), (2000, 700, 1), (16, 300, 1030), (1100, 40, 24), (24, 3000, 40)];

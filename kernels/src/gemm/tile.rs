@@ -1,14 +1,10 @@
-//! The `gemm` crate behind a safe door, and the tiles of C that threads write at once.
+//! Tiles of C that threads write at once.
 //!
-//! Both need `unsafe`: rows of two tiles of C interleave in memory, which slices cannot say, and the engine takes
-//! pointers. Every pointer is made from a slice whose bounds were checked first.
+//! They need `unsafe`: rows of two tiles of C interleave in memory, which slices cannot say.
 
 use std::marker::PhantomData;
 
-use gemm::Parallelism;
-
-use super::{Accumulate, Mat};
-use crate::elem::Real;
+use crate::lanes::prefetch;
 
 /// An exclusive rectangle of a row-major matrix.
 ///
@@ -73,47 +69,18 @@ impl<'a, T> Tile<'a, T> {
         self.at.1
     }
 
+    /// Asks for the line that holds element (i, j), to be written soon.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, i: usize, j: usize) {
+        prefetch(self.start.wrapping_add(i * self.stride + j));
+    }
+
     /// Row `i` of the tile.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn row_mut(&mut self, i: usize) -> &mut [T] {
         assert!(i < self.rows, "gemm: row {i} of a tile of {}", self.rows);
         // SAFETY: i < rows (checked above), so the run lies in the slice and is this tile's alone (invariant); the
         // exclusive borrow of `self` keeps it single.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(i * self.stride), self.cols) }
-    }
-}
-
-/// One tile of C by the `gemm` crate at the best level that it finds, on this thread.
-pub(crate) fn gemm<T: Real>(c: &mut Tile<'_, T>, a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Accumulate) {
-    let (m, k, n) = (c.rows, a.cols, c.cols);
-    assert!(a.rows == m && b.rows == k && b.cols == n, "gemm: operands do not fit their tile");
-    a.check();
-    b.check();
-    // SAFETY: A is m × k and B is k × n (first assertion) and every element of theirs lies in its slice (`check`, with
-    // the same strides as passed here; a stride fits isize wherever it is used, being below the length of a slice). C is
-    // m × n by the invariant of `Tile`, exclusive for the call, hence apart from A and B. T is f32 or f64 (Real is
-    // sealed), the types that the crate accepts.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            c.start,
-            1,
-            c.stride as isize,
-            accumulate == Accumulate::Yes,
-            a.data.as_ptr(),
-            a.col_stride as isize,
-            a.row_stride as isize,
-            b.data.as_ptr(),
-            b.col_stride as isize,
-            b.row_stride as isize,
-            T::ONE,
-            T::ONE,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
     }
 }

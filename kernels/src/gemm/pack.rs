@@ -1,0 +1,111 @@
+//! Packing: operands copied into the order in which the micro-kernel reads them.
+//!
+//! A block of A becomes lines: its rows one after another, [`LINE`] apart. The distance is a constant, so that the
+//! micro-kernel addresses all rows of a tile from one register, and no multiple of a page, so that they do not contend
+//! for the same sets of the cache. A block of B becomes panels as wide as a micro-tile, row after row; the last panel is
+//! narrower where one register suffices.
+//!
+//! Packing reads any strides; transposing goes through [`super::transpose`].
+
+use pulp::Simd;
+
+use super::Mat;
+use super::micro::TALLEST;
+use super::transpose::{SIDE, square};
+use crate::elem::Real;
+
+/// Depth of a block at most.
+pub(super) const KC: usize = 256;
+/// Distance between the lines of a packed block of A.
+pub(super) const LINE: usize = KC + 16;
+
+/// Elements that a block of A of `rows` rows takes, packed.
+pub(super) fn lines(rows: usize) -> usize {
+    (rows + TALLEST) * LINE
+}
+
+/// Packs rows of a left operand into lines. Behind the last row follow rows of zeros, because a tile may be higher than
+/// what is left.
+#[inline(always)]
+pub(super) fn pack_lines<S: Simd, T: Real, const TALL: usize>(a: Mat<'_, T>, out: &mut [T]) {
+    let Mat { data, rows, cols, row_stride, col_stride } = a;
+    assert!(cols <= KC, "gemm: a block of A is {cols} deep");
+    if col_stride == 1 {
+        for (i, line) in out.chunks_exact_mut(LINE).take(rows).enumerate() {
+            line[..cols].copy_from_slice(&data[i * row_stride..][..cols]);
+        }
+    } else {
+        transpose::<S, T>(a.t(), LINE, out);
+    }
+    for line in out[rows * LINE..].chunks_exact_mut(LINE).take(TALL) {
+        line[..cols].fill(T::ZERO);
+    }
+}
+
+/// Packs a right operand into panels of the tile's width, zeros behind the last column.
+#[inline(always)]
+pub(super) fn pack_panels<S: Simd, T: Real, const NW: usize, const NN: usize>(b: Mat<'_, T>, out: &mut [T]) {
+    let Mat { data, rows: depth, cols, row_stride, col_stride } = b;
+    let wide = NW * T::lanes::<S>();
+    let mut whole = 0;
+    if col_stride == 1 {
+        // Row by row, since memory is fastest in long lines: each row is dealt out to all panels.
+        whole = cols / wide * wide;
+        for p in 0..depth {
+            let row = T::split::<S>(&data[p * row_stride..][..whole]).0.as_chunks::<NW>().0;
+            for (j, x) in row.iter().enumerate() {
+                let to = &mut out[(j * depth + p) * wide..][..wide];
+                T::split_mut::<S>(to).0.iter_mut().zip(x).for_each(|(to, &x)| *to = x);
+            }
+        }
+    }
+    let mut j = whole;
+    while j < cols {
+        let width = panel_width::<S, T, NW, NN>(cols - j);
+        let held = width.min(cols - j);
+        let panel = &mut out[j * depth..(j + width) * depth];
+        if held < width {
+            panel.fill(T::ZERO);
+        }
+        if col_stride == 1 {
+            for (p, to) in panel.chunks_exact_mut(width).enumerate() {
+                to[..held].copy_from_slice(&data[p * row_stride + j..][..held]);
+            }
+        } else {
+            transpose::<S, T>(b.block(0, j, depth, held).t(), width, panel);
+        }
+        j += width;
+    }
+}
+
+/// The width of the next panel when `left` columns are left.
+#[inline(always)]
+pub(super) fn panel_width<S: Simd, T: Real, const NW: usize, const NN: usize>(left: usize) -> usize {
+    let lanes = T::lanes::<S>();
+    if left <= lanes {
+        lanes
+    } else if left <= NN * lanes {
+        NN * lanes
+    } else {
+        NW * lanes
+    }
+}
+
+/// `out[j·stride + i] = m[i, j]`.
+#[inline(always)]
+fn transpose<S: Simd, T: Real>(m: Mat<'_, T>, stride: usize, out: &mut [T]) {
+    let Mat { data, rows, cols, row_stride, col_stride } = m;
+    let squares = if col_stride == 1 { [rows / SIDE * SIDE, cols / SIDE * SIDE] } else { [0, 0] };
+    // Along the rows: few lines of memory at once, each to its end.
+    for i in (0..squares[0]).step_by(SIDE) {
+        for j in (0..squares[1]).step_by(SIDE) {
+            square::<S, T>(&data[i * row_stride + j..], row_stride, &mut out[j * stride + i..], stride);
+        }
+    }
+    for j in 0..cols {
+        let from = if j < squares[1] { squares[0] } else { 0 };
+        for i in from..rows {
+            out[j * stride + i] = data[i * row_stride + j * col_stride];
+        }
+    }
+}
