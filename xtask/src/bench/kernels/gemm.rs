@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::engines::{Engine, Problem};
 use super::rows::{HEADING, Row};
-use super::{GemmArgs, peak, time};
+use super::{KernelArgs, peak, time};
 use crate::columns::columns;
 
 /// Larger products are skipped by the engines that would take seconds for each: the naive loop and the scalar set.
@@ -47,9 +47,10 @@ const SHAPES: &[Shape] = &[
 ];
 
 /// Measures all shapes on all numbers of threads, prints a table for each number, and writes the rows.
-pub fn main(args: &GemmArgs) -> Result<bool> {
+pub fn main(args: &KernelArgs) -> Result<bool> {
     let isas = chosen(&args.isa)?;
-    let shapes = if args.quick { &SHAPES[..2] } else { SHAPES };
+    let wanted = |shape: &&Shape| args.filter.is_empty() || args.filter.iter().any(|part| shape.kernel.contains(part));
+    let shapes: Vec<&Shape> = if args.quick { &SHAPES[..2] } else { SHAPES }.iter().filter(wanted).collect();
     let mut rows = Vec::new();
     for &threads in &args.threads {
         if threads == 0 {
@@ -65,7 +66,7 @@ pub fn main(args: &GemmArgs) -> Result<bool> {
         let first = rows.len();
         let bar = ProgressBar::new(shapes.len() as u64)
             .with_style(ProgressStyle::with_template("{pos}/{len} {wide_msg}").expect("the template is valid"));
-        for shape in shapes {
+        for shape in &shapes {
             bar.set_message(format!("{:?} {}", shape.sizes, shape.name));
             // The peers' threads are those of the pool that they are called in.
             rows.extend(pool.install(|| measure(shape, &isas, threads, &peaks)));
