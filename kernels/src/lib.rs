@@ -27,7 +27,7 @@ pub mod rng;
 pub mod softmax;
 mod stamp;
 pub mod strided;
-#[cfg(feature = "yardstick")]
+#[cfg(any(feature = "yardstick", test))]
 pub mod yardstick;
 
 pub use buf::Buf;

@@ -76,11 +76,11 @@ mod imp {
         answer == 0
     }
 
-    /// Numbers of either sign in ±[1, 2), so that sums stay small.
+    /// Numbers of either sign in ±[1/8, 2): four exponents, all bits of the mantissa in use, and sums that stay small.
     pub(super) fn operands() -> Operands {
         let value = |i: usize| {
             let bits = (i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
-            0x3F80 | (bits & 0x807F) as u16
+            (bits & 0x8000) as u16 | (0x3E00 + (bits & 0x1FF) as u16)
         };
         Operands(std::array::from_fn(value))
     }

@@ -1,5 +1,6 @@
 //! The engines of matrix products behind one shape of call.
 
+use etude_kernels::buf::Buf;
 use etude_kernels::gemm::{self, Accumulate, Mat};
 use etude_kernels::isa::{self, Isa};
 use etude_kernels::par;
@@ -19,9 +20,9 @@ pub struct Problem {
     /// Whether B is stored as N × K.
     pub b_transposed: bool,
     /// The elements of all A.
-    pub a: Vec<f32>,
+    pub a: Buf<f32>,
     /// The elements of all B.
-    pub b: Vec<f32>,
+    pub b: Buf<f32>,
 }
 
 /// A precision of our products: its name in the rows, and a scope in which they have it.
@@ -166,8 +167,8 @@ fn matrix(mat: Mat<'_, f32>) -> MatRef<'_, f32> {
 mod tests {
     use super::*;
 
-    fn wave(count: usize, step: f32) -> Vec<f32> {
-        (0..count).map(|i| (step * i as f32).sin()).collect()
+    fn wave(count: usize, step: f32) -> Buf<f32> {
+        Buf::from_vec((0..count).map(|i| (step * i as f32).sin()).collect())
     }
 
     #[test]
@@ -191,7 +192,7 @@ mod tests {
 
     #[test]
     fn an_error_is_seen() {
-        let (a, b) = (vec![1.0; 4], vec![1.0; 4]);
+        let (a, b) = (Buf::filled(4, 1.0), Buf::filled(4, 1.0));
         let problem = Problem { batch: 2, shape: [2, 2, 1], a_transposed: false, b_transposed: false, a, b };
         assert_eq!(problem.max_error(&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.5]), 0.5);
         assert!(problem.max_error(&[1.0, 1.0, f32::NAN, 1.0, 1.0, 1.0, 1.0, 1.0]).is_nan());

@@ -86,8 +86,8 @@ fn roofline_table(rooflines: &[Roofline]) -> String {
             add("bf16 products of the tile unit, with its loads".into(), format!("{tiles:.0} GFLOP/s"));
         }
         for level in &roofline.memory {
-            let value = format!("{:.0} / {:.0} GB/s", level.read, level.copy);
-            add(format!("read / copy, {} touched", size(level.bytes)), value);
+            let value = format!("{:.0} / {:.0} / {:.0} GB/s", level.read, level.copy, level.update);
+            add(format!("read / copy / update in place, {} touched", size(level.bytes)), value);
         }
     }
     let heads: Vec<String> = rooflines.iter().map(|roofline| plural(roofline.threads)).collect();
@@ -200,7 +200,7 @@ mod tests {
             "A CPU, 2 cores, linux; features: avx2 fma",
             "commit abc; 1970-01-01",
             "| bf16 products of the tile unit, with its loads | 2400 GFLOP/s | 2400 GFLOP/s |",
-            "| read / copy, 1 KiB touched | 400 / 200 GB/s |",
+            "| read / copy / update in place, 1 KiB touched | 400 / 200 / 300 GB/s |",
             "## gemm, 1 thread: GFLOP/s\n\n| kernel | shape | étude avx2 | faer | max error |\n|---|---|---|---|---|",
             "| gemm | 64×32×16 a note | **0.07** (0.25) | 0.03 (0.25) |  |",
             "## gemm, 2 threads: GFLOP/s",

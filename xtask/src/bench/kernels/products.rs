@@ -1,6 +1,7 @@
 //! Matrix products on cubes and on shapes of real models: every instruction set of ours, the gemm crate, faer, and the
 //! naive loop.
 
+use etude_kernels::buf::Buf;
 use etude_kernels::isa::Isa;
 
 use super::cases::normals;
@@ -65,7 +66,7 @@ pub fn subjects() -> Vec<Subject> {
             kernel: shape.kernel,
             note: shape.note,
             shape: if shape.batch > 1 { vec![shape.batch, m, n, k] } else { vec![m, n, k] },
-            cost: Cost { flop: 2.0 * work as f64, reads: bytes(m * k + k * n), writes: bytes(m * n) },
+            cost: Cost::new(2.0 * work as f64, bytes(m * k + k * n), bytes(m * n)),
             quick: at < 2,
             small: work <= SLOW_LIMIT,
             open: Box::new(move |isas, threads| Box::new(Products::new(shape, isas, threads))),
@@ -79,7 +80,7 @@ struct Products {
     threads: usize,
     engines: Vec<Engine>,
     /// One result for each engine.
-    results: Vec<Vec<f32>>,
+    results: Vec<Buf<f32>>,
 }
 
 impl Products {
@@ -102,7 +103,7 @@ impl Products {
         if threads == 1 && batch * m * n * k <= SLOW_LIMIT {
             engines.push(Engine::Naive);
         }
-        let results = vec![vec![0.0; batch * m * n]; engines.len()];
+        let results = vec![Buf::filled(batch * m * n, 0.0); engines.len()];
         Self { problem, threads, engines, results }
     }
 }

@@ -86,7 +86,7 @@ fn one(kernel: &'static str, note: &'static str, shape: Conv2d, direction: Direc
         Direction::Weight => (x + out, w),
     };
     let patch = w / s.out_channels;
-    let cost = Cost { flop: 2.0 * (out * patch) as f64, reads: 4.0 * reads as f64, writes: 4.0 * writes as f64 };
+    let cost = Cost::new(2.0 * (out * patch) as f64, 4.0 * reads as f64, 4.0 * writes as f64);
     subject(Title { group: "conv", kernel, note, shape: sizes }, cost, Convolution { shape, direction })
 }
 

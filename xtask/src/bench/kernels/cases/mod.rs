@@ -11,6 +11,7 @@ pub mod optim;
 pub mod recurrent;
 pub mod softmax;
 
+use etude_kernels::buf::Buf;
 use etude_kernels::elem::Real;
 use etude_kernels::isa::{self, Isa};
 use etude_kernels::{par, rng::Rng};
@@ -25,9 +26,9 @@ const LARGE: usize = 1 << 20;
 const LARGE_FLOP: f64 = 4e8;
 
 /// A kernel with its operands.
-pub struct Work<T> {
+pub struct Work<T: Real> {
     /// What it writes; the part of it that counts, where there is more.
-    pub out: Vec<T>,
+    pub out: Buf<T>,
     /// One call.
     pub call: Box<Call<T>>,
 }
@@ -38,7 +39,7 @@ pub type Call<T> = dyn FnMut(&mut [T]);
 impl<T: Real> Work<T> {
     /// A kernel that writes `len` elements.
     pub fn new(len: usize, call: impl FnMut(&mut [T]) + 'static) -> Self {
-        Self { out: vec![T::ZERO; len], call: Box::new(call) }
+        Self { out: zeros(len), call: Box::new(call) }
     }
 
     fn run(&mut self) {
@@ -54,17 +55,25 @@ pub trait Case: Send + Sync + 'static {
 
 /// Normal variates, the same in every run. A block of them is repeated: drawing them all would take longer than to
 /// measure most kernels.
-pub fn normals<T: Real>(len: usize, seed: u64) -> Vec<T> {
+pub fn normals<T: Real>(len: usize, seed: u64) -> Buf<T> {
     // A prime, so that rows of no usual length repeat each other.
     let mut block = vec![0f32; len.min(65_521)];
     Rng::new(seed).fill_normal(&mut block);
-    block.iter().cycle().take(len).map(|&x| T::from_f64(f64::from(x))).collect()
+    // In a buffer of the library's, because its alignment and its pages are part of what is measured.
+    let mut buf = Buf::scratch(len);
+    buf.iter_mut().zip(block.iter().cycle()).for_each(|(out, &x)| *out = T::from_f64(f64::from(x)));
+    buf
+}
+
+/// As many zeros.
+pub fn zeros<T: Real>(len: usize) -> Buf<T> {
+    Buf::filled(len, T::ZERO)
 }
 
 /// Elements that are read and written, as f32.
 pub fn elements(reads: usize, writes: usize) -> Cost {
     // Where nobody counts operations, an element of the larger side counts as one.
-    Cost { flop: reads.max(writes) as f64, reads: 4.0 * reads as f64, writes: 4.0 * writes as f64 }
+    Cost::new(reads.max(writes) as f64, 4.0 * reads as f64, 4.0 * writes as f64)
 }
 
 /// What a case is called.
@@ -129,13 +138,13 @@ struct Solo {
     /// Operands as new: a kernel that works in place has used up its own.
     fresh: Box<dyn Fn() -> Work<f32>>,
     /// What f64 gives, where it is worth the time.
-    reference: Option<Vec<f64>>,
+    reference: Option<Buf<f64>>,
     isas: Vec<Isa>,
     threads: usize,
 }
 
 /// The result of one call.
-fn once<T: Real>(isa: Isa, threads: usize, mut work: Work<T>) -> Vec<T> {
+fn once<T: Real>(isa: Isa, threads: usize, mut work: Work<T>) -> Buf<T> {
     isa::with(isa, || par::with_threads(threads, || work.run()));
     work.out
 }
@@ -154,7 +163,7 @@ impl Contest for Solo {
         let reference = self.reference.as_ref()?;
         let out = once(self.isas[i], self.threads, (self.fresh)());
         let largest = reference.iter().fold(f64::MIN_POSITIVE, |largest, x| largest.max(x.abs()));
-        let differences = out.iter().zip(reference).map(|(&x, y)| (f64::from(x) - y).abs());
+        let differences = out.iter().zip(reference.iter()).map(|(&x, y)| (f64::from(x) - y).abs());
         Some(worst(differences) / largest)
     }
 }
@@ -168,7 +177,7 @@ mod tests {
     impl Case for Twice {
         fn work<T: Real>(&self) -> Work<T> {
             let x = normals::<T>(100, 1);
-            Work::new(100, move |out| out.iter_mut().zip(&x).for_each(|(out, &x)| *out = x + x))
+            Work::new(100, move |out| out.iter_mut().zip(x.iter()).for_each(|(out, &x)| *out = x + x))
         }
     }
 

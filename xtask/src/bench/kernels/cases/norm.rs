@@ -3,7 +3,7 @@
 use etude_kernels::elem::Real;
 use etude_kernels::norm;
 
-use super::{Case, Title, Work, elements, normals, subject};
+use super::{Case, Title, Work, elements, normals, subject, zeros};
 use crate::bench::kernels::subject::Subject;
 
 const EPS: f64 = 1e-5;
@@ -46,15 +46,15 @@ impl Case for Layer {
     fn work<T: Real>(&self) -> Work<T> {
         let Layer { rows, n, backward } = *self;
         let (x, w, b) = (normals::<T>(rows * n, 1), normals::<T>(n, 2), normals::<T>(n, 3));
-        let (mut mean, mut rstd) = (vec![T::ZERO; rows], vec![T::ZERO; rows]);
+        let (mut mean, mut rstd) = (zeros(rows), zeros(rows));
         if !backward {
             return Work::new(rows * n, move |out| {
                 norm::layer_norm(&x, Some(&w), Some(&b), EPS, rows, n, out, &mut mean, &mut rstd);
             });
         }
-        let mut out = vec![T::ZERO; rows * n];
+        let mut out = zeros(rows * n);
         norm::layer_norm(&x, Some(&w), Some(&b), EPS, rows, n, &mut out, &mut mean, &mut rstd);
-        let (g, mut dw, mut db) = (normals::<T>(rows * n, 4), vec![T::ZERO; n], vec![T::ZERO; n]);
+        let (g, mut dw, mut db) = (normals::<T>(rows * n, 4), zeros(n), zeros(n));
         Work::new(rows * n, move |dx| {
             norm::layer_norm_grad(&x, Some(&w), &mean, &rstd, &g, rows, n, dx, Some(&mut dw), Some(&mut db));
         })
@@ -71,15 +71,15 @@ impl Case for Batch {
         let Batch { sizes: [batch, channels, inner], backward } = *self;
         let len = batch * channels * inner;
         let (x, w, b) = (normals::<T>(len, 1), normals::<T>(channels, 2), normals::<T>(channels, 3));
-        let (mut mean, mut var) = (vec![T::ZERO; channels], vec![T::ZERO; channels]);
+        let (mut mean, mut var) = (zeros(channels), zeros(channels));
         if !backward {
             return Work::new(len, move |out| {
                 norm::batch_norm(&x, Some(&w), Some(&b), EPS, batch, channels, inner, out, &mut mean, &mut var);
             });
         }
-        let mut out = vec![T::ZERO; len];
+        let mut out = zeros(len);
         norm::batch_norm(&x, Some(&w), Some(&b), EPS, batch, channels, inner, &mut out, &mut mean, &mut var);
-        let (g, mut dw, mut db) = (normals::<T>(len, 4), vec![T::ZERO; channels], vec![T::ZERO; channels]);
+        let (g, mut dw, mut db) = (normals::<T>(len, 4), zeros(channels), zeros(channels));
         Work::new(len, move |dx| {
             let (dw, db) = (Some(&mut dw[..]), Some(&mut db[..]));
             norm::batch_norm_grad(&x, Some(&w), &mean, &var, EPS, &g, batch, channels, inner, dx, dw, db);

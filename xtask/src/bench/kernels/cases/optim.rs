@@ -1,10 +1,11 @@
 //! Fused updates of optimisers.
 
+use etude_kernels::buf::Buf;
 use etude_kernels::elem::Real;
 use etude_kernels::optim::{self, Adam, Sgd};
 
 use super::elementwise::SIZES;
-use super::{Case, Title, Work, elements, normals, subject};
+use super::{Case, Title, Work, elements, normals, subject, zeros};
 use crate::bench::kernels::subject::Subject;
 
 /// Small, so that many calls change the parameters little.
@@ -21,9 +22,9 @@ pub fn subjects() -> Vec<Subject> {
     for (note, n) in SIZES {
         let title = |kernel| Title { group: "optim", kernel, note, shape: vec![n] };
         // Parameter, gradient and states are read, all but the gradient written.
-        all.push(subject(title("adam"), elements(4 * n, 3 * n), Adams(ADAM, n)));
-        all.push(subject(title("adamw"), elements(4 * n, 3 * n), Adams(ADAM_W, n)));
-        all.push(subject(title("sgd_momentum"), elements(3 * n, 2 * n), Momentum(n)));
+        all.push(subject(title("adam"), elements(4 * n, 3 * n).in_place(), Adams(ADAM, n)));
+        all.push(subject(title("adamw"), elements(4 * n, 3 * n).in_place(), Adams(ADAM_W, n)));
+        all.push(subject(title("sgd_momentum"), elements(3 * n, 2 * n).in_place(), Momentum(n)));
     }
     all
 }
@@ -33,7 +34,7 @@ struct Adams(Adam, usize);
 impl Case for Adams {
     fn work<T: Real>(&self) -> Work<T> {
         let Adams(hyper, n) = *self;
-        let (g, mut m, mut v) = (normals::<T>(n, 1), vec![T::ZERO; n], vec![T::ONE; n]);
+        let (g, mut m, mut v) = (normals::<T>(n, 1), zeros(n), Buf::filled(n, T::ONE));
         Work { out: normals(n, 2), call: Box::new(move |p| optim::adam(p, &g, &mut m, &mut v, &hyper)) }
     }
 }
@@ -42,7 +43,7 @@ struct Momentum(usize);
 
 impl Case for Momentum {
     fn work<T: Real>(&self) -> Work<T> {
-        let (g, mut buffer) = (normals::<T>(self.0, 1), vec![T::ZERO; self.0]);
+        let (g, mut buffer) = (normals::<T>(self.0, 1), zeros(self.0));
         Work { out: normals(self.0, 2), call: Box::new(move |p| optim::sgd(p, &g, &mut buffer, &SGD)) }
     }
 }

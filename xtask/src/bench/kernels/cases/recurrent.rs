@@ -1,9 +1,10 @@
 //! Scans of LSTM and GRU layers over a sequence, forward and backward, without the input's projection.
 
+use etude_kernels::buf::Buf;
 use etude_kernels::elem::Real;
 use etude_kernels::recurrent::{self, Scan};
 
-use super::{Case, Title, Work, normals, subject};
+use super::{Case, Title, Work, normals, subject, zeros};
 use crate::bench::kernels::roofline::Cost;
 use crate::bench::kernels::subject::Subject;
 
@@ -47,11 +48,9 @@ pub fn subjects() -> Vec<Subject> {
             let (gates, products) = kernel.size();
             let (weights, states) = (gates * hidden * hidden, seq * batch * hidden);
             let bytes = |elements: usize| 4.0 * elements as f64;
-            let cost = Cost {
-                flop: 2.0 * (products * seq * batch * weights) as f64,
-                reads: bytes(gates * states + weights + (products - 1) * 2 * states),
-                writes: bytes(gates * states + if products == 1 { 2 * states } else { weights }),
-            };
+            let reads = bytes(gates * states + weights + (products - 1) * 2 * states);
+            let writes = bytes(gates * states + if products == 1 { 2 * states } else { weights });
+            let cost = Cost::new(2.0 * (products * seq * batch * weights) as f64, reads, writes);
             let title = Title { group: "recurrent", kernel: name, note, shape: vec![seq, batch, hidden] };
             all.push(subject(title, cost, Recurrent { kernel, scan }));
         }
@@ -78,16 +77,16 @@ impl Case for Recurrent {
     }
 }
 
-struct Operands<T> {
+struct Operands<T: Real> {
     scan: Scan,
     /// The projections of the input before the scan, the activated gates after it.
-    gates: Vec<T>,
-    w: Vec<T>,
+    gates: Buf<T>,
+    w: Buf<T>,
     /// The state before the first step, for h and c.
-    start: Vec<T>,
-    h: Vec<T>,
+    start: Buf<T>,
+    h: Buf<T>,
     /// c of the LSTM, qₙ of the GRU.
-    extra: Vec<T>,
+    extra: Buf<T>,
 }
 
 impl<T: Real> Operands<T> {
@@ -96,13 +95,15 @@ impl<T: Real> Operands<T> {
         let states = seq * batch * hidden;
         // Weights as they are initialised: with larger ones the gates would be saturated.
         let scale = T::from_f64(1.0 / (hidden as f64).sqrt());
+        let mut w = normals::<T>(gates * hidden * hidden, 2);
+        w.iter_mut().for_each(|w| *w *= scale);
         Self {
             scan,
             gates: normals(gates * states, 1),
-            w: normals::<T>(gates * hidden * hidden, 2).into_iter().map(|w| w * scale).collect(),
-            start: vec![T::ZERO; batch * hidden],
-            h: vec![T::ZERO; states],
-            extra: vec![T::ZERO; states],
+            w,
+            start: zeros(batch * hidden),
+            h: zeros(states),
+            extra: zeros(states),
         }
     }
 
@@ -116,7 +117,7 @@ impl<T: Real> Operands<T> {
     fn lstm_grad(mut self) -> Work<T> {
         let Self { scan, gates, w, start, h, extra } = &mut self;
         recurrent::lstm_forward(scan, gates, w, start, start, h, extra);
-        let (dh, mut dw) = (normals::<T>(h.len(), 3), vec![T::ZERO; w.len()]);
+        let (dh, mut dw) = (normals::<T>(h.len(), 3), zeros(w.len()));
         let (mut dh0, mut dc0) = (start.clone(), start.clone());
         Work::new(self.gates.len(), move |dgates| {
             let Self { scan, gates, w, start, h, extra } = &self;
@@ -135,8 +136,8 @@ impl<T: Real> Operands<T> {
     fn gru_grad(mut self) -> Work<T> {
         let Self { scan, gates, w, start, h, extra } = &mut self;
         recurrent::gru_forward(scan, gates, w, None, start, h, extra);
-        let (dh, mut dw) = (normals::<T>(h.len(), 3), vec![T::ZERO; w.len()]);
-        let (mut db, mut dh0) = (vec![T::ZERO; 3 * scan.hidden], start.clone());
+        let (dh, mut dw) = (normals::<T>(h.len(), 3), zeros(w.len()));
+        let (mut db, mut dh0) = (zeros(3 * scan.hidden), start.clone());
         Work::new(self.gates.len(), move |dgates| {
             let Self { scan, gates, w, start, h, extra } = &self;
             recurrent::gru_backward(scan, gates, w, start, h, extra, &dh, dgates, &mut dw, &mut db, &mut dh0);

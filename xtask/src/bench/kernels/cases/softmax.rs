@@ -3,7 +3,7 @@
 use etude_kernels::elem::Real;
 use etude_kernels::softmax;
 
-use super::{Case, Title, Work, elements, normals, subject};
+use super::{Case, Title, Work, elements, normals, subject, zeros};
 use crate::bench::kernels::subject::Subject;
 
 /// Rows and their length.
@@ -58,7 +58,7 @@ impl Case for Rows {
         let x = normals::<T>(rows * n, 1);
         // The gradients of softmax and its logarithm start from the result.
         let result = |forward: fn(&[T], usize, usize, &mut [T])| {
-            let mut y = vec![T::ZERO; rows * n];
+            let mut y = zeros(rows * n);
             forward(&x, rows, n, &mut y);
             (y, normals::<T>(rows * n, 2))
         };

@@ -8,7 +8,7 @@ use std::hint::black_box;
 use etude_kernels::isa::Isa;
 use pulp::{Simd, WithSimd};
 
-use super::team;
+use super::team::{self, Line};
 
 /// Independent chains hide the latency of the multiply-add (4 cycles on two ports need 8 of them); 12 fit the 16
 /// registers of AVX2.
@@ -30,17 +30,19 @@ pub fn registers(isa: Isa, threads: usize) -> f64 {
 pub fn fed(isa: Isa, threads: usize) -> f64 {
     let lanes = isa.run(Lanes);
     let (rows, vectors) = tile(lanes);
-    let panels = || (vec![0.5f32; rows * DEPTH], vec![0.25f32; vectors * lanes * DEPTH]);
-    let seconds = team::seconds(threads, panels, |(a, b)| isa.run(Fed { a, b }));
+    let panels = || (Line::of(rows * DEPTH, 0.5), Line::of(vectors * lanes * DEPTH, 0.25));
+    let seconds = team::seconds(threads, panels, |(a, b)| isa.run(Fed { a: a.get(), b: b.get() }));
     (2 * rows * vectors * lanes * DEPTH * PASSES * threads) as f64 / seconds / 1e9
 }
 
-/// Rows and vectors of a tile that fits the registers: 32 of AVX-512, 16 of AVX2.
+/// Rows and vectors of a tile that fits the registers: 32 of AVX-512, 16 of AVX2. Of scalars the compiler makes registers
+/// of 4.
 const fn tile(lanes: usize) -> (usize, usize) {
     match lanes {
         16 => (8, 3),
         8 => (6, 2),
-        _ => (4, 2),
+        4 => (8, 2),
+        _ => (4, 8),
     }
 }
 
@@ -83,7 +85,8 @@ impl WithSimd for Fed<'_> {
         match tile(S::F32_LANES) {
             (8, 3) => self.tiles::<S, 8, 3>(simd),
             (6, 2) => self.tiles::<S, 6, 2>(simd),
-            _ => self.tiles::<S, 4, 2>(simd),
+            (8, 2) => self.tiles::<S, 8, 2>(simd),
+            _ => self.tiles::<S, 4, 8>(simd),
         }
     }
 }

@@ -46,6 +46,8 @@ pub struct Level {
     pub read: f64,
     /// GB/s of a copy, read and written bytes counted.
     pub copy: f64,
+    /// GB/s of an update in place, counted in the same way: no line has to be fetched only to be overwritten.
+    pub update: f64,
 }
 
 /// What a kernel has to do at least.
@@ -57,9 +59,21 @@ pub struct Cost {
     pub reads: f64,
     /// Bytes of what it writes, each once.
     pub writes: f64,
+    /// Bytes of its working set: less than what it reads and writes, where it works in place.
+    pub touched: f64,
 }
 
 impl Cost {
+    /// What a kernel does that writes elsewhere than where it reads.
+    pub fn new(flop: f64, reads: f64, writes: f64) -> Self {
+        Cost { flop, reads, writes, touched: reads + writes }
+    }
+
+    /// The same in place: everything that is written was read.
+    pub fn in_place(self) -> Self {
+        Cost { touched: self.reads.max(self.writes), ..self }
+    }
+
     /// All bytes.
     pub fn bytes(&self) -> f64 {
         self.reads + self.writes
@@ -67,7 +81,7 @@ impl Cost {
 }
 
 impl Roofline {
-    /// Measures the machine: about a second.
+    /// Measures the machine: a few seconds.
     #[cfg(feature = "bench")]
     pub fn measure(threads: usize) -> Self {
         use etude_kernels::isa::Isa;
@@ -90,7 +104,8 @@ impl Roofline {
         let tiles =
             self.tiles.map(|tiles| format!("bf16 products of the tile unit, loads included: {tiles:.0} GFLOP/s"));
         let level = |level: &Level| {
-            format!("{} touched: read {:.0} GB/s, copy {:.0} GB/s", size(level.bytes), level.read, level.copy)
+            let Level { bytes, read, copy, update } = *level;
+            format!("{} touched: read {read:.0}, copy {copy:.0}, update {update:.0} GB/s", size(bytes))
         };
         self.peaks.iter().map(peak).chain(tiles).chain(self.memory.iter().map(level)).collect()
     }
@@ -98,7 +113,7 @@ impl Roofline {
     /// GFLOP/s that arithmetic allows: f32 has the multiply-add units of its instruction set, `bf16` a product on the
     /// tile unit and `high` three of them, where there is one and the instruction set is the best.
     pub fn arithmetic(&self, isa: &str, dtype: &str) -> f64 {
-        // Without a fused multiply-add the compiler may vectorise the loop with loads better than the one without.
+        // Of scalars the compiler may vectorise the loop with loads better than the one without.
         let best = |peak: &Peak| peak.registers.max(peak.fed);
         let peak = self.peaks.iter().find(|peak| peak.isa == isa).map_or(f64::INFINITY, best);
         let is_best = self.peaks.last().is_some_and(|best| best.isa == isa);
@@ -118,20 +133,22 @@ impl Roofline {
     }
 
     /// The seconds below which the kernel cannot end: the longer of its arithmetic and its traffic. What is written is
-    /// copied from as many read bytes; the rest is only read (or only written, at the same rate).
+    /// copied from as many read bytes, or updated in place; the rest is only read (or only written, at the same rate).
     pub fn bound(&self, cost: &Cost, isa: &str, dtype: &str) -> f64 {
-        let level = self.level(cost.bytes());
-        let copied = 2.0 * cost.reads.min(cost.writes);
+        let level = self.level(cost.touched);
+        let is_in_place = cost.touched < cost.bytes();
+        let pairs = 2.0 * cost.reads.min(cost.writes);
         let only_read = (cost.reads - cost.writes).max(0.0);
         let only_written = (cost.writes - cost.reads).max(0.0);
-        let memory = (copied + only_written) / level.copy + only_read / level.read;
+        let written = (pairs + only_written) / if is_in_place { level.update } else { level.copy };
+        let memory = written + only_read / level.read;
         memory.max(cost.flop / self.arithmetic(isa, dtype)) / 1e9
     }
 }
 
 /// Bytes in KiB or MiB.
 pub fn size(bytes: usize) -> String {
-    if bytes < 1 << 20 { format!("{} KiB", bytes >> 10) } else { format!("{} MiB", bytes >> 20) }
+    if bytes.is_multiple_of(1 << 20) { format!("{} MiB", bytes >> 20) } else { format!("{} KiB", bytes >> 10) }
 }
 
 #[cfg(test)]
@@ -141,7 +158,7 @@ pub mod tests {
     /// A machine with round numbers.
     pub fn machine(threads: usize) -> Roofline {
         let peak = |isa, registers| Peak { isa, registers, fed: 0.9 * registers };
-        let level = |bytes, read, copy| Level { bytes, read, copy };
+        let level = |bytes, read, copy| Level { bytes, read, copy, update: 1.5 * copy };
         Roofline {
             threads,
             peaks: vec![peak("scalar", 10.0), peak("avx512", 200.0)],
@@ -152,14 +169,23 @@ pub mod tests {
 
     #[test]
     fn a_product_is_bound_by_arithmetic_and_a_sum_by_reading() {
-        let product = Cost { flop: 2e9, reads: 8e3, writes: 4e3 };
+        let product = Cost::new(2e9, 8e3, 4e3);
         assert_eq!(machine(1).bound(&product, "avx512", "f32"), 0.01);
         assert_eq!(machine(1).bound(&product, "scalar", "f32"), 0.2);
         assert_eq!(machine(1).bound(&product, "avx512", "high"), 2.0 / 800.0);
         assert_eq!(machine(1).bound(&product, "scalar", "high"), 0.2, "only the best set has the tile unit beside it");
-        let sum = Cost { flop: 1e6, reads: 1e6, writes: 4.0 };
+        let sum = Cost::new(1e6, 1e6, 4.0);
         let exact = (8.0 / 50.0 + (1e6 - 4.0) / 100.0) / 1e9;
         assert!((machine(1).bound(&sum, "avx512", "f32") - exact).abs() < 1e-12 * exact);
+    }
+
+    #[test]
+    fn a_kernel_in_place_touches_less() {
+        let update = Cost::new(0.0, 4e4, 3e4);
+        assert_eq!(update.touched, 7e4);
+        assert_eq!((update.in_place().touched, update.in_place().bytes()), (4e4, 7e4));
+        // 60 kB at 1.5 · 50 GB/s and 10 kB at 100.
+        assert!((machine(1).bound(&update.in_place(), "avx512", "f32") - 0.9e-6).abs() < 1e-15);
     }
 
     #[test]

@@ -1,8 +1,35 @@
-//! The same work on several threads at once.
+//! The same work on several threads at once, and memory for it.
 
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::time::Instant;
+
+/// Numbers that begin on a cache line: a register that crosses one takes two loads.
+pub struct Line {
+    data: Vec<f32>,
+    start: usize,
+    len: usize,
+}
+
+impl Line {
+    /// `len` times `value`.
+    pub fn of(len: usize, value: f32) -> Self {
+        const LINE: usize = 64;
+        let data = vec![value; len + LINE / size_of::<f32>()];
+        let start = data.as_ptr().align_offset(LINE);
+        Self { data, start, len }
+    }
+
+    /// The numbers.
+    pub fn get(&self) -> &[f32] {
+        &self.data[self.start..][..self.len]
+    }
+
+    /// The numbers.
+    pub fn get_mut(&mut self) -> &mut [f32] {
+        &mut self.data[self.start..][..self.len]
+    }
+}
 
 /// The best of several rounds counts: a limit is what the machine can do undisturbed.
 const ROUNDS: usize = 5;
