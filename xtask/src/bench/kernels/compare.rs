@@ -44,13 +44,13 @@ fn path(folder: &Path, name: &str) -> Result<PathBuf> {
 struct Change {
     /// Old time over new time: above 1 it became faster.
     ratio: f64,
-    /// Whether it differs by more than either run's own spread.
+    /// Whether it differs by more than the spreads of both runs together.
     is_beyond_spread: bool,
 }
 
 impl Change {
     fn of(old: &Row, new: &Row) -> Self {
-        let spread = old.spread.max(new.spread);
+        let spread = old.spread + new.spread;
         let difference = (old.seconds - new.seconds).abs() / old.seconds.min(new.seconds);
         Self { ratio: old.seconds / new.seconds, is_beyond_spread: difference > spread }
     }
@@ -100,12 +100,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_counts_when_it_exceeds_both_spreads() {
+    fn a_change_counts_when_it_exceeds_the_spreads() {
         let change = |then: f64, spread: f64, now: f64| {
             Change::of(&row("etude", "avx2", 1, then, spread), &row("etude", "avx2", 1, now, 0.05)).mark()
         };
         assert_eq!(change(1.0, 0.0, 1.04), "", "within the new run's spread");
-        assert_eq!(change(1.0, 0.3, 1.2), "", "within the old run's spread");
+        assert_eq!(change(1.0, 0.3, 1.32), "", "within both spreads");
         assert_eq!(change(1.0, 0.1, 1.2), "SLOWER");
         assert_eq!(change(1.2, 0.1, 1.0), "faster");
     }

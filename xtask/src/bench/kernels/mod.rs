@@ -59,7 +59,7 @@ pub struct KernelArgs {
     /// Store the rows under target/bench/NAME.json
     #[arg(long, value_name = "NAME")]
     save: Option<String>,
-    /// Set the rows against those that were stored as NAME; a change counts when it exceeds both runs' spread
+    /// Set the rows against those that were stored as NAME; a change counts when it exceeds the spreads of both runs
     #[arg(long, value_name = "NAME")]
     compare: Option<String>,
     /// Only 1024³ and 2048³ of the products, and one shape of each other kernel
