@@ -4,7 +4,7 @@
 //! embedding (Press & Wolf 2017, arXiv:1608.05859). Parameter names are GPT-2's (`wte`, `wpe`, `h.0.…`, `ln_f`).
 
 use etude_autograd::{Tensor, no_grad};
-use etude_nn::{ConfigError, Ctx, Dropout, Embedding, Layer, LayerNorm, Param, Sampler, init, module};
+use etude_nn::{Act, ConfigError, Ctx, Dropout, Embedding, Layer, LayerNorm, Param, Sampler, init, module};
 use serde::{Deserialize, Serialize};
 
 use crate::block::{Block, BlockSize, STD};
@@ -24,14 +24,19 @@ pub struct GptConfig {
     pub heads: usize,
     /// Blocks.
     pub layers: usize,
+    /// Whether the linear maps of the blocks have a bias.
+    pub bias: bool,
+    /// The activation of the blocks' two-layer nets.
+    pub act: Act,
     /// Share of activations dropped while training.
     pub dropout: f64,
 }
 
 impl Default for GptConfig {
-    /// A small character model: 4 layers of 128, context 64.
+    /// A small character model: 4 layers of 128, context 64; bias and activation as in GPT-2.
     fn default() -> Self {
-        GptConfig { vocab: 128, context: 64, dim: 128, heads: 4, layers: 4, dropout: 0.0 }
+        let (bias, act, dropout) = (true, Act::GeluTanh, 0.0);
+        GptConfig { vocab: 128, context: 64, dim: 128, heads: 4, layers: 4, bias, act, dropout }
     }
 }
 
@@ -77,8 +82,8 @@ impl Gpt {
     /// If the configuration makes no sense.
     pub fn new(config: GptConfig, cx: &mut Ctx) -> Result<Self, Error> {
         config.validate()?;
-        let size =
-            BlockSize { dim: config.dim, heads: config.heads, dropout: config.dropout, residuals: 2 * config.layers };
+        let GptConfig { dim, heads, dropout, bias, act, .. } = config;
+        let size = BlockSize { dim, heads, dropout, bias, act, residuals: 2 * config.layers };
         let table = |n, cx: &mut Ctx| Embedding { weight: Param::new(init::normal([n, config.dim], STD, cx)) };
         Ok(Gpt {
             wte: table(config.vocab, cx),

@@ -1,12 +1,12 @@
-//! Properties of the GPT: causality, cache, positions, learning, bad input.
+//! Properties of the GPT: causality, cache, positions, learning, PyTorch's losses, bad input.
 
 use etude_autograd::{Tensor, no_grad};
-use etude_nn::{AdamW, Ctx, Module, Optimizer, Sampler};
+use etude_nn::{Act, AdamW, Ctx, Module, Optimizer, Sampler, loss, testing};
 use etude_transformer::{Error, Gpt, GptConfig};
 
 fn model(seed: u64) -> (Gpt, Ctx) {
     let mut cx = Ctx::train(seed);
-    let config = GptConfig { vocab: 7, context: 12, dim: 16, heads: 4, layers: 2, dropout: 0.0 };
+    let config = GptConfig { vocab: 7, context: 12, dim: 16, heads: 4, layers: 2, ..GptConfig::default() };
     (Gpt::new(config, &mut cx).expect("valid"), cx)
 }
 
@@ -85,4 +85,18 @@ fn bad_input_is_named_and_leaves_the_cache() {
     assert_eq!(cache.len(), 3);
     let error = Gpt::new(GptConfig { heads: 3, ..Default::default() }, &mut cx).expect_err("3 does not divide 128");
     assert!(error.to_string().contains("heads"), "{error}");
+}
+
+#[test]
+fn ten_losses_are_pytorchs() {
+    let cx = &mut Ctx::train(0);
+    let config =
+        GptConfig { vocab: 11, context: 8, dim: 12, heads: 3, layers: 2, bias: false, act: Act::Gelu, dropout: 0.0 };
+    let gpt = Gpt::new(config, cx).expect("valid");
+    testing::initialise(&gpt);
+    let text = testing::ids("text", [3, 9], 11);
+    let (x, y) = (text.narrow(1, 0, 8), text.narrow(1, 1, 8));
+    let mut opt = AdamW::new(&gpt, 1e-3).betas(0.9, 0.95).weight_decay(0.1);
+    let step = |_| testing::descend(&mut opt, loss::cross_entropy(&gpt.forward(&x, cx), &y));
+    testing::compare_twin("w6", step).expect("the losses are PyTorch's");
 }
