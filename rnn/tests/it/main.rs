@@ -2,11 +2,11 @@
 
 use etude_autograd::{Tensor, no_grad};
 use etude_nn::{Adam, Ctx, Module, Optimizer, Sampler, loss, testing};
-use etude_rnn::{CharLm, CharLmConfig, Error};
+use etude_rnn::{Cell, CharLm, CharLmConfig, Error};
 
 fn model(seed: u64) -> (CharLm, Ctx) {
     let mut cx = Ctx::train(seed);
-    let config = CharLmConfig { vocab: 5, embed: 8, hidden: 24, layers: 2, dropout: 0.0 };
+    let config = CharLmConfig { vocab: 5, embed: 8, hidden: 24, layers: 2, ..CharLmConfig::default() };
     (CharLm::new(config, &mut cx).expect("valid"), cx)
 }
 
@@ -76,8 +76,10 @@ fn bad_input_is_named() {
 #[test]
 fn ten_losses_are_pytorchs() {
     let cx = &mut Ctx::train(0);
-    for (workload, layers) in [("w5a", 1), ("w5b", 2)] {
-        let config = CharLmConfig { vocab: 11, embed: 5, hidden: 8, layers, dropout: 0.0 };
+    for (workload, cell, layers) in
+        [("w5a", Cell::Lstm, 1), ("w5b", Cell::Lstm, 2), ("w5c", Cell::Gru, 1), ("w5d", Cell::Gru, 2)]
+    {
+        let config = CharLmConfig { vocab: 11, embed: 5, cell, hidden: 8, layers, dropout: 0.0 };
         let lm = CharLm::new(config, cx).expect("valid");
         testing::initialise(&lm);
         let text = testing::ids("text", [3, 7], 11);
