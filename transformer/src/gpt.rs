@@ -41,6 +41,11 @@ impl Default for GptConfig {
 }
 
 impl GptConfig {
+    /// The sizes of the smallest GPT-2, 124 million parameters: Radford et al. 2019, table 2.
+    pub fn gpt2_small() -> Self {
+        GptConfig { vocab: 50_257, context: 1024, dim: 768, heads: 12, layers: 12, ..GptConfig::default() }
+    }
+
     /// Sizes must be at least 1, the heads must divide the width, dropout must be in [0, 1).
     ///
     /// # Errors
@@ -106,9 +111,11 @@ impl Gpt {
     /// If there are more tokens than the context, or an id is outside the vocabulary.
     #[track_caller]
     pub fn forward(&self, ids: &Tensor<i64>, cx: &mut Ctx) -> Tensor {
-        self.run(ids, None, cx)
+        let x = self.run(ids, None, cx);
+        self.head(&x, cx)
     }
 
+    /// The residual stream behind the last block.
     #[track_caller]
     fn run(&self, ids: &Tensor<i64>, mut cache: Option<&mut KvCache>, cx: &mut Ctx) -> Tensor {
         let past = cache.as_ref().map_or(0, |cache| cache.len());
@@ -120,8 +127,12 @@ impl Gpt {
         for (layer, block) in self.h.iter().enumerate() {
             x = block.forward(&x, cache.as_deref_mut().map(|cache| (cache, layer)), cx);
         }
-        let x = self.ln_f.forward(&x, cx);
-        x.linear(&cx.get(&self.wte.weight), None)
+        x
+    }
+
+    /// The logits from the residual stream.
+    fn head(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
+        self.ln_f.forward(x, cx).linear(&cx.get(&self.wte.weight), None)
     }
 
     /// A cache that remembers nothing yet.
@@ -140,8 +151,12 @@ impl Gpt {
         if tokens > context {
             return Err(Error::TooLong { what: WHAT, tokens, context });
         }
-        let logits = no_grad(|| self.run(&tensor(ids), Some(cache), cx));
-        Ok(logits.select(1, ids.len() - 1).to_vec())
+        // Only the last token's logits are wanted: with a large vocabulary the others would cost as much as the blocks.
+        let logits = no_grad(|| {
+            let x = self.run(&tensor(ids), Some(cache), cx);
+            self.head(&x.select(1, ids.len() - 1), cx)
+        });
+        Ok(logits.to_vec())
     }
 
     /// Continues `prompt` by `n` tokens. Where the context is full, the older half is forgotten and the rest read again.
