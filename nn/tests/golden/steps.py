@@ -391,7 +391,7 @@ def w12(full):
         return infer(m, lambda i: m(standard("x", (1, 3, 224, 224))))
     # The twin trains, so that the names' gradients and the running statistics are compared too.
     m = initialise(ResNet(4, 5))
-    x, y = standard("x", (3, 3, 32, 32)), ids("y", (3,), 5)
+    x, y = standard("x", (4, 3, 64, 64)), ids("y", (4,), 5)
     return train(m, torch.optim.SGD(m.parameters(), lr=0.01, momentum=0.9), lambda i: F.cross_entropy(m(x), y))
 
 

@@ -13,10 +13,22 @@ use super::{StepsArgs, language, precision, vision};
 const WORKLOADS: &[(&str, Make)] = &[
     ("w1", vision::w1),
     ("w2a", vision::w2a),
+    ("w2b", vision::w2b),
+    ("w3", vision::w3),
+    ("w4", vision::w4),
     ("w5a", language::w5a),
     ("w5b", language::w5b),
+    ("w5c", language::w5c),
+    ("w5d", language::w5d),
     ("w6", language::w6),
+    ("w7p", language::w7p),
+    ("w7d", language::w7d),
+    ("w8a", language::w8a),
+    ("w8b", language::w8b),
     ("w9t", vision::w9t),
+    ("w9f", vision::w9f),
+    ("w11", vision::w11),
+    ("w12", vision::w12),
 ];
 
 /// Measures, and prints a table or JSON; `false` when a workload failed.

@@ -1,9 +1,10 @@
 //! What a workload is: a model with its step, at full size or as a narrow twin.
 //!
-//! Weights and data come from the hash in `etude_nn::testing`, as in the PyTorch program that wrote the golden losses.
+//! Weights, data and the noise of the first step come from the hash in `etude_nn::testing`, as in the PyTorch program that
+//! wrote the golden losses; a twin draws all of its noise from it.
 
 use anyhow::Result;
-use etude_autograd::Tensor;
+use etude_autograd::{Tensor, no_grad};
 use etude_nn::{Ctx, Module, Optimizer, testing};
 
 /// How large a workload is.
@@ -40,6 +41,43 @@ pub struct Job {
 /// Makes a workload.
 pub type Make = fn(Size) -> Result<Job>;
 
+/// Random numbers of a step, as the PyTorch programs draw them anew in each.
+pub struct Noise {
+    size: Size,
+    step: usize,
+    cx: Ctx,
+}
+
+impl Noise {
+    /// The numbers of the first step and of those after it.
+    pub fn new(size: Size) -> Self {
+        Noise { size, step: 0, cx: Ctx::train(0) }
+    }
+
+    /// Mean 0, variance 1.
+    pub fn standard(&mut self, name: &str, shape: &[usize]) -> Tensor {
+        match self.hashed(name) {
+            Some(name) => testing::standard(&name, shape),
+            None => Tensor::randn(shape, &mut self.cx),
+        }
+    }
+
+    /// In [0, 1).
+    pub fn uniform(&mut self, name: &str, shape: &[usize]) -> Tensor {
+        match self.hashed(name) {
+            Some(name) => testing::uniform(&name, shape, 0.0, 1.0),
+            None => Tensor::rand(shape, &mut self.cx),
+        }
+    }
+
+    /// The name under which this step's numbers are hashed, if they are. A step asks once.
+    fn hashed(&mut self, name: &str) -> Option<String> {
+        let step = self.step;
+        self.step += 1;
+        (self.size == Size::Twin || step == 0).then(|| format!("{name}{step}"))
+    }
+}
+
 /// A job that descends on a loss.
 pub fn descend<M: Module + 'static>(
     model: M,
@@ -50,5 +88,15 @@ pub fn descend<M: Module + 'static>(
     let params = model.count();
     let mut cx = Ctx::train(0);
     let step = move || testing::descend(&mut opt, loss(&model, &mut cx));
+    Job { step: Box::new(step), params, unit, items }
+}
+
+/// A job that only sums its outputs.
+pub fn infer(
+    params: usize,
+    (unit, items): (&'static str, usize),
+    mut outputs: impl FnMut() -> Tensor + 'static,
+) -> Job {
+    let step = move || f64::from(no_grad(|| outputs().sum().item()));
     Job { step: Box::new(step), params, unit, items }
 }
