@@ -341,6 +341,45 @@ def w9f(full):
     return infer(m, lambda i: m(standard(f"x{i}", (1, 4))))
 
 
+def w10dqn(full):
+    batch, sizes = (128, [4, 120, 84, 2]) if full else (5, [4, 8, 6, 2])
+    q, target = mlp(sizes), mlp(sizes)
+    obs, following = standard("obs", (batch, 4)), standard("next", (batch, 4))
+    action, reward = ids("action", (batch, 1), 2), uniform("reward", (batch,), 0.0, 1.0)
+    ended = ids("terminated", (batch,), 2).float()
+
+    def loss(i):
+        with torch.no_grad():
+            y = reward + 0.99 * (1 - ended) * target(following).max(1).values
+        return F.mse_loss(q(obs).gather(1, action).squeeze(1), y)
+    return train(q, torch.optim.Adam(q.parameters(), lr=2.5e-4), loss)
+
+
+def w10ppo(full):
+    batch, hidden = (256, 64) if full else (6, 8)
+    agent = initialise(named(actor=mlp([4, hidden, hidden, 2], nn.Tanh), critic=mlp([4, hidden, hidden, 1], nn.Tanh)))
+    ps = list(agent.parameters())
+    opt = torch.optim.Adam(ps, lr=2.5e-4, eps=1e-5)
+    obs, action, before = standard("obs", (batch, 4)), ids("action", (batch, 1), 2), uniform("log_prob", (batch,), -1.2, -0.2)
+    advantage, value, target = (standard(name, (batch,)) for name in ("advantage", "value", "target"))
+
+    def step(i):
+        lp = F.log_softmax(agent.actor(obs), 1)
+        entropy = -(lp.exp() * lp).sum(1).mean()
+        ratio = (lp.gather(1, action).squeeze(1) - before).exp()
+        policy = torch.max(-advantage * ratio, -advantage * ratio.clamp(0.8, 1.2)).mean()
+        v = agent.critic(obs).squeeze(1)
+        near = value + (v - value).clamp(-0.2, 0.2)
+        error = 0.5 * torch.max((v - target) ** 2, (near - target) ** 2).mean()
+        loss = policy - 0.01 * entropy + 0.5 * error
+        opt.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(ps, 0.5)
+        opt.step()
+        return loss.item(), abs(loss.item())
+    return step, sum(p.numel() for p in ps)
+
+
 def w11(full):
     batch, data, hidden = (64, 784, 512) if full else (6, 10, 12)
     m = mlp([data, hidden, hidden, 1], lambda: nn.LeakyReLU(0.2))
@@ -401,7 +440,7 @@ WORKLOADS = {
     "w5c": lambda full: w5(full, nn.GRU, 1), "w5d": lambda full: w5(full, nn.GRU, 2),
     "w6": w6, "w7p": lambda full: w7(full, False), "w7d": lambda full: w7(full, True),
     "w8a": lambda full: w8(full, 32, 64), "w8b": lambda full: w8(full, 1, 16),
-    "w9t": w9t, "w9f": w9f, "w11": w11, "w12": w12,
+    "w9t": w9t, "w9f": w9f, "w10dqn": w10dqn, "w10ppo": w10ppo, "w11": w11, "w12": w12,
 }
 
 golden = {"torch": torch.__version__, "hash": [int(h) for h in hashes("a.weight", 4)]}

@@ -10,6 +10,8 @@
 //! BENCH_MAX_STEPS (20000) and BENCH_T0 (when the process was started, in seconds since 1970).
 
 #[cfg(feature = "bench")]
+mod control;
+#[cfg(feature = "bench")]
 mod language;
 #[cfg(feature = "bench")]
 mod measure;

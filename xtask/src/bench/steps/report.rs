@@ -5,37 +5,40 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::measure::{self, Row};
-use super::workload::Make;
-use super::{StepsArgs, language, precision, vision};
+use serde_json::Value;
+
+use super::workload::{Timed, Workload};
+use super::{StepsArgs, control, language, measure, precision, vision};
 
 /// Every workload.
-const WORKLOADS: &[(&str, Make)] = &[
-    ("w1", vision::w1),
-    ("w2a", vision::w2a),
-    ("w2b", vision::w2b),
-    ("w3", vision::w3),
-    ("w4", vision::w4),
-    ("w5a", language::w5a),
-    ("w5b", language::w5b),
-    ("w5c", language::w5c),
-    ("w5d", language::w5d),
-    ("w6", language::w6),
-    ("w7p", language::w7p),
-    ("w7d", language::w7d),
-    ("w8a", language::w8a),
-    ("w8b", language::w8b),
-    ("w9t", vision::w9t),
-    ("w9f", vision::w9f),
-    ("w11", vision::w11),
-    ("w12", vision::w12),
+const WORKLOADS: &[Workload] = &[
+    Workload::of_steps("w1", vision::w1),
+    Workload::of_steps("w2a", vision::w2a),
+    Workload::of_steps("w2b", vision::w2b),
+    Workload::of_steps("w3", vision::w3),
+    Workload::of_steps("w4", vision::w4),
+    Workload::of_steps("w5a", language::w5a),
+    Workload::of_steps("w5b", language::w5b),
+    Workload::of_steps("w5c", language::w5c),
+    Workload::of_steps("w5d", language::w5d),
+    Workload::of_steps("w6", language::w6),
+    Workload::of_steps("w7p", language::w7p),
+    Workload::of_steps("w7d", language::w7d),
+    Workload::of_steps("w8a", language::w8a),
+    Workload::of_steps("w8b", language::w8b),
+    Workload::of_steps("w9t", vision::w9t),
+    Workload::of_steps("w9f", vision::w9f),
+    Workload { name: "w10dqn", make: control::w10dqn, timed: Timed::Dqn(control::run_dqn) },
+    Workload { name: "w10ppo", make: control::w10ppo, timed: Timed::Ppo(control::run_ppo) },
+    Workload::of_steps("w11", vision::w11),
+    Workload::of_steps("w12", vision::w12),
 ];
 
 /// Measures, and prints a table or JSON; `false` when a workload failed.
 pub fn main(args: &StepsArgs) -> Result<bool> {
-    let names = chosen(&args.workloads)?;
-    if let ([(name, make)], Some("-")) = (&names[..], args.json.as_deref()) {
-        println!("{}", serde_json::to_string(&measure::measure(name, *make, args.precision)?)?);
+    let workloads = chosen(&args.workloads)?;
+    if let ([workload], Some("-")) = (&workloads[..], args.json.as_deref()) {
+        println!("{}", measure::measure(workload, args.precision)?);
         return Ok(true);
     }
     let mut file = match args.json.as_deref() {
@@ -49,7 +52,7 @@ pub fn main(args: &StepsArgs) -> Result<bool> {
         );
     }
     let mut succeeded = true;
-    for (name, _) in names {
+    for Workload { name, .. } in workloads {
         let line = match line_of(name, args) {
             Ok(line) => line,
             Err(error) => {
@@ -68,13 +71,16 @@ pub fn main(args: &StepsArgs) -> Result<bool> {
 }
 
 /// The workloads of these names, in order; all without a name.
-fn chosen(names: &[String]) -> Result<Vec<(&'static str, Make)>> {
+fn chosen(names: &[String]) -> Result<Vec<&'static Workload>> {
     if names.is_empty() {
-        return Ok(WORKLOADS.to_vec());
+        return Ok(WORKLOADS.iter().collect());
     }
-    let find = |name: &String| WORKLOADS.iter().find(|(known, _)| known == name).copied();
-    let known = || WORKLOADS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" ");
-    names.iter().map(|name| find(name).with_context(|| format!("no workload {name}; there are {}", known()))).collect()
+    let known = || WORKLOADS.iter().map(|workload| workload.name).collect::<Vec<_>>().join(" ");
+    let find = |name: &String| {
+        let found = WORKLOADS.iter().find(|workload| workload.name == name);
+        found.with_context(|| format!("no workload {name}; there are {}", known()))
+    };
+    names.iter().map(find).collect()
 }
 
 /// The line that a process of its own prints for this workload.
@@ -94,11 +100,19 @@ fn line_of(name: &str, args: &StepsArgs) -> Result<String> {
     }
 }
 
+/// A line of JSON as a line of the table; a dash where a loop has no such number.
 fn table_row(line: &str) -> Result<String> {
-    let row: Row = serde_json::from_str(line)?;
-    let rate = format!("{} {}/s", row.per_s, row.unit);
+    let row: Value = serde_json::from_str(line)?;
+    let text = |key: &str| row[key].as_str().unwrap_or("-").to_string();
+    let number = |key: &str| row[key].as_f64().map_or("-".into(), |x| x.to_string());
+    let (rate, unit) = (number("per_s"), text("unit"));
     Ok(format!(
-        "{:<8} {:>10.4} {:>10.4} {:>20} {:>8} {:>9.0}",
-        row.workload, row.median_ms, row.min_ms, rate, row.rss_mb, row.start_ms
+        "{:<8} {:>10} {:>10} {:>20} {:>8} {:>9}",
+        text("workload"),
+        number("median_ms"),
+        number("min_ms"),
+        format!("{rate} {unit}/s"),
+        number("rss_mb"),
+        number("start_ms")
     ))
 }

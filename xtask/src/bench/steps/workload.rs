@@ -7,6 +7,8 @@ use anyhow::Result;
 use etude_autograd::{Tensor, no_grad};
 use etude_nn::{Ctx, Module, Optimizer, testing};
 
+use super::control::Run;
+
 /// How large a workload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
@@ -38,8 +40,32 @@ pub struct Job {
     pub items: usize,
 }
 
-/// Makes a workload.
-pub type Make = fn(Size) -> Result<Job>;
+/// What there is to measure.
+pub struct Workload {
+    /// As in w1.
+    pub name: &'static str,
+    /// Makes its steps.
+    pub make: fn(Size) -> Result<Job>,
+    /// What is timed.
+    pub timed: Timed,
+}
+
+/// What is timed of a workload.
+pub enum Timed {
+    /// Its steps.
+    Step,
+    /// A whole loop of DQN from a seed; steps are only compared.
+    Dqn(fn(u64) -> Result<Run>),
+    /// A whole loop of PPO from a seed; steps are only compared.
+    Ppo(fn(u64) -> Result<Run>),
+}
+
+impl Workload {
+    /// One whose steps are timed.
+    pub const fn of_steps(name: &'static str, make: fn(Size) -> Result<Job>) -> Self {
+        Workload { name, make, timed: Timed::Step }
+    }
+}
 
 /// Random numbers of a step, as the PyTorch programs draw them anew in each.
 pub struct Noise {
