@@ -133,8 +133,14 @@ impl Vae {
 
     /// Encodes, samples z = μ + σ⊙ε with ε ~ N(0, 1) from the context, decodes.
     pub fn forward(&self, x: &Tensor, cx: &mut Ctx) -> VaeOutput {
+        let eps = Tensor::randn([x.dim(0), self.config.latent], cx);
+        self.forward_with_noise(x, &eps, cx)
+    }
+
+    /// As [`Vae::forward`] with a given ε, `[batch, latent]`.
+    pub fn forward_with_noise(&self, x: &Tensor, eps: &Tensor, cx: &mut Ctx) -> VaeOutput {
         let (mu, logvar) = self.posterior(x, cx);
-        let z = &mu + logvar.affine(0.5, 0.0).exp() * Tensor::randn(mu.shape(), cx);
+        let z = &mu + logvar.affine(0.5, 0.0).exp() * eps;
         VaeOutput { recon: self.decode(&z, cx), mu, logvar, z }
     }
 

@@ -1,7 +1,7 @@
 //! Image classifiers in Étude: multi-layer perceptrons and convolutional networks, their training, and pictures of what
 //! they look at.
 //!
-//! * [`ImageMlp`] and [`LeNet`] map images `[n, channels, height, width]` to class scores `[n, classes]`.
+//! * [`ImageMlp`], [`LeNet`], [`ConvNet`] and [`ResNet`] map images `[n, channels, height, width]` to class scores `[n, classes]`.
 //! * [`fit`] trains any such [`Layer`](etude_nn::Layer) on batches, [`evaluate`] measures it.
 //! * [`saliency`] shows which pixels move a score (Simonyan et al. 2013), [`grad_cam`] which regions do (Selvaraju et al.
 //!   2017).
@@ -11,17 +11,21 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod conv_net;
 mod error;
 mod evaluate;
 mod fit;
 mod mlp;
+mod resnet;
 mod saliency;
 
+pub use conv_net::{ConvNet, ConvNetConfig};
 pub use error::Error;
 pub use etude_nn::{LeNet, LeNetConfig};
 pub use evaluate::{Evaluation, evaluate, predict};
 pub use fit::{FitConfig, Step, fit};
 pub use mlp::{ImageMlp, ImageMlpConfig};
+pub use resnet::{BasicBlock, ResNet, ResNetConfig};
 pub use saliency::{grad_cam, saliency, smooth_saliency};
 
 /// The example of the README compiles.

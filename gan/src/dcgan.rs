@@ -54,7 +54,7 @@ impl DcganConfig {
 }
 
 /// Weights from N(0, 0.02²) (normalisation: N(1, 0.02²)), biases 0: §3 of the paper and its authors' code.
-fn initialise(module: &dyn Module, cx: &mut Ctx) {
+pub(crate) fn initialise(module: &dyn Module, cx: &mut Ctx) {
     module.each(&mut |name, slot| {
         let Slot::Param(p) = slot else { return };
         let zero = name.ends_with("bias");

@@ -21,6 +21,8 @@ pub struct WganGpConfig {
     pub hidden: usize,
     /// Number of hidden layers of both networks.
     pub layers: usize,
+    /// The activation of both networks.
+    pub act: Act,
     /// λ, the weight of the penalty. 10 in the paper, 0.1 in its authors' two-dimensional experiments.
     pub penalty: f32,
     /// Critic steps for each generator step.
@@ -30,7 +32,7 @@ pub struct WganGpConfig {
 impl Default for WganGpConfig {
     /// For two-dimensional data: three hidden layers of 128.
     fn default() -> Self {
-        WganGpConfig { data: 2, latent: 2, hidden: 128, layers: 3, penalty: 0.1, critic_steps: 5 }
+        WganGpConfig { data: 2, latent: 2, hidden: 128, layers: 3, act: Act::Relu, penalty: 0.1, critic_steps: 5 }
     }
 }
 
@@ -72,7 +74,7 @@ impl Generator {
         config.validate()?;
         Ok(Generator {
             latent: config.latent,
-            net: Mlp::new(&sizes(config, config.latent, config.data), Act::Relu, cx),
+            net: Mlp::new(&sizes(config, config.latent, config.data), config.act, cx),
         })
     }
 
@@ -103,7 +105,7 @@ impl Critic {
     /// If the configuration makes no sense.
     pub fn new(config: &WganGpConfig, cx: &mut Ctx) -> Result<Self, Error> {
         config.validate()?;
-        Ok(Critic { net: Mlp::new(&sizes(config, config.data, 1), Act::Relu, cx) })
+        Ok(Critic { net: Mlp::new(&sizes(config, config.data, 1), config.act, cx) })
     }
 
     /// The score of each vector, `[n, data]` → `[n, 1]`.
@@ -131,7 +133,12 @@ pub struct CriticStep {
 /// (‖∇D(x̂)‖₂ − 1)², mean over the batch, differentiable with respect to the critic's weights.
 pub fn gradient_penalty(critic: &Critic, real: &Tensor, fake: &Tensor, cx: &mut Ctx) -> Tensor {
     let eps = Tensor::rand([real.dim(0), 1], cx);
-    let mix = (&eps * real + (1.0 - &eps) * fake).requires_grad();
+    gradient_penalty_at(critic, &(&eps * real + (1.0 - &eps) * fake), cx)
+}
+
+/// As [`gradient_penalty`] at given points x̂, `[n, data]`.
+pub fn gradient_penalty_at(critic: &Critic, mix: &Tensor, cx: &mut Ctx) -> Tensor {
+    let mix = mix.requires_grad();
     let score = critic.score(&mix, cx).sum();
     let [gradient] = grad(&score, [&mix], CreateGraph::Yes);
     (gradient.norm_l2(1) - 1.0).square().mean()

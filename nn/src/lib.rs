@@ -26,6 +26,8 @@ mod param;
 mod sampler;
 pub mod schedule;
 mod state;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use act::Act;
 pub use checkpoint::Checkpoint;
@@ -34,8 +36,9 @@ pub use ctx::{Ctx, Mode};
 pub use error::{Error, check_finite};
 pub use journal::Journal;
 pub use layers::{
-    AvgPool2d, BatchNorm, BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Embedding, Flatten, Gru, Layer,
-    LayerNorm, Linear, Lstm, LstmState, Mask, MaxPool2d, MultiheadAttention, Rnn, Seq, Upsample,
+    AvgPool2d, BatchNorm, BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Embedding, Flatten,
+    GlobalAvgPool2d, Gru, Layer, LayerNorm, Linear, Lstm, LstmState, Mask, MaxPool2d, MultiheadAttention, Rnn, Seq,
+    Upsample,
 };
 pub use lenet::{LeNet, LeNetConfig};
 pub use matching::Mismatch;

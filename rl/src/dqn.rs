@@ -50,11 +50,11 @@ pub struct DqnConfig {
     pub exploration: f64,
     /// Whether the online network chooses the action that the target network values (double DQN).
     pub double: bool,
-    /// The largest norm of the gradient.
+    /// The largest norm of the gradient; infinite for any.
     pub clip_norm: f64,
     /// Steps between two validations; the last step always has one.
     pub validate_every: usize,
-    /// Episodes of a validation.
+    /// Episodes of a validation; 0 for no validations.
     pub validation_episodes: usize,
     /// Seed of everything.
     pub seed: u64,
@@ -100,7 +100,6 @@ impl DqnConfig {
             ("DqnConfig.updates", self.updates),
             ("DqnConfig.target_every", self.target_every),
             ("DqnConfig.validate_every", self.validate_every),
-            ("DqnConfig.validation_episodes", self.validation_episodes),
         ] {
             require(count > 0, field, count, "at least 1")?;
         }
@@ -115,10 +114,8 @@ impl DqnConfig {
         ] {
             require((0.0..=1.0).contains(&share), field, share, "a number from 0 to 1")?;
         }
-        for (field, positive) in [("DqnConfig.lr", self.lr), ("DqnConfig.clip_norm", self.clip_norm)] {
-            require(positive > 0.0 && positive.is_finite(), field, positive, "a positive number")?;
-        }
-        Ok(())
+        require(self.lr > 0.0 && self.lr.is_finite(), "DqnConfig.lr", self.lr, "a positive number")?;
+        require(self.clip_norm > 0.0, "DqnConfig.clip_norm", self.clip_norm, "a positive number")
     }
 
     /// The probability of a random action at a step.
@@ -166,22 +163,22 @@ pub fn train<E: Env<Obs: AsRef<[f32]>>>(
             opt.set_lr(config.lr(step));
             for _ in 0..config.updates {
                 let batch = replay.sample(config.batch, &mut rng)?;
-                let y = targets(&q, &target, &batch, config.gamma, config.double, &mut cx);
-                let values = q.forward(&batch.obs, &mut cx).gather(1, &batch.action).squeeze(1);
-                loss = descend("DQN", mse(&values, &y), &mut opt, step)?;
+                let error = self::loss(&q, &target, &batch, config.gamma, config.double, &mut cx);
+                loss = descend("DQN", error, &mut opt, step)?;
             }
             watch(&record.progress(step, config.steps, loss));
         }
         if step % config.target_every == 0 {
             target.copy_from(&q);
         }
-        if (step + 1) % config.validate_every == 0 || step + 1 == config.steps {
+        let due = (step + 1) % config.validate_every == 0 || step + 1 == config.steps;
+        if due && !validation.is_empty() {
             let returns = evaluate(&mut make, &validation, |obs| greedy(&q, obs, &mut cx))?;
             record.validated(step + 1, mean(&returns), || q.clone());
         }
     }
     watch(&record.progress(config.steps, config.steps, loss));
-    Ok(record.finish())
+    Ok(record.finish(config.steps, q))
 }
 
 fn network(config: &DqnConfig, features: usize, actions: usize, cx: &mut Ctx) -> Mlp {
@@ -192,6 +189,13 @@ fn network(config: &DqnConfig, features: usize, actions: usize, cx: &mut Ctx) ->
 /// The best action of each row of observations, by the network's values.
 pub fn greedy(q: &Mlp, obs: &Tensor, cx: &mut Ctx) -> Tensor<i64> {
     q.forward(obs, cx).argmax(1)
+}
+
+/// The mean square of y − q(s, a) over a batch, y from [`targets`]: Mnih et al. 2015, algorithm 1.
+pub fn loss(q: &Mlp, target: &Mlp, batch: &Batch, gamma: f32, double: bool, cx: &mut Ctx) -> Tensor {
+    let y = targets(q, target, batch, gamma, double, cx);
+    let values = q.forward(&batch.obs, cx).gather(1, &batch.action).squeeze(1);
+    mse(&values, &y)
 }
 
 /// y = r + γ (1 − terminated) q'(s', a*), Mnih et al. 2015, algorithm 1. A truncated transition bootstraps.

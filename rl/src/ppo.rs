@@ -3,7 +3,8 @@
 //! Source: Schulman et al. 2017, arXiv 1707.06347, algorithm 1 and eqs. (7) and (9). Details that the paper leaves open
 //! follow Huang et al. 2022, "The 37 implementation details of PPO": orthogonal initialisation, Adam's ε of 1e-5, a
 //! falling learning rate, advantages normalised in each minibatch, a clipped gradient. Deviations: the value loss is
-//! not clipped (detail 9 of that list: no gain), and a truncated episode bootstraps from its last observation.
+//! clipped only on demand (detail 9 of that list: no gain), and a truncated episode bootstraps from its last
+//! observation.
 
 use etude_autograd::{Tensor, no_grad};
 use etude_kernels::rng::Rng;
@@ -43,6 +44,8 @@ pub struct PpoConfig {
     pub clip: f64,
     /// Whether `clip` falls.
     pub anneal_clip: bool,
+    /// How far a value may move from that of the rollout before its loss stops falling, if there is a limit.
+    pub value_clip: Option<f64>,
     /// Weight of the value loss.
     pub value_weight: f32,
     /// Weight of the entropy bonus.
@@ -51,8 +54,10 @@ pub struct PpoConfig {
     pub clip_norm: f64,
     /// Rollouts between two validations; the last rollout always has one.
     pub validate_every: usize,
-    /// Episodes of a validation.
+    /// Episodes of a validation; 0 for no validations.
     pub validation_episodes: usize,
+    /// The run ends early once the last 100 finished training episodes have this mean return, if it is given.
+    pub enough: Option<f64>,
     /// Seed of everything.
     pub seed: u64,
 }
@@ -71,11 +76,13 @@ impl Default for PpoConfig {
             lr: 1e-3,
             clip: 0.2,
             anneal_clip: true,
+            value_clip: None,
             value_weight: 0.5,
             entropy_weight: 0.0,
             clip_norm: 0.5,
             validate_every: 20,
             validation_episodes: 20,
+            enough: None,
             seed: 0,
         }
     }
@@ -93,7 +100,6 @@ impl PpoConfig {
             ("PpoConfig.epochs", self.epochs),
             ("PpoConfig.minibatch", self.minibatch),
             ("PpoConfig.validate_every", self.validate_every),
-            ("PpoConfig.validation_episodes", self.validation_episodes),
         ] {
             require(count > 0, field, count, "at least 1")?;
         }
@@ -108,6 +114,10 @@ impl PpoConfig {
         for (field, x) in positive {
             require(x > 0.0 && x.is_finite(), field, x, "a positive number")?;
         }
+        let value_clip = self.value_clip.unwrap_or(1.0);
+        require(value_clip > 0.0, "PpoConfig.value_clip", value_clip, "a positive number")?;
+        let enough = self.enough.unwrap_or(0.0);
+        require(!enough.is_nan(), "PpoConfig.enough", enough, "a number")?;
         let weights =
             [("PpoConfig.value_weight", self.value_weight), ("PpoConfig.entropy_weight", self.entropy_weight)];
         for (field, x) in weights {
@@ -173,6 +183,7 @@ pub fn train<E: Env<Obs: AsRef<[f32]>>>(
     let mut opt = Adam::new(&agent, config.lr).eps(1e-5).clip_norm(config.clip_norm);
     let validation = validation_seeds(config.seed, config.validation_episodes);
     let mut record = Record::new();
+    let mut steps = 0;
     for iteration in 0..config.iterations() {
         let left = 1.0 - iteration as f64 / config.iterations() as f64;
         opt.set_lr(config.lr * left);
@@ -187,20 +198,26 @@ pub fn train<E: Env<Obs: AsRef<[f32]>>>(
             rng.shuffle(&mut order);
             for rows in order.chunks(config.minibatch) {
                 let batch = Minibatch::new(&rollout, &advantages, rows);
-                let loss = loss(&agent, &batch, clip, &mut cx);
+                let loss = loss(&agent, &batch, clip, config.value_clip, &mut cx);
                 let total = &loss.policy + &loss.value * config.value_weight - &loss.entropy * config.entropy_weight;
                 last = descend("PPO", total, &mut opt, step)?;
             }
         }
 
-        let step = step + rollout.len();
-        if (iteration + 1) % config.validate_every == 0 || iteration + 1 == config.iterations() {
+        steps = step + rollout.len();
+        let done =
+            config.enough.is_some_and(|enough| record.episodes.len() >= 100 && record.train_return(100) >= enough);
+        let last_one = done || iteration + 1 == config.iterations();
+        if ((iteration + 1) % config.validate_every == 0 || last_one) && !validation.is_empty() {
             let returns = evaluate(&mut make, &validation, |obs| agent.greedy(obs, &mut cx))?;
-            record.validated(step, mean(&returns), || agent.clone());
+            record.validated(steps, mean(&returns), || agent.clone());
         }
-        watch(&record.progress(step, config.steps, last));
+        watch(&record.progress(steps, config.steps, last));
+        if last_one {
+            break;
+        }
     }
-    Ok(record.finish())
+    Ok(record.finish(steps, agent))
 }
 
 /// Lets the policy act for `horizon` steps in every copy.
@@ -230,10 +247,21 @@ fn collect<E: Env<Obs: AsRef<[f32]>>>(
         out.reward.extend(t.reward.iter().map(|r| *r as f32));
         out.value.extend(value);
         // Of the observations after the step, not of `envs.obs()`: those are of the next episode where one ended.
-        out.next_value.extend(no_grad(|| agent.value(&rows(&t.next), cx)).to_vec());
+        out.next_value.extend(match t.truncated.contains(&true) {
+            true => no_grad(|| agent.value(&rows(&t.next), cx)).to_vec(),
+            false => vec![0.0; copies],
+        });
         out.terminated.extend(t.terminated);
         out.truncated.extend(t.truncated);
         record.episodes.extend(t.finished.iter().map(|end| EpisodeEnd { step: end.step * copies, ..*end }));
+    }
+    // Where an episode goes on, the observation after the step is the next row's, whose value is known by now.
+    let behind = no_grad(|| agent.value(&rows(envs.obs()), cx)).to_vec();
+    for i in 0..out.len() {
+        if !out.terminated[i] && !out.truncated[i] {
+            let next = i + copies;
+            out.next_value[i] = out.value.get(next).copied().unwrap_or_else(|| behind[next - out.value.len()]);
+        }
     }
     Ok(out)
 }
@@ -249,6 +277,8 @@ pub struct Minibatch {
     pub log_prob: Tensor,
     /// [n]: the advantages, shifted and scaled to mean 0 and deviation 1.
     pub advantage: Tensor,
+    /// [n]: what the critic predicted in the rollout.
+    pub value: Tensor,
     /// [n]: advantage + value, what the critic shall predict.
     pub target: Tensor,
 }
@@ -258,8 +288,8 @@ impl Minibatch {
     pub fn new(rollout: &Rollout, advantages: &[f32], rows: &[usize]) -> Minibatch {
         let n = rows.len();
         let vector = |items: &[f32]| Tensor::from_vec(pick(items, 1, rows), [n]);
-        let advantage = vector(advantages);
-        let target = &advantage + vector(&rollout.value);
+        let (advantage, value) = (vector(advantages), vector(&rollout.value));
+        let target = &advantage + &value;
         // Equal advantages (a single row, too) become 0, not NaN.
         let deviation = advantage.var_dims([0]).sqrt() + 1e-8;
         let advantage = (&advantage - advantage.mean()) / deviation;
@@ -269,6 +299,7 @@ impl Minibatch {
             action: Tensor::from_vec(pick(&rollout.action, 1, rows), [n, 1]),
             log_prob: vector(&rollout.log_prob),
             advantage,
+            value,
             target,
         }
     }
@@ -286,12 +317,21 @@ pub struct Loss {
 }
 
 /// The three terms of Schulman et al. 2017, eq. (9).
-pub fn loss(agent: &ActorCritic, batch: &Minibatch, clip: f64, cx: &mut Ctx) -> Loss {
+///
+/// With `value_clip`, the value's error is the larger one of V and of V kept near its rollout's (Huang et al. 2022, detail
+/// 9), so that a step beyond gains nothing.
+pub fn loss(agent: &ActorCritic, batch: &Minibatch, clip: f64, value_clip: Option<f64>, cx: &mut Ctx) -> Loss {
+    let value = agent.value(&batch.obs, cx);
+    let mut error = (&value - &batch.target).square();
+    if let Some(limit) = value_clip {
+        let near = &batch.value + (value - &batch.value).clamp(-limit, limit);
+        error = error.maximum(&(near - &batch.target).square());
+    }
     let log_probs = agent.actor.forward(&batch.obs, cx).log_softmax(1);
     let ratio = (log_probs.gather(1, &batch.action).squeeze(1) - &batch.log_prob).exp();
     Loss {
         policy: -clipped_objective(&ratio, &batch.advantage, clip).mean(),
-        value: (agent.value(&batch.obs, cx) - &batch.target).square().mean(),
+        value: error.mean(),
         entropy: -(log_probs.exp() * &log_probs).sum_dims([1]).mean(),
     }
 }

@@ -49,9 +49,9 @@ pub struct Progress {
 /// A trained model and the record of its training.
 #[derive(Clone, Debug)]
 pub struct Trained<M> {
-    /// The model of the best validation; the later one of equals.
+    /// The model of the best validation; the later one of equals. The last model of a run without validations.
     pub model: M,
-    /// Which validation that was.
+    /// Which validation that was; without any, the mean return of the last 20 finished training episodes.
     pub best: Validation,
     /// Every validation in order.
     pub validations: Vec<Validation>,
@@ -97,13 +97,20 @@ impl<M> Record<M> {
     }
 
     pub fn progress(&self, step: usize, steps: usize, loss: f32) -> Progress {
-        let last = &self.episodes[self.episodes.len().saturating_sub(20)..];
-        let train_return = last.iter().map(|end| end.total).sum::<f64>() / last.len().max(1) as f64;
+        let train_return = self.train_return(20);
         Progress { step, steps, loss, train_return, validation: self.validations.last().copied() }
     }
 
-    pub fn finish(self) -> Trained<M> {
-        let (best, model) = self.best.expect("a run ends with a validation");
+    /// The mean return of the last `n` finished training episodes, 0 before the first.
+    pub fn train_return(&self, n: usize) -> f64 {
+        let last = &self.episodes[self.episodes.len().saturating_sub(n)..];
+        last.iter().map(|end| end.total).sum::<f64>() / last.len().max(1) as f64
+    }
+
+    /// The result of a run that ended at this step with this model.
+    pub fn finish(self, step: usize, model: M) -> Trained<M> {
+        let last = Validation { step, mean: self.train_return(20) };
+        let (best, model) = self.best.unwrap_or((last, model));
         Trained { model, best, validations: self.validations, episodes: self.episodes }
     }
 }

@@ -8,5 +8,5 @@
 mod char_lm;
 mod error;
 
-pub use char_lm::{CharLm, CharLmConfig};
+pub use char_lm::{Cell, CharLm, CharLmConfig, CharLmState};
 pub use error::Error;

@@ -5,7 +5,7 @@
 //! PyTorch's `Linear` has them.
 
 use etude_autograd::Tensor;
-use etude_nn::{Ctx, Dropout, Layer, LayerNorm, Linear, Param, init, module};
+use etude_nn::{Act, Ctx, Dropout, Layer, LayerNorm, Linear, Param, init, module};
 
 use crate::cache::KvCache;
 
@@ -15,6 +15,10 @@ pub(crate) struct BlockSize {
     pub dim: usize,
     pub heads: usize,
     pub dropout: f64,
+    /// Whether the linear maps have a bias.
+    pub bias: bool,
+    /// The activation of the two-layer net.
+    pub act: Act,
     /// Number of residual additions in the model: the projections that feed them start smaller by its square root.
     pub residuals: usize,
 }
@@ -41,14 +45,15 @@ module!(Attention { c_attn, c_proj; heads, drop });
 struct FeedForward {
     c_fc: Linear,
     c_proj: Linear,
+    act: Act,
     drop: Dropout,
 }
-module!(FeedForward { c_fc, c_proj; drop });
+module!(FeedForward { c_fc, c_proj; act, drop });
 
-/// Weights from N(0, std²), biases 0: GPT-2's initialisation.
-pub(crate) fn linear(inputs: usize, outputs: usize, std: f64, cx: &mut Ctx) -> Linear {
+/// Weights from N(0, std²), biases, if any, 0: GPT-2's initialisation.
+pub(crate) fn linear(inputs: usize, outputs: usize, bias: bool, std: f64, cx: &mut Ctx) -> Linear {
     let weight = Param::new(init::normal([outputs, inputs], std, cx));
-    Linear { weight, bias: Some(Param::new(Tensor::zeros([outputs]))) }
+    Linear { weight, bias: bias.then(|| Param::new(Tensor::zeros([outputs]))) }
 }
 
 /// GPT-2's standard deviation of initial weights.
@@ -56,20 +61,21 @@ pub(crate) const STD: f64 = 0.02;
 
 impl Block {
     pub fn new(size: &BlockSize, cx: &mut Ctx) -> Self {
-        let BlockSize { dim, heads, dropout, residuals } = *size;
+        let BlockSize { dim, heads, dropout, bias, act, residuals } = *size;
         let scaled = STD / (residuals as f64).sqrt();
         Block {
             ln_1: LayerNorm::new(dim),
             attn: Attention {
                 heads,
-                c_attn: linear(dim, 3 * dim, STD, cx),
-                c_proj: linear(dim, dim, scaled, cx),
+                c_attn: linear(dim, 3 * dim, bias, STD, cx),
+                c_proj: linear(dim, dim, bias, scaled, cx),
                 drop: Dropout::new(dropout),
             },
             ln_2: LayerNorm::new(dim),
             mlp: FeedForward {
-                c_fc: linear(dim, 4 * dim, STD, cx),
-                c_proj: linear(4 * dim, dim, scaled, cx),
+                c_fc: linear(dim, 4 * dim, bias, STD, cx),
+                c_proj: linear(4 * dim, dim, bias, scaled, cx),
+                act,
                 drop: Dropout::new(dropout),
             },
         }
@@ -120,7 +126,7 @@ fn future(new: usize, all: usize) -> Tensor<bool> {
 
 impl FeedForward {
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        let h = self.c_fc.forward(x, cx).gelu_tanh();
+        let h = self.act.apply(&self.c_fc.forward(x, cx));
         let y = self.c_proj.forward(&h, cx);
         self.drop.forward(&y, cx)
     }

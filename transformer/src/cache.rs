@@ -6,9 +6,20 @@
 use etude_autograd::Tensor;
 
 /// Keys and values of every layer, `[batch, heads, tokens, head size]` each.
+///
+/// There is room for more tokens than are remembered, and it doubles when they outgrow it: a token costs its own keys and
+/// values, not a copy of all before it.
 #[derive(Clone, Debug)]
 pub struct KvCache {
-    layers: Vec<Option<(Tensor, Tensor)>>,
+    layers: Vec<Option<Kept>>,
+}
+
+/// What one layer remembers: the first `len` tokens of two tensors `[batch, heads, room, head size]`.
+#[derive(Clone, Debug)]
+struct Kept {
+    len: usize,
+    keys: Tensor,
+    values: Tensor,
 }
 
 impl KvCache {
@@ -18,7 +29,7 @@ impl KvCache {
 
     /// How many tokens are remembered.
     pub fn len(&self) -> usize {
-        self.layers.first().and_then(Option::as_ref).map_or(0, |(k, _)| k.dim(2))
+        self.layers.first().and_then(Option::as_ref).map_or(0, |kept| kept.len)
     }
 
     /// Whether nothing is remembered.
@@ -31,13 +42,36 @@ impl KvCache {
         self.layers.fill(None);
     }
 
-    /// Appends to one layer and gives all that it knows then.
+    /// Appends to one layer and gives all that it knows then. No graph is kept.
     pub(crate) fn extend(&mut self, layer: usize, k: &Tensor, v: &Tensor) -> (Tensor, Tensor) {
-        let all = match &self.layers[layer] {
-            Some((old_k, old_v)) => (Tensor::concat(&[old_k, k], 2), Tensor::concat(&[old_v, v], 2)),
-            None => (k.clone(), v.clone()),
-        };
-        self.layers[layer] = Some((all.0.detach(), all.1.detach()));
-        all
+        let tokens = k.dim(2);
+        let kept = self.layers[layer].get_or_insert_with(|| Kept {
+            len: 0,
+            keys: room_for(tokens, k),
+            values: room_for(tokens, v),
+        });
+        append(&mut kept.keys, kept.len, k);
+        append(&mut kept.values, kept.len, v);
+        kept.len += tokens;
+        (kept.keys.narrow(2, 0, kept.len), kept.values.narrow(2, 0, kept.len))
+    }
+}
+
+/// Zeros for at least so many tokens, otherwise shaped as `x`.
+fn room_for(tokens: usize, x: &Tensor) -> Tensor {
+    Tensor::zeros([x.dim(0), x.dim(1), tokens.next_power_of_two(), x.dim(3)])
+}
+
+/// Writes the tokens of `x` behind the first `len` of `store`. In place, since the views that a step took are gone.
+fn append(store: &mut Tensor, len: usize, x: &Tensor) {
+    let (tokens, size) = (x.dim(2), x.dim(3));
+    if len + tokens > store.dim(2) {
+        let old = std::mem::replace(store, room_for(len + tokens, x));
+        append(store, 0, &old.narrow(2, 0, len));
+    }
+    let (x, plane) = (x.contiguous(), store.dim(2) * size);
+    let new = x.as_slice().expect("just made contiguous").chunks_exact(tokens * size);
+    for (to, from) in store.make_mut().chunks_exact_mut(plane).zip(new) {
+        to[len * size..(len + tokens) * size].copy_from_slice(from);
     }
 }

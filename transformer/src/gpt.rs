@@ -4,7 +4,7 @@
 //! embedding (Press & Wolf 2017, arXiv:1608.05859). Parameter names are GPT-2's (`wte`, `wpe`, `h.0.…`, `ln_f`).
 
 use etude_autograd::{Tensor, no_grad};
-use etude_nn::{ConfigError, Ctx, Dropout, Embedding, Layer, LayerNorm, Param, Sampler, init, module};
+use etude_nn::{Act, ConfigError, Ctx, Dropout, Embedding, Layer, LayerNorm, Param, Sampler, init, module};
 use serde::{Deserialize, Serialize};
 
 use crate::block::{Block, BlockSize, STD};
@@ -24,18 +24,28 @@ pub struct GptConfig {
     pub heads: usize,
     /// Blocks.
     pub layers: usize,
+    /// Whether the linear maps of the blocks have a bias.
+    pub bias: bool,
+    /// The activation of the blocks' two-layer nets.
+    pub act: Act,
     /// Share of activations dropped while training.
     pub dropout: f64,
 }
 
 impl Default for GptConfig {
-    /// A small character model: 4 layers of 128, context 64.
+    /// A small character model: 4 layers of 128, context 64; bias and activation as in GPT-2.
     fn default() -> Self {
-        GptConfig { vocab: 128, context: 64, dim: 128, heads: 4, layers: 4, dropout: 0.0 }
+        let (bias, act, dropout) = (true, Act::GeluTanh, 0.0);
+        GptConfig { vocab: 128, context: 64, dim: 128, heads: 4, layers: 4, bias, act, dropout }
     }
 }
 
 impl GptConfig {
+    /// The sizes of the smallest GPT-2, 124 million parameters: Radford et al. 2019, table 2.
+    pub fn gpt2_small() -> Self {
+        GptConfig { vocab: 50_257, context: 1024, dim: 768, heads: 12, layers: 12, ..GptConfig::default() }
+    }
+
     /// Sizes must be at least 1, the heads must divide the width, dropout must be in [0, 1).
     ///
     /// # Errors
@@ -77,8 +87,8 @@ impl Gpt {
     /// If the configuration makes no sense.
     pub fn new(config: GptConfig, cx: &mut Ctx) -> Result<Self, Error> {
         config.validate()?;
-        let size =
-            BlockSize { dim: config.dim, heads: config.heads, dropout: config.dropout, residuals: 2 * config.layers };
+        let GptConfig { dim, heads, dropout, bias, act, .. } = config;
+        let size = BlockSize { dim, heads, dropout, bias, act, residuals: 2 * config.layers };
         let table = |n, cx: &mut Ctx| Embedding { weight: Param::new(init::normal([n, config.dim], STD, cx)) };
         Ok(Gpt {
             wte: table(config.vocab, cx),
@@ -101,9 +111,11 @@ impl Gpt {
     /// If there are more tokens than the context, or an id is outside the vocabulary.
     #[track_caller]
     pub fn forward(&self, ids: &Tensor<i64>, cx: &mut Ctx) -> Tensor {
-        self.run(ids, None, cx)
+        let x = self.run(ids, None, cx);
+        self.head(&x, cx)
     }
 
+    /// The residual stream behind the last block.
     #[track_caller]
     fn run(&self, ids: &Tensor<i64>, mut cache: Option<&mut KvCache>, cx: &mut Ctx) -> Tensor {
         let past = cache.as_ref().map_or(0, |cache| cache.len());
@@ -115,8 +127,12 @@ impl Gpt {
         for (layer, block) in self.h.iter().enumerate() {
             x = block.forward(&x, cache.as_deref_mut().map(|cache| (cache, layer)), cx);
         }
-        let x = self.ln_f.forward(&x, cx);
-        x.linear(&cx.get(&self.wte.weight), None)
+        x
+    }
+
+    /// The logits from the residual stream.
+    fn head(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
+        self.ln_f.forward(x, cx).linear(&cx.get(&self.wte.weight), None)
     }
 
     /// A cache that remembers nothing yet.
@@ -135,8 +151,12 @@ impl Gpt {
         if tokens > context {
             return Err(Error::TooLong { what: WHAT, tokens, context });
         }
-        let logits = no_grad(|| self.run(&tensor(ids), Some(cache), cx));
-        Ok(logits.select(1, ids.len() - 1).to_vec())
+        // Only the last token's logits are wanted: with a large vocabulary the others would cost as much as the blocks.
+        let logits = no_grad(|| {
+            let x = self.run(&tensor(ids), Some(cache), cx);
+            self.head(&x.select(1, ids.len() - 1), cx)
+        });
+        Ok(logits.to_vec())
     }
 
     /// Continues `prompt` by `n` tokens. Where the context is full, the older half is forgotten and the rest read again.

@@ -1,4 +1,4 @@
-//! Properties of the models: identities, learning, determinism, files, bad input.
+//! Properties of the models: identities, learning, determinism, files, PyTorch's losses, bad input.
 
 use etude_ae_vae::{
     Autoencoder, Corruption, Denoising, DenoisingConfig, Error, Vae, VaeConfig, Vanilla, VanillaConfig, check_pixels,
@@ -6,7 +6,7 @@ use etude_ae_vae::{
 use etude_autograd::{Tensor, gradcheck, no_grad};
 use etude_kernels::rng::Rng;
 use etude_nn::loss::kl_std_normal;
-use etude_nn::{Adam, Ctx, Module, Optimizer};
+use etude_nn::{Adam, Ctx, Module, Optimizer, testing};
 
 /// Sixteen-pixel images of four kinds, one quarter of the pixels lit: a code of two numbers suffices.
 fn quarters(n: usize, rng: &mut Rng) -> Tensor {
@@ -149,4 +149,18 @@ fn an_exploding_encoder_stays_finite_and_a_batch_of_one_works() {
     let x = quarters(1, &mut cx.rng);
     let loss = vae.forward(&x, &mut cx).parts(&x).loss().item();
     assert!(loss.is_finite(), "{loss}");
+}
+
+#[test]
+fn ten_losses_are_pytorchs() {
+    let cx = &mut Ctx::train(0);
+    let vae = Vae::new(VaeConfig { input: 20, hidden: vec![12], latent: 3 }, cx).expect("valid");
+    testing::initialise(&vae);
+    let x = testing::ids("x", [8, 20], 2).to_float();
+    let mut opt = Adam::new(&vae, 1e-3);
+    let step = |i| {
+        let eps = testing::standard(&format!("eps{i}"), [8, 3]);
+        testing::descend(&mut opt, vae.forward_with_noise(&x, &eps, cx).parts(&x).loss())
+    };
+    testing::compare_twin("w4", step).expect("the losses are PyTorch's");
 }

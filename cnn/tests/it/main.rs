@@ -3,3 +3,4 @@
 mod faults;
 mod learning;
 mod pictures;
+mod steps;

@@ -1,11 +1,15 @@
-//! Properties of the models: the penalty's second derivative, separation of the players, learning, bad input.
+//! Properties of the models: the penalty's second derivative, separation of the players, learning, PyTorch's
+//! losses, bad input.
 
 use etude_autograd::Tensor;
 use etude_gan::dcgan::{self, DcganConfig, Discriminator};
-use etude_gan::wgan_gp::{Critic, Generator, WganGpConfig, critic_step, generator_step, gradient_penalty};
+use etude_gan::dcgan_conv::{self, DcganConvConfig, Players};
+use etude_gan::wgan_gp::{
+    Critic, Generator, WganGpConfig, critic_step, generator_step, gradient_penalty, gradient_penalty_at,
+};
 use etude_gan::{Error, dcgan::Generator as ImageGenerator};
 use etude_kernels::rng::Rng;
-use etude_nn::{Adam, Ctx, Module};
+use etude_nn::{Act, Adam, Ctx, Module, testing};
 
 fn values(module: &dyn Module) -> Vec<f32> {
     module.named_params().iter().flat_map(|(_, p)| p.get().to_vec()).collect()
@@ -127,4 +131,60 @@ fn configurations_are_checked() {
     assert!(WganGpConfig { penalty: f32::NAN, ..small() }.validate().is_err());
     let error = ImageGenerator::new(&DcganConfig { side: 30, ..Default::default() }, &mut cx).expect_err("side");
     assert!(error.to_string().contains("30"), "{error}");
+}
+
+#[test]
+fn ten_critic_losses_are_pytorchs() {
+    let cx = &mut Ctx::train(0);
+    let config = WganGpConfig { data: 10, hidden: 12, layers: 2, act: Act::LeakyRelu(0.2), ..Default::default() };
+    let critic = Critic::new(&config, cx).expect("valid");
+    testing::initialise(&critic);
+    let (real, fake) = (testing::standard("real", [6, 10]), testing::uniform("fake", [6, 10], 0.0, 1.0));
+    let mut opt = Adam::new(&critic, 1e-4).betas(0.5, 0.9);
+    let step = |i| {
+        let eps = testing::uniform(&format!("eps{i}"), [6, 1], 0.0, 1.0);
+        let penalty = gradient_penalty_at(&critic, &(&eps * &real + (1.0 - &eps) * &fake), cx);
+        let loss = critic.score(&fake, cx).mean() - critic.score(&real, cx).mean() + penalty * 10.0;
+        testing::descend(&mut opt, loss)
+    };
+    testing::compare_twin("w11", step).expect("the losses are PyTorch's");
+}
+
+#[test]
+fn ten_losses_of_both_convolutional_players_are_pytorchs() {
+    let cx = &mut Ctx::train(0);
+    let config = DcganConvConfig { latent: 6, width: 3, ..Default::default() };
+    let generator = dcgan_conv::Generator::new(&config, cx).expect("valid");
+    let discriminator = dcgan_conv::Discriminator::new(&config, cx).expect("valid");
+    testing::initialise(&generator);
+    testing::initialise(&discriminator);
+    let adam = |model: &dyn Module| Adam::new(model, 2e-4).betas(0.5, 0.999);
+    let (mut opt_g, mut opt_d) = (adam(&generator), adam(&discriminator));
+    let real = testing::uniform("real", [4, 3, 32, 32], -1.0, 1.0);
+    let step = |i| {
+        let z = testing::standard(&format!("z{i}"), [4, 6]);
+        let players =
+            Players { generator: &generator, discriminator: &discriminator, opt_g: &mut opt_g, opt_d: &mut opt_d };
+        let [loss, _] = dcgan_conv::step(players, &real, &z, cx).expect("finite");
+        f64::from(loss)
+    };
+    // The discriminator's loss sees every update of the generator in the images of the next step.
+    testing::compare_twin("w3", step).expect("the losses are PyTorch's");
+}
+
+#[test]
+fn convolutional_players_refuse_what_does_not_fit() {
+    let cx = &mut Ctx::train(0);
+    let config = DcganConvConfig { side: 24, ..Default::default() };
+    let error = dcgan_conv::Generator::new(&config, cx).expect_err("24 is no power of two");
+    assert!(error.to_string().contains("side is 24"), "{error}");
+    let config = DcganConvConfig { latent: 2, width: 1, side: 8, channels: 1 };
+    let generator = dcgan_conv::Generator::new(&config, cx).expect("valid");
+    let discriminator = dcgan_conv::Discriminator::new(&config, cx).expect("valid");
+    assert_eq!(generator.forward(&Tensor::ones([3, 2]), cx).shape(), [3, 1, 8, 8]);
+    let (mut opt_g, mut opt_d) = (Adam::new(&generator, 1e-3), Adam::new(&discriminator, 1e-3));
+    let players =
+        Players { generator: &generator, discriminator: &discriminator, opt_g: &mut opt_g, opt_d: &mut opt_d };
+    let error = dcgan_conv::step(players, &Tensor::zeros([3, 1, 16, 16]), &Tensor::ones([3, 2]), cx);
+    assert!(matches!(error, Err(Error::Shape { .. })));
 }

@@ -27,7 +27,7 @@ pub use linear::Linear;
 pub use norm::{BatchNorm, BatchNorm1d, BatchNorm2d, LayerNorm};
 pub use recurrent::{Gru, Lstm, LstmState, Rnn, batch_major, time_major};
 pub use seq::Seq;
-pub use spatial::{AvgPool2d, Flatten, MaxPool2d, Upsample};
+pub use spatial::{AvgPool2d, Flatten, GlobalAvgPool2d, MaxPool2d, Upsample};
 
 /// A module that maps one tensor to one tensor, so that it can stand in a [`Seq`].
 pub trait Layer: Module + BoxedClone + Send + Sync {

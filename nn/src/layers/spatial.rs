@@ -58,6 +58,26 @@ impl Layer for AvgPool2d {
     }
 }
 
+/// The mean of each channel over all of its pixels, `[n, c, h, w]` to `[n, c, 1, 1]`: PyTorch's `AdaptiveAvgPool2d(1)`.
+///
+/// Lin, Chen & Yan 2014, *Network In Network*, arXiv:1312.4400, section 3.2.
+#[derive(Clone, Copy, Debug)]
+pub struct GlobalAvgPool2d;
+
+impl crate::Module for GlobalAvgPool2d {
+    fn visit(&self, _: &mut crate::Visitor<'_>) {}
+}
+
+impl Layer for GlobalAvgPool2d {
+    /// # Panics
+    /// If there are not four axes.
+    #[track_caller]
+    fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
+        assert!(x.rank() == 4, "GlobalAvgPool2d: x {:?} is not [n, channels, height, width]", x.shape());
+        x.mean_keep([2, 3])
+    }
+}
+
 /// Every pixel repeated along both axes (nearest neighbour).
 #[derive(Clone, Copy, Debug)]
 pub struct Upsample {

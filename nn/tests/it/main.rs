@@ -11,3 +11,4 @@ mod safetensors_files;
 mod safetensors_properties;
 mod schedules;
 mod state;
+mod steps;

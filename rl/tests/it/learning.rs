@@ -111,3 +111,22 @@ fn both_improve_on_cart_pole() {
     let by_dqn = evaluate(CartPole::new, &test_seeds(0, 20), |obs| dqn::greedy(&q, obs, &mut cx)).expect("it runs");
     assert!(mean(&by_dqn) >= 100.0, "DQN {}", mean(&by_dqn));
 }
+
+#[test]
+fn runs_without_validations_keep_the_last_model_and_may_end_early() {
+    let make = || Identity::new(4, 25);
+    let config = DqnConfig { steps: 600, validation_episodes: 0, ..quick_dqn(0) };
+    let trained = dqn::train(&config, make, |_| {}).expect("it runs");
+    assert!(trained.validations.is_empty() && trained.best.step == 600);
+    let last = &trained.episodes[trained.episodes.len() - 20..];
+    assert_eq!(trained.best.mean, last.iter().map(|end| end.total).sum::<f64>() / 20.0);
+
+    // Every return is at least 0: the first rollout that has finished 100 episodes is enough.
+    let config = PpoConfig { validation_episodes: 0, enough: Some(0.0), ..quick_ppo(0) };
+    let mut last = 0;
+    let trained = ppo::train(&config, make, |p| last = p.step).expect("it runs");
+    let rollout = config.copies * config.horizon;
+    assert!(trained.episodes.len() >= 100 && last < config.steps, "{last}");
+    assert!(trained.episodes.iter().filter(|end| end.step < last - rollout).count() < 100);
+    assert_eq!(trained.best.step, last);
+}

@@ -7,5 +7,6 @@ mod golden;
 mod learning;
 mod replay;
 mod rollout;
+mod steps;
 mod tabular;
 mod vector;

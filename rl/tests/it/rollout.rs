@@ -91,7 +91,7 @@ fn the_parts_of_the_loss_are_what_they_say() {
     let advantages = [1.0, -1.0, 0.5, 2.0, -0.5, 0.0];
     let rows = [4, 0, 3, 1];
     let batch = Minibatch::new(&rollout, &advantages, &rows);
-    let parts = loss(&agent, &batch, 0.2, &mut cx);
+    let parts = loss(&agent, &batch, 0.2, None, &mut cx);
 
     let logits = agent.actor.forward(&batch.obs, &mut cx).to_vec();
     let values = agent.value(&batch.obs, &mut cx).to_vec();

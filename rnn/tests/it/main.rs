@@ -1,12 +1,12 @@
-//! Properties of the character model: state, causality, learning, bad input.
+//! Properties of the character model: state, causality, learning, PyTorch's losses, bad input.
 
 use etude_autograd::{Tensor, no_grad};
-use etude_nn::{Adam, Ctx, Module, Optimizer, Sampler};
-use etude_rnn::{CharLm, CharLmConfig, Error};
+use etude_nn::{Adam, Ctx, Module, Optimizer, Sampler, loss, testing};
+use etude_rnn::{Cell, CharLm, CharLmConfig, Error};
 
 fn model(seed: u64) -> (CharLm, Ctx) {
     let mut cx = Ctx::train(seed);
-    let config = CharLmConfig { vocab: 5, embed: 8, hidden: 24, layers: 2, dropout: 0.0 };
+    let config = CharLmConfig { vocab: 5, embed: 8, hidden: 24, layers: 2, ..CharLmConfig::default() };
     (CharLm::new(config, &mut cx).expect("valid"), cx)
 }
 
@@ -71,4 +71,24 @@ fn bad_input_is_named() {
     assert!(matches!(error, Error::Id { id: 9, position: 1, vocab: 5, .. }), "{error}");
     let error = CharLm::new(CharLmConfig { hidden: 0, ..Default::default() }, &mut cx).expect_err("no state");
     assert!(error.to_string().contains("hidden"), "{error}");
+}
+
+#[test]
+fn ten_losses_are_pytorchs() {
+    let cx = &mut Ctx::train(0);
+    for (workload, cell, layers) in
+        [("w5a", Cell::Lstm, 1), ("w5b", Cell::Lstm, 2), ("w5c", Cell::Gru, 1), ("w5d", Cell::Gru, 2)]
+    {
+        let config = CharLmConfig { vocab: 11, embed: 5, cell, hidden: 8, layers, dropout: 0.0 };
+        let lm = CharLm::new(config, cx).expect("valid");
+        testing::initialise(&lm);
+        let text = testing::ids("text", [3, 7], 11);
+        let (x, y) = (text.narrow(1, 0, 6), text.narrow(1, 1, 6));
+        let mut opt = Adam::new(&lm, 1e-3);
+        let step = |_| {
+            let (logits, _) = lm.forward(&x, &lm.zero_state(3), cx);
+            testing::descend(&mut opt, loss::cross_entropy(&logits, &y))
+        };
+        testing::compare_twin(workload, step).expect("the losses are PyTorch's");
+    }
 }

@@ -1,12 +1,12 @@
-//! Properties of the GPT: causality, cache, positions, learning, bad input.
+//! Properties of the GPT and of BERT: causality, cache, positions, learning, PyTorch's losses, bad input.
 
 use etude_autograd::{Tensor, no_grad};
-use etude_nn::{AdamW, Ctx, Module, Optimizer, Sampler};
-use etude_transformer::{Error, Gpt, GptConfig};
+use etude_nn::{Act, AdamW, Ctx, Module, Optimizer, Sampler, loss, testing};
+use etude_transformer::{Bert, BertConfig, Error, Gpt, GptConfig};
 
 fn model(seed: u64) -> (Gpt, Ctx) {
     let mut cx = Ctx::train(seed);
-    let config = GptConfig { vocab: 7, context: 12, dim: 16, heads: 4, layers: 2, dropout: 0.0 };
+    let config = GptConfig { vocab: 7, context: 12, dim: 16, heads: 4, layers: 2, ..GptConfig::default() };
     (Gpt::new(config, &mut cx).expect("valid"), cx)
 }
 
@@ -85,4 +85,68 @@ fn bad_input_is_named_and_leaves_the_cache() {
     assert_eq!(cache.len(), 3);
     let error = Gpt::new(GptConfig { heads: 3, ..Default::default() }, &mut cx).expect_err("3 does not divide 128");
     assert!(error.to_string().contains("heads"), "{error}");
+}
+
+#[test]
+fn ten_losses_are_pytorchs() {
+    let cx = &mut Ctx::train(0);
+    let config =
+        GptConfig { vocab: 11, context: 8, dim: 12, heads: 3, layers: 2, bias: false, act: Act::Gelu, dropout: 0.0 };
+    let gpt = Gpt::new(config, cx).expect("valid");
+    testing::initialise(&gpt);
+    let text = testing::ids("text", [3, 9], 11);
+    let (x, y) = (text.narrow(1, 0, 8), text.narrow(1, 1, 8));
+    let mut opt = AdamW::new(&gpt, 1e-3).betas(0.9, 0.95).weight_decay(0.1);
+    let step = |_| testing::descend(&mut opt, loss::cross_entropy(&gpt.forward(&x, cx), &y));
+    testing::compare_twin("w6", step).expect("the losses are PyTorch's");
+}
+
+#[test]
+fn cached_steps_are_pytorchs_whole_passes() {
+    let cx = &mut Ctx::eval_with_seed(0);
+    let config = GptConfig { vocab: 31, context: 24, dim: 12, heads: 3, layers: 2, ..GptConfig::default() };
+    let gpt = Gpt::new(config, cx).expect("valid");
+    testing::initialise(&gpt);
+    let prompt: Vec<u32> = testing::ids("text", [7], 31).to_vec().iter().map(|&id| id as u32).collect();
+    let mut cache = gpt.kv_cache();
+    let mut next = prompt.clone();
+    let mut step = |next: &[u32]| gpt.step(next, &mut cache, cx).expect("the tokens fit");
+    let best = |logits: &[f32]| {
+        let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+        vec![best.expect("a vocabulary is not empty").0 as u32]
+    };
+    next = best(&step(&next));
+    let mut decode = |_| {
+        let logits = step(&next);
+        next = best(&logits);
+        f64::from(logits.iter().sum::<f32>())
+    };
+    testing::compare_twin("w7d", &mut decode).expect("the sums of the logits are PyTorch's");
+}
+
+#[test]
+fn sentence_vectors_are_pytorchs() {
+    let cx = &mut Ctx::eval_with_seed(0);
+    let config = BertConfig { vocab: 31, context: 12, dim: 12, heads: 3, hidden: 20, layers: 2 };
+    let bert = Bert::new(config, cx).expect("valid");
+    testing::initialise(&bert);
+    // Sentences of 1, 2, 3 and 4 tokens: what lies behind must not matter.
+    let hidden = Tensor::from_vec((0..28).map(|i| i % 7 > i / 7).collect(), [4, 7]);
+    let step = |i| {
+        let ids = testing::ids(&format!("text{i}"), [4, 7], 31);
+        f64::from(no_grad(|| bert.embed(&ids, Some(&hidden), cx)).sum().item())
+    };
+    testing::compare_twin("w8a", step).expect("the sums of the vectors are PyTorch's");
+}
+
+#[test]
+fn a_sentence_vector_has_length_one_and_ignores_padding() {
+    let cx = &mut Ctx::eval_with_seed(3);
+    let config = BertConfig { vocab: 9, context: 8, dim: 8, heads: 2, hidden: 12, layers: 1 };
+    let bert = Bert::new(config, cx).expect("valid");
+    let short = no_grad(|| bert.embed(&ids(&[1, 2, 3]), None, cx)).to_vec();
+    let hidden = Tensor::from_slice(&[false, false, false, true, true], [1, 5]);
+    let padded = no_grad(|| bert.embed(&ids(&[1, 2, 3, 7, 8]), Some(&hidden), cx)).to_vec();
+    assert!((short.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5, "{short:?}");
+    assert!(short.iter().zip(&padded).all(|(a, b)| (a - b).abs() < 1e-5), "{short:?} and {padded:?}");
 }

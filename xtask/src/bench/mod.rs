@@ -6,6 +6,7 @@
 //! this module only starts the program again with the feature switched on.
 
 mod kernels;
+mod steps;
 
 use anyhow::Result;
 
@@ -21,13 +22,16 @@ pub struct BenchArgs {
 
 /// What has a bench of its own, beside the kernels.
 #[derive(clap::Subcommand, Debug)]
-enum Command {}
+enum Command {
+    /// Whole training and inference steps, as the programs of other libraries measure them
+    Steps(steps::StepsArgs),
+}
 
 /// Measures, and prints a table.
 #[cfg(feature = "bench")]
 pub fn main(args: &BenchArgs) -> Result<bool> {
     match &args.command {
-        Some(command) => match *command {},
+        Some(Command::Steps(args)) => steps::main(args),
         None => kernels::main(&args.kernels),
     }
 }
