@@ -27,6 +27,8 @@ pub mod rng;
 pub mod softmax;
 mod stamp;
 pub mod strided;
+#[cfg(any(feature = "yardstick", test))]
+pub mod yardstick;
 
 pub use buf::Buf;
 pub use elem::{Elem, Real};

@@ -22,7 +22,7 @@ pub fn line(visits: &[Visit]) -> String {
 }
 
 /// The model name that Linux gives; other systems have no such file.
-fn processor(cpuinfo: &str) -> Option<String> {
+pub fn processor(cpuinfo: &str) -> Option<String> {
     let line = cpuinfo.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_string())
 }

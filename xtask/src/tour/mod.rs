@@ -7,7 +7,7 @@ mod build;
 #[cfg(test)]
 mod fake;
 mod html;
-mod machine;
+pub mod machine;
 mod page;
 #[cfg(test)]
 mod page_tests;

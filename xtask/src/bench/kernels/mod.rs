@@ -1,25 +1,51 @@
-//! `cargo xtask bench [FILTER]`: kernels side by side.
+//! `cargo xtask bench [FILTER…]`: kernels side by side, and against the machine's own limits.
+//!
+//! Everything that does not need the library is compiled and tested without the feature `bench` too.
 
+#[cfg(feature = "bench")]
+mod cases;
+#[cfg(any(feature = "bench", test))]
+#[cfg_attr(not(feature = "bench"), allow(dead_code, reason = "the tests' share of it"))]
+mod compare;
 #[cfg(feature = "bench")]
 mod engines;
 #[cfg(feature = "bench")]
-mod gemm;
+mod machine;
+#[cfg(any(feature = "bench", test))]
+#[cfg_attr(not(feature = "bench"), allow(dead_code, reason = "the tests' share of it"))]
+mod page;
 #[cfg(feature = "bench")]
-mod peak;
-#[cfg(feature = "bench")]
+mod products;
+#[cfg(any(feature = "bench", test))]
+#[cfg_attr(not(feature = "bench"), allow(dead_code, reason = "the tests' share of it"))]
+mod roofline;
+#[cfg(any(feature = "bench", test))]
+#[cfg_attr(not(feature = "bench"), allow(dead_code, reason = "the tests' share of it"))]
 mod rows;
 #[cfg(feature = "bench")]
+mod run;
+#[cfg(any(feature = "bench", test))]
+#[cfg_attr(not(feature = "bench"), allow(dead_code, reason = "the tests' share of it"))]
+mod select;
+#[cfg(feature = "bench")]
+mod subject;
+#[cfg(any(feature = "bench", test))]
+#[cfg_attr(not(feature = "bench"), allow(dead_code, reason = "the tests' share of it"))]
 mod time;
 
 use std::path::PathBuf;
 
 #[cfg(feature = "bench")]
-pub use gemm::main;
+pub use run::main;
 
 /// Which kernels to measure, and how.
+///
+/// Each row takes about a quarter of a second, the whole list some minutes. The scalar set and the naive loop run on the
+/// smaller shapes only: up to 512³ multiplications, 4·10⁸ operations or a MiB elements.
 #[derive(clap::Args, Debug)]
 pub struct KernelArgs {
-    /// Only kernels whose name contains one of these [default: all]
+    /// Only kernels whose name contains one of these, or groups: gemm, conv, elementwise, softmax, norm, recurrent,
+    /// optim, reduce, copy [default: all]
     filter: Vec<String>,
     /// Numbers of threads
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1, 2])]
@@ -30,7 +56,16 @@ pub struct KernelArgs {
     /// Also write the rows as one JSON array
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Only 1024³ and 2048³
+    /// Store the rows under target/bench/NAME.json
+    #[arg(long, value_name = "NAME")]
+    save: Option<String>,
+    /// Set the rows against those that were stored as NAME; a change counts when it exceeds the spreads of both runs
+    #[arg(long, value_name = "NAME")]
+    compare: Option<String>,
+    /// Only 1024³ and 2048³ of the products, and one shape of each other kernel
     #[arg(long)]
     quick: bool,
+    /// Also write a page: BENCHMARKS.md at the root, or another file
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    page: Option<PathBuf>,
 }

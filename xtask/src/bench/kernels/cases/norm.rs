@@ -1,0 +1,88 @@
+//! Layer and batch normalisation, forward and backward.
+
+use etude_kernels::elem::Real;
+use etude_kernels::norm;
+
+use super::{Case, Title, Work, elements, normals, subject, zeros};
+use crate::bench::kernels::subject::Subject;
+
+const EPS: f64 = 1e-5;
+
+/// Rows and their length.
+const LAYER: [(&str, [usize; 2]); 3] =
+    [("in cache", [512, 128]), ("GPT", [2048, 384]), ("out of cache", [16_384, 1024])];
+
+/// Images, channels, and elements of a plane.
+const BATCH: [(&str, [usize; 3]); 2] = [("14 × 14", [64, 64, 196]), ("28 × 28", [64, 32, 784])];
+
+/// All kernels on all shapes.
+pub fn subjects() -> Vec<Subject> {
+    let mut all = Vec::new();
+    let title = |kernel, note, shape| Title { group: "norm", kernel, note, shape };
+    for (note, [rows, n]) in LAYER {
+        let shape = vec![rows, n];
+        let forward = Layer { rows, n, backward: false };
+        all.push(subject(title("layer_norm", note, shape.clone()), elements(rows * n, rows * n), forward));
+        let backward = Layer { rows, n, backward: true };
+        all.push(subject(title("layer_norm_grad", note, shape), elements(2 * rows * n, rows * n), backward));
+    }
+    for (note, sizes) in BATCH {
+        let len = sizes.iter().product();
+        let forward = Batch { sizes, backward: false };
+        all.push(subject(title("batch_norm", note, sizes.to_vec()), elements(len, len), forward));
+        let backward = Batch { sizes, backward: true };
+        all.push(subject(title("batch_norm_grad", note, sizes.to_vec()), elements(2 * len, len), backward));
+    }
+    all
+}
+
+struct Layer {
+    rows: usize,
+    n: usize,
+    backward: bool,
+}
+
+impl Case for Layer {
+    fn work<T: Real>(&self) -> Work<T> {
+        let Layer { rows, n, backward } = *self;
+        let (x, w, b) = (normals::<T>(rows * n, 1), normals::<T>(n, 2), normals::<T>(n, 3));
+        let (mut mean, mut rstd) = (zeros(rows), zeros(rows));
+        if !backward {
+            return Work::new(rows * n, move |out| {
+                norm::layer_norm(&x, Some(&w), Some(&b), EPS, rows, n, out, &mut mean, &mut rstd);
+            });
+        }
+        let mut out = zeros(rows * n);
+        norm::layer_norm(&x, Some(&w), Some(&b), EPS, rows, n, &mut out, &mut mean, &mut rstd);
+        let (g, mut dw, mut db) = (normals::<T>(rows * n, 4), zeros(n), zeros(n));
+        Work::new(rows * n, move |dx| {
+            norm::layer_norm_grad(&x, Some(&w), &mean, &rstd, &g, rows, n, dx, Some(&mut dw), Some(&mut db));
+        })
+    }
+}
+
+struct Batch {
+    sizes: [usize; 3],
+    backward: bool,
+}
+
+impl Case for Batch {
+    fn work<T: Real>(&self) -> Work<T> {
+        let Batch { sizes: [batch, channels, inner], backward } = *self;
+        let len = batch * channels * inner;
+        let (x, w, b) = (normals::<T>(len, 1), normals::<T>(channels, 2), normals::<T>(channels, 3));
+        let (mut mean, mut var) = (zeros(channels), zeros(channels));
+        if !backward {
+            return Work::new(len, move |out| {
+                norm::batch_norm(&x, Some(&w), Some(&b), EPS, batch, channels, inner, out, &mut mean, &mut var);
+            });
+        }
+        let mut out = zeros(len);
+        norm::batch_norm(&x, Some(&w), Some(&b), EPS, batch, channels, inner, &mut out, &mut mean, &mut var);
+        let (g, mut dw, mut db) = (normals::<T>(len, 4), zeros(channels), zeros(channels));
+        Work::new(len, move |dx| {
+            let (dw, db) = (Some(&mut dw[..]), Some(&mut db[..]));
+            norm::batch_norm_grad(&x, Some(&w), &mean, &var, EPS, &g, batch, channels, inner, dx, dw, db);
+        })
+    }
+}
