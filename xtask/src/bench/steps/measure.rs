@@ -182,3 +182,29 @@ fn rounded(x: f64, decimals: i32) -> f64 {
     let unit = 10f64.powi(decimals);
     (x * unit).round() / unit
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_the_keys_of_the_other_libraries_programs() {
+        let rest = Rest::Steps { min_ms: 1.0, steps: 5, loss_first: 2.0, loss_last: 1.0, start_ms: 3.0 };
+        let row = row(0.00123456, 128.0 / 0.00123456, "samples", 7, rest).expect("/proc is mounted");
+        let line: serde_json::Value = serde_json::to_value(&row).expect("numbers and text");
+        let keys =
+            "peer workload precision median_ms min_ms steps unit per_s params loss_first loss_last rss_mb start_ms";
+        for key in keys.split(' ').chain(["threads"]) {
+            assert!(line.get(key).is_some(), "no {key} in {line}");
+        }
+        assert_eq!((line["median_ms"].as_f64(), line["per_s"].as_f64()), (Some(1.2346), Some(103680.7)));
+    }
+
+    #[test]
+    fn a_setting_that_is_no_number_is_named() {
+        assert_eq!(setting("NOBODY_SETS_THIS", 3).expect("the default"), 3);
+        // PATH is set everywhere, and no number.
+        let error = setting("PATH", 3).expect_err("no number");
+        assert!(error.to_string().starts_with("PATH="), "{error}");
+    }
+}

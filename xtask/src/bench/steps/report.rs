@@ -116,3 +116,37 @@ fn table_row(line: &str) -> Result<String> {
         number("start_ms")
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use etude_nn::testing;
+
+    use super::super::workload::Size;
+    use super::*;
+
+    #[test]
+    fn ten_losses_of_every_twin_are_pytorchs() {
+        for workload in WORKLOADS {
+            let mut twin = (workload.make)(Size::Twin).expect("the sizes are valid");
+            testing::compare_twin(workload.name, |_| (twin.step)()).expect("the losses are PyTorch's");
+        }
+    }
+
+    #[test]
+    fn an_unknown_workload_is_answered_with_the_known_ones() {
+        assert_eq!(chosen(&[]).expect("all").len(), WORKLOADS.len());
+        assert_eq!(chosen(&["w12".into(), "w1".into()]).expect("both")[0].name, "w12");
+        let Err(error) = chosen(&["w99".into()]) else { panic!("there is no w99") };
+        assert!(error.to_string().contains("w99") && error.to_string().contains("w5a"), "{error}");
+    }
+
+    #[test]
+    fn loops_have_dashes_in_the_table() {
+        let line = r#"{"workload":"w10dqn","median_ms":0.02,"unit":"env steps","per_s":50000.0,"rss_mb":7}"#;
+        let row = table_row(line).expect("JSON");
+        assert_eq!(
+            row.split_whitespace().collect::<Vec<_>>(),
+            ["w10dqn", "0.02", "-", "50000", "env", "steps/s", "7", "-"]
+        );
+    }
+}
