@@ -48,7 +48,7 @@ struct Part<T: Real> {
     cols: usize,
     /// The weights of its kernel positions, [input channels of a block, output channels × positions]; for each group, for
     /// each block.
-    weights: Vec<Left<T>>,
+    weights: Vec<Buf<T>>,
 }
 
 /// The gradient with respect to the input.
@@ -68,10 +68,8 @@ pub(super) fn input<T: Real>(s: &Conv2d, w: &[T], g: &[T], dx: &mut [T]) {
         for (cols, right) in phases[1].iter().enumerate() {
             let groups = w.chunks_exact(s.outputs() * s.patch());
             let pack = |w| (0..inputs).step_by(block).map(move |c| (w, c..inputs.min(c + block)));
-            let weights = groups.flat_map(pack).map(|(w, channels)| {
-                let a = transposed(s, w, channels.clone(), &down.taps, &right.taps);
-                Left::new(isa, Mat::row_major(&a, channels.len(), a.len() / channels.len()))
-            });
+            let weights =
+                groups.flat_map(pack).map(|(w, channels)| transposed(s, w, channels, &down.taps, &right.taps));
             parts.push(Part { rows, cols, weights: weights.collect() });
         }
     }
@@ -86,7 +84,9 @@ pub(super) fn input<T: Real>(s: &Conv2d, w: &[T], g: &[T], dx: &mut [T]) {
         dx.fill(T::ZERO);
         for part in &parts {
             let weights = &part.weights[*group % s.groups * blocks + *b];
-            phase_gradient(s, &phases[0][part.rows], &phases[1][part.cols], weights, g, dx);
+            let channels = dx.len() / plane;
+            let weights = Left::new(isa, Mat::row_major(weights, channels, weights.len() / channels));
+            phase_gradient(s, &phases[0][part.rows], &phases[1][part.cols], &weights, g, dx);
         }
     });
 }
@@ -114,7 +114,7 @@ fn transposed<T: Real>(
 }
 
 /// Writes one phase of dx, for the channels of `weights`, in blocks of rows that stay in cache.
-fn phase_gradient<T: Real>(s: &Conv2d, down: &Phase, right: &Phase, weights: &Left<T>, g: &[T], dx: &mut [T]) {
+fn phase_gradient<T: Real>(s: &Conv2d, down: &Phase, right: &Phase, weights: &Left<'_, T>, g: &[T], dx: &mut [T]) {
     let [oh, ow] = s.output();
     let pitch = right.count + right.reach;
     let block = (CACHED / (weights.rows() * pitch)).clamp(1, down.count);

@@ -111,10 +111,23 @@ impl Conv2d {
     /// small batch of large images still gives several tasks.
     fn block_rows(&self) -> usize {
         let [oh, ow] = self.output();
-        let work = self.out_channels * self.patch() * oh * ow;
-        let parts = if work > 1 << 20 { 8usize.div_ceil(self.batch) } else { 1 };
+        let parts = self.tasks().min(oh * ow / ENOUGH).max(1);
         let fitting = CACHED / (self.outputs() * (ow + self.kernel[1] * self.dilation[1]));
         fitting.clamp(1, oh.div_ceil(parts))
+    }
+
+    /// Output channels that a task takes: a part of them where the images are too small to be cut.
+    fn block_channels(&self) -> usize {
+        let [oh, ow] = self.output();
+        let parts = (self.tasks() / (oh * ow / ENOUGH).max(1)).max(1);
+        let parts = if self.groups > 1 { 1 } else { 1 << parts.ilog2().min(self.out_channels.trailing_zeros()) };
+        self.out_channels / parts
+    }
+
+    /// Tasks into which an image is cut, so that a small batch gives enough of them.
+    fn tasks(&self) -> usize {
+        let work = self.out_channels * self.patch() * self.output().iter().product::<usize>();
+        if work > 1 << 20 { TASKS.div_ceil(self.batch) } else { 1 }
     }
 
     /// Images that the gradient of the weights takes together, so that its sums are long although the images are small.
@@ -145,6 +158,10 @@ stamp! {
 
 /// Elements of a product that are held at once.
 const CACHED: usize = 1 << 16;
+/// Pixels below which a task would leave registers of its tiles idle.
+const ENOUGH: usize = 128;
+/// Tasks that a convolution should at least have.
+const TASKS: usize = 8;
 
 fn forward_any<T: Real>(s: &Conv2d, x: &[T], w: &[T], bias: Option<&[T]>, out: &mut [T]) {
     s.check("conv::forward", x.len(), w.len(), out.len());
@@ -156,22 +173,24 @@ fn forward_any<T: Real>(s: &Conv2d, x: &[T], w: &[T], bias: Option<&[T]>, out: &
     }
     let isa = isa::current();
     let [oh, ow] = s.output();
-    let (outputs, patch, planes) = (s.outputs(), s.patch(), s.inputs() * s.height * s.width);
+    let (patch, planes) = (s.patch(), s.inputs() * s.height * s.width);
+    // In a group, or in a part of the channels of the only group.
+    let (channels, held) = (s.block_channels(), s.block_channels() / s.groups);
     let weights: Vec<_> =
-        w.chunks_exact(outputs * patch).map(|w| Left::new(isa, Mat::row_major(w, outputs, patch))).collect();
-    let mut tiles = Tile::whole(out, s.batch * s.out_channels, oh * ow).split(s.out_channels, s.block_rows() * ow);
+        w.chunks_exact(held * patch).map(|w| Left::new(isa, Mat::row_major(w, held, patch))).collect();
+    let mut tiles = Tile::whole(out, s.batch * s.out_channels, oh * ow).split(channels, s.block_rows() * ow);
     par::chunks_mut(&mut tiles, 1, |_, tile| {
         let tile = &mut tile[0];
-        let (image, rows) = (tile.row() / s.out_channels, tile.cols() / ow);
+        let (image, from, rows) = (tile.row() / s.out_channels, tile.row() % s.out_channels, tile.cols() / ow);
         let patches = Patches::new(s, tile.col() / ow, rows);
         let mut source = Buf::scratch(patches.len());
-        let mut product = Buf::scratch(outputs * patches.pixels());
-        for (group, weights) in weights.iter().enumerate() {
+        let mut product = Buf::scratch(held * patches.pixels());
+        for group in 0..s.groups {
             patches.fill(&x[(image * s.groups + group) * planes..][..planes], &mut source);
-            weights.gather_product(&mut product, &source, patches.offsets());
+            weights[from / held + group].gather_product(&mut product, &source, patches.offsets());
             for (o, product) in product.chunks_exact(patches.pixels()).enumerate() {
-                let channel = group * outputs + o;
-                let bias = bias.map_or(T::ZERO, |bias| bias[channel]);
+                let channel = group * held + o;
+                let bias = bias.map_or(T::ZERO, |bias| bias[from + channel]);
                 let lines = tile.row_mut(channel).chunks_exact_mut(ow).zip(product.chunks(patches.pitch()));
                 for (out, line) in lines {
                     out.iter_mut().zip(line).for_each(|(out, &v)| *out = v + bias);

@@ -7,7 +7,9 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::micro::{OnTiles, Strip, Tiled, WIDEST, micro_kernel_gathered, micro_kernel_rows, next_height, store};
+use super::micro::{
+    OnTiles, Strip, TALLEST, Tiled, WIDEST, micro_kernel_gathered, micro_kernel_rows, next_height, store,
+};
 use super::pack::{KC, LINE, lines, pack_lines, pack_panels, panel_width};
 use super::{Mat, Tile};
 use crate::buf::Buf;
@@ -18,49 +20,57 @@ use crate::lanes::F;
 /// Elements that a gathered buffer must hold beyond the last that a product needs.
 pub(crate) const SLACK: usize = WIDEST;
 
-/// A left operand A, packed once and used for several products.
-pub(crate) struct Left<T: Real> {
+/// A left operand A with contiguous rows, read where it lies.
+pub(crate) struct Left<'a, T: Real> {
     isa: Isa,
-    rows: usize,
-    k: usize,
-    /// For each block of k, the lines of all rows.
-    data: Buf<T>,
+    a: Mat<'a, T>,
+    /// Rows in whole tiles; the others are in `lines`, for each block of k, because a tile may be higher than what is left.
+    whole: usize,
+    lines: Buf<T>,
 }
 
-impl<T: Real> Left<T> {
-    /// Packs `a` for products on `isa`.
-    pub(crate) fn new(isa: Isa, a: Mat<'_, T>) -> Self {
+impl<'a, T: Real> Left<'a, T> {
+    /// Prepares `a` for products on `isa`.
+    pub(crate) fn new(isa: Isa, a: Mat<'a, T>) -> Self {
         a.check();
-        let mut data = Buf::scratch(lines(a.rows) * a.cols.div_ceil(KC));
-        isa.run(OnTiles(PackAll { a, data: &mut data }));
-        Left { isa, rows: a.rows, k: a.cols, data }
+        assert!(a.col_stride == 1, "gemm: a gathered product needs contiguous rows of A");
+        let whole = a.rows / TALLEST * TALLEST;
+        let mut lines = Buf::scratch(lines(a.rows - whole) * a.cols.div_ceil(KC));
+        isa.run(OnTiles(PackRest { a, whole, lines: &mut lines }));
+        Left { isa, a, whole, lines }
     }
 
     /// Number of rows.
     pub(crate) fn rows(&self) -> usize {
-        self.rows
+        self.a.rows
     }
 
     /// `c[i, j] = Σ_p a[i, p] · x[offsets[p] + j]`, with `c` row-major.
     pub(crate) fn gather_product(&self, c: &mut [T], x: &[T], offsets: &[usize]) {
-        assert_eq!(offsets.len(), self.k, "gemm: {} gathered rows for k = {}", offsets.len(), self.k);
-        if self.k == 0 {
+        let Mat { rows, cols: k, .. } = self.a;
+        assert_eq!(offsets.len(), k, "gemm: {} gathered rows for k = {k}", offsets.len());
+        if k == 0 {
             c.fill(T::ZERO);
         }
-        let cols = c.len() / self.rows;
-        let mut c = Tile::whole(c, self.rows, cols);
-        for (p, (offsets, a)) in offsets.chunks(KC).zip(self.data.chunks_exact(lines(self.rows))).enumerate() {
-            self.isa.run(OnTiles(GatheredB { c: &mut c, a, x, offsets, add: p > 0 }));
+        let cols = c.len() / rows;
+        let mut c = Tile::whole(c, rows, cols);
+        for (p, (offsets, lines)) in
+            offsets.chunks(KC).zip(self.lines.chunks_exact(lines(rows - self.whole))).enumerate()
+        {
+            let a = self.a.block(0, p * KC, rows, offsets.len());
+            let block = GatheredB { c: &mut c, a, whole: self.whole, lines, x, offsets, add: p > 0 };
+            self.isa.run(OnTiles(block));
         }
     }
 }
 
-struct PackAll<'a, T> {
+struct PackRest<'a, T> {
     a: Mat<'a, T>,
-    data: &'a mut [T],
+    whole: usize,
+    lines: &'a mut [T],
 }
 
-impl<T: Real> Tiled for PackAll<'_, T> {
+impl<T: Real> Tiled for PackRest<'_, T> {
     #[inline(always)]
     fn run<
         S: Simd,
@@ -76,9 +86,13 @@ impl<T: Real> Tiled for PackAll<'_, T> {
         self,
         _: S,
     ) {
-        let blocks = self.data.chunks_exact_mut(lines(self.a.rows));
+        let rest = self.a.rows - self.whole;
+        if rest == 0 {
+            return;
+        }
+        let blocks = self.lines.chunks_exact_mut(lines(rest));
         for (p, out) in (0..self.a.cols).step_by(KC).zip(blocks) {
-            pack_lines::<S, T, N0>(self.a.block(0, p, self.a.rows, KC.min(self.a.cols - p)), out);
+            pack_lines::<S, T, N0>(self.a.block(self.whole, p, rest, KC.min(self.a.cols - p)), out);
         }
     }
 }
@@ -86,7 +100,9 @@ impl<T: Real> Tiled for PackAll<'_, T> {
 /// One block of k of a product with gathered rows of B.
 struct GatheredB<'a, 'c, T> {
     c: &'a mut Tile<'c, T>,
-    a: &'a [T],
+    a: Mat<'a, T>,
+    whole: usize,
+    lines: &'a [T],
     x: &'a [T],
     offsets: &'a [usize],
     add: bool,
@@ -134,18 +150,25 @@ impl<T: Real> GatheredB<'_, '_, T> {
         let rows = self.c.rows();
         let mut i = 0;
         while i < rows {
-            match next_height::<TALL, MIDDLE, LOW>(rows - i) {
-                h if h == LOW => self.tile::<S, LOW, NV>(simd, i, j),
-                h if h == MIDDLE => self.tile::<S, MIDDLE, NV>(simd, i, j),
-                _ => self.tile::<S, TALL, NV>(simd, i, j),
+            let (end, strip) = if i < self.whole {
+                (self.whole, Strip { data: &self.a.data[i * self.a.row_stride..], row: self.a.row_stride, col: 1 })
+            } else {
+                (rows, Strip { data: &self.lines[(i - self.whole) * LINE..], row: LINE, col: 1 })
+            };
+            let height = next_height::<TALL, MIDDLE, LOW>(end - i);
+            if height == LOW {
+                self.tile::<S, LOW, NV>(simd, strip, i, j);
+            } else if height == MIDDLE {
+                self.tile::<S, MIDDLE, NV>(simd, strip, i, j);
+            } else {
+                self.tile::<S, TALL, NV>(simd, strip, i, j);
             }
-            i += next_height::<TALL, MIDDLE, LOW>(rows - i);
+            i += height;
         }
     }
 
     #[inline(always)]
-    fn tile<S: Simd, const MR: usize, const NV: usize>(&mut self, simd: S, i: usize, j: usize) {
-        let a = Strip { data: &self.a[i * LINE..], row: LINE, col: 1 };
+    fn tile<S: Simd, const MR: usize, const NV: usize>(&mut self, simd: S, a: Strip<'_, T>, i: usize, j: usize) {
         let sums = micro_kernel_gathered::<S, T, MR, NV>(simd, a, &self.x[j..], self.offsets);
         store(simd, self.c, (i, j), self.c.rows() - i, sums, self.add);
     }

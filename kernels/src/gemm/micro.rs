@@ -11,7 +11,7 @@ use pulp::{Simd, WithSimd};
 
 use super::Tile;
 use crate::elem::Real;
-use crate::lanes::{F, LaneReal};
+use crate::lanes::LaneReal;
 
 /// Work that is compiled for the micro-tiles of an instruction set.
 pub(super) trait Tiled {
@@ -173,7 +173,11 @@ pub(super) fn store<S: Simd, T: Real, const MR: usize, const NV: usize>(
     let width = NV * T::lanes::<S>();
     let cols = width.min(c.cols() - col);
     if rows < MR || cols < width {
-        return edge(simd, c, (row, col), (rows.min(MR), cols), &sums, add);
+        let mut tile = [[T::ZERO; WIDEST]; MR];
+        for (line, sums) in tile.iter_mut().zip(sums) {
+            T::split_mut::<S>(&mut line[..width]).0.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum);
+        }
+        return edge(c, (row, col), cols, &tile[..rows.min(MR)], add);
     }
     for (r, sums) in sums.into_iter().enumerate() {
         let c = T::split_mut::<S>(&mut c.row_mut(row + r)[col..col + width]).0;
@@ -183,22 +187,13 @@ pub(super) fn store<S: Simd, T: Real, const MR: usize, const NV: usize>(
     }
 }
 
-/// [`store`] for a tile over the end of C.
+/// [`store`] for a tile over the end of C: element by element, away from the lanes.
 #[inline(never)]
-fn edge<S: Simd, T: Real, const MR: usize, const NV: usize>(
-    simd: S,
-    c: &mut Tile<'_, T>,
-    at: (usize, usize),
-    (rows, cols): (usize, usize),
-    sums: &[[T::V<S>; NV]; MR],
-    add: bool,
-) {
-    for (r, sums) in sums.iter().enumerate().take(rows) {
+fn edge<T: Real>(c: &mut Tile<'_, T>, at: (usize, usize), cols: usize, tile: &[[T; WIDEST]], add: bool) {
+    for (r, line) in tile.iter().enumerate() {
         let row = &mut c.row_mut(at.0 + r)[at.1..at.1 + cols];
-        for (c, &sum) in row.chunks_mut(T::lanes::<S>()).zip(sums) {
-            let sum = F::<S, T>::wrap(simd, sum);
-            let sum = if add { F::load(simd, c) + sum } else { sum };
-            sum.store(c);
+        for (c, &sum) in row.iter_mut().zip(line) {
+            *c = if add { *c + sum } else { sum };
         }
     }
 }
