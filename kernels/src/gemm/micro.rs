@@ -11,7 +11,7 @@ use pulp::{Simd, WithSimd};
 
 use super::Tile;
 use crate::elem::Real;
-use crate::lanes::LaneReal;
+use crate::lanes::{LaneReal, prefetch};
 
 /// Work that is compiled for the micro-tiles of an instruction set.
 pub(super) trait Tiled {
@@ -53,6 +53,9 @@ impl<W: Tiled> WithSimd for OnTiles<W> {
         }
     }
 }
+
+/// Steps along k by which rows of B are asked for ahead: B passes from the second-level cache.
+const AHEAD: usize = 10;
 
 /// The tallest tile of any instruction set.
 pub(super) const TALLEST: usize = 14;
@@ -108,6 +111,9 @@ pub(super) fn micro_kernel<S: Simd, T: Real, const MR: usize, const NV: usize>(
             for (sum, y) in sums.iter_mut().zip(b_row) {
                 *sum = T::fma(simd, x, y, *sum);
             }
+        }
+        for v in 0..NV {
+            prefetch(from_b.wrapping_add(AHEAD * b.row + v * T::lanes::<S>()));
         }
         // Wrapping: behind the last step the pointers may leave the slices; they are not read there.
         from_a = from_a.wrapping_add(a.col);

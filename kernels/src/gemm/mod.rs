@@ -10,6 +10,7 @@ mod micro;
 mod pack;
 mod plan;
 mod product;
+mod row;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -239,5 +240,12 @@ fn whole<T: Real>(isa: Isa, c: &mut [T], a: Mat<'_, T>, b: Mat<'_, T>, accumulat
 
 /// One tile of C on this thread; k > 0.
 fn serial<T: Real>(isa: Isa, c: &mut Tile<'_, T>, a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Accumulate, plan: Plan) {
-    product::product(isa, c, a, b, accumulate, plan);
+    let add = accumulate == Accumulate::Yes;
+    let done = if a.rows == 1 && b.row_stride == 1 && b.col_stride != 1 { row::whole(b.cols) } else { 0 };
+    if done > 0 {
+        row::row(isa, c, a, b, add);
+    }
+    if done < b.cols {
+        product::product(isa, c, done, a, b.block(0, done, b.rows, b.cols - done), add, plan);
+    }
 }

@@ -18,29 +18,30 @@ use crate::elem::Real;
 use crate::isa::Isa;
 
 /// Rows of A that are packed at once, a multiple of the heights of tiles.
-const MC: usize = 84;
+const MC: usize = 96;
 
 /// The depth of the blocks of k: equal ones, since a short last block would move C as often for less.
 ///
 /// It depends on k alone, so that an element of C has the same bits in every product of its row and column.
-fn even_depth(k: usize) -> usize {
+pub(super) fn even_depth(k: usize) -> usize {
     k.div_ceil(k.div_ceil(KC).max(1)).max(1)
 }
 
-/// C = A·B or C += A·B; k > 0.
+/// C = A·B or C += A·B, into C from column `from` on; k > 0.
 pub(super) fn product<T: Real>(
     isa: Isa,
     c: &mut Tile<'_, T>,
+    from: usize,
     a: Mat<'_, T>,
     b: Mat<'_, T>,
-    accumulate: Accumulate,
+    add: bool,
     plan: Plan,
 ) {
     let (m, k, n) = (a.rows, a.cols, b.cols);
     let depth = even_depth(k);
     let panels = Buf::scratch(depth * (if plan.pack_b { plan.columns.min(n) } else { 0 } + WIDEST));
     let packed = Buf::scratch(lines(if plan.pack_a { MC.min(m) } else { 0 }));
-    isa.run(OnTiles(Product { c, a, b, add: accumulate == Accumulate::Yes, plan, panels, lines: packed }));
+    isa.run(OnTiles(Product { c, from, a, b, add, plan, panels, lines: packed }));
 }
 
 /// A right operand B, packed once and used for several products.
@@ -145,6 +146,7 @@ impl<T: Real> Tiled for WithPacked<'_, '_, T> {
 
 struct Product<'a, 'c, T: Real> {
     c: &'a mut Tile<'c, T>,
+    from: usize,
     a: Mat<'a, T>,
     b: Mat<'a, T>,
     add: bool,
@@ -179,7 +181,7 @@ impl<T: Real> Tiled for Product<'_, '_, T> {
                 for i in (0..m).step_by(MC) {
                     let a = self.a.block(i, p, MC.min(m - i), depth);
                     let a = left::<S, T, N0>(a, &mut self.lines, self.plan.pack_a);
-                    let mut block = Block { c: &mut *self.c, at: [i, j], depth, add: self.add || p > 0 };
+                    let mut block = Block { c: &mut *self.c, at: [i, self.from + j], depth, add: self.add || p > 0 };
                     block.run::<S, W0, W1, W2, NW, N0, N1, N2, NN>(simd, a, b);
                 }
             }
