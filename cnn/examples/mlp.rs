@@ -20,9 +20,10 @@ fn main() -> Result<()> {
     );
     let mut cx = Ctx::train(args.seed);
     let (train, test) = (mnist::train(), mnist::test());
-    let model = ImageMlp::new(ImageMlpConfig::default(), &mut cx)?;
+    let model =
+        ImageMlp::new(ImageMlpConfig { hidden: vec![512, 256], dropout: 0.4, ..ImageMlpConfig::default() }, &mut cx)?;
 
-    let config = FitConfig { steps: args.pick(1500, 400), lr: 2e-3, ..FitConfig::default() };
+    let config = FitConfig { steps: args.pick(3000, 700), lr: 2e-3, ..FitConfig::default() };
     let mut journal = Journal::new(None, "mlp", config.steps)?;
     let (mut losses, mut errors) = (Vec::new(), Vec::new());
     fit(&model, &config, train.batches(100).shuffled(&mut cx).endless(), &mut cx, |step| {
