@@ -57,7 +57,7 @@ fn main() -> Result<()> {
          one that hesitates leaves threads of dots between them.",
     );
     report.result("wgan_gp_modes", coverage.modes as f64, Better::Higher, args.pick(24.0, 18.0));
-    report.result("wgan_gp_share", coverage.share, Better::Higher, args.pick(0.5, 0.0));
+    report.result("wgan_gp_share", coverage.share, Better::Higher, args.pick(0.5, 0.3));
     let points = |x: &etude_autograd::Tensor| -> Vec<(f64, f64)> {
         x.to_vec().chunks_exact(2).map(|p| (f64::from(p[0]), f64::from(p[1]))).collect()
     };
