@@ -330,6 +330,19 @@ impl Report {
     }
 }
 
+/// A count as texts write it: `60,000`.
+pub fn thousands(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Six significant digits, without zeros that say nothing.
 fn short(value: f64) -> String {
     let decimals = (5 - value.abs().max(1e-9).log10().floor() as i32).clamp(0, 12) as usize;

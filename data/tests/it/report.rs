@@ -2,7 +2,7 @@
 
 use clap::Parser as _;
 use etude_autograd::Tensor;
-use etude_data::example::{Args, Better, Report, ReportError};
+use etude_data::example::{Args, Better, Report, ReportError, thousands};
 use etude_data::picture::{self, Picture};
 use serde_json::Value;
 
@@ -30,6 +30,13 @@ fn arguments_have_defaults_and_refuse_nonsense() {
     assert_eq!(args.pick(100, 10), 100);
     assert!(Args::try_parse_from(["example", "--seed", "minus one"]).is_err());
     assert!(Args::try_parse_from(["example", "--fast"]).is_err());
+}
+
+#[test]
+fn counts_are_written_in_groups_of_three() {
+    for (count, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (60_000, "60,000"), (1_234_567, "1,234,567")] {
+        assert_eq!(thousands(count), text);
+    }
 }
 
 #[test]
