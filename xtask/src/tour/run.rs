@@ -158,7 +158,8 @@ mod tests {
     }
 
     const REPORT: &str = r#"{"family": "cnn", "example": "lenet", "title": "T", "about": ["a", "b"], "seed": 7, "quick": true,
-        "seconds": 0.5, "results": [{"metric": "lenet_accuracy", "value": 0.99, "better": "higher", "threshold": 0.98}]}"#;
+        "seconds": 0.5, "results": [{"metric": "lenet_accuracy", "value": 0.99, "better": "higher", "threshold": 0.98},
+        {"metric": "lenet_loss", "value": 0.05, "better": "lower", "threshold": 0.1}]}"#;
 
     #[test]
     fn a_good_example_gives_its_report_and_its_lines() {
