@@ -48,7 +48,7 @@ fn psnr(a: &Tensor, b: &Tensor) -> f64 {
 fn main() -> Result<()> {
     let args = Args::parse();
     let mut report = Report::new(&args, "ae-vae", "autoencoders", "Sixteen numbers for a digit, a digit out of noise")?;
-    let epochs = args.pick(30, 5);
+    let epochs = args.pick(30, 10);
     let mut cx = Ctx::train(args.seed);
     let images = mnist::train().images.flatten_from(1);
     let test = mnist::test().images.flatten_from(1);

@@ -49,8 +49,11 @@ fn main() -> Result<()> {
     report.figure_svg(loss_chart(&curve, &result).svg()?, "loss.svg", "Cross-entropy while training.")?;
     let counts = result.confusion.rows().flatten().map(|&n| (1.0 + n as f64).ln());
     let text = result.confusion.rows().flatten().map(|n| n.to_string());
-    let confusion = HeatMap::new("Digit (row) taken for (column)", 10, counts).text(text).svg()?;
-    report.figure_svg(confusion, "confusion.svg", "How often each digit of the test was taken for each.")?;
+    let names = || (0..10).map(|digit| digit.to_string());
+    let confusion = HeatMap::new("Digit (row) taken for (column)", 10, counts).text(text);
+    let confusion = confusion.names(names(), names()).without_bar();
+    let caption = "How often each digit of the test (row) was taken for each (column); colours by the logarithm.";
+    report.figure_svg(confusion.svg()?, "confusion.svg", caption)?;
     report.finish()?;
     Ok(())
 }
@@ -83,10 +86,9 @@ fn mistakes(report: &mut Report, test: &ImageSet, result: &Evaluation) -> Result
         return Ok(());
     }
     let ids = Tensor::from_vec(wrong.iter().map(|&i| i as i64).collect(), [wrong.len()]);
-    let (images, labels) = test.batch(&ids);
-    let (labels, found) = (labels.to_vec(), result.predicted.take_rows(&ids).to_vec());
-    let pairs: Vec<String> = labels.iter().zip(&found).map(|(label, found)| format!("{label}→{found}")).collect();
-    let caption = format!("The surest mistakes, digit→answer, row by row: {}.", pairs.join(", "));
+    let (images, _) = test.batch(&ids);
+    let answers = result.answers(&test.labels, &wrong).join(", ");
+    let caption = format!("The surest mistakes, digit→answer, row by row: {answers}.");
     report.picture(&Picture::grid(&images, &Grid::new(10)), "mistakes.png", caption)?;
     Ok(())
 }
@@ -94,7 +96,7 @@ fn mistakes(report: &mut Report, test: &ImageSet, result: &Evaluation) -> Result
 /// The kernels of the first convolution.
 fn filters(report: &mut Report, model: &LeNet) -> Result<()> {
     let kernels = heat(&model.conv1.weight.get().detach());
-    let picture = Picture::grid(&kernels, &Grid { upscale: 12, ..Grid::new(8) });
+    let picture = Picture::grid(&kernels, &Grid { upscale: 12, ..Grid::new(6) });
     report.picture(&picture, "filters.png", "The 5 × 5 kernels of the first layer: strokes and edges.")?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 //!     cargo run --release -p etude-cnn --example mlp -- [--quick] [--seed N] [--out DIR]
 
 use anyhow::Result;
+use etude_autograd::Tensor;
 use etude_cnn::{FitConfig, ImageMlp, ImageMlpConfig, evaluate, fit, saliency};
 use etude_data::example::{Args, Better, Report};
 use etude_data::picture::{Grid, Picture, heat};
@@ -20,9 +21,10 @@ fn main() -> Result<()> {
     );
     let mut cx = Ctx::train(args.seed);
     let (train, test) = (mnist::train(), mnist::test());
-    let model = ImageMlp::new(ImageMlpConfig::default(), &mut cx)?;
+    let model =
+        ImageMlp::new(ImageMlpConfig { hidden: vec![512, 256], dropout: 0.4, ..ImageMlpConfig::default() }, &mut cx)?;
 
-    let config = FitConfig { steps: args.pick(1500, 400), lr: 2e-3, ..FitConfig::default() };
+    let config = FitConfig { steps: args.pick(3000, 700), lr: 2e-3, ..FitConfig::default() };
     let mut journal = Journal::new(None, "mlp", config.steps)?;
     let (mut losses, mut errors) = (Vec::new(), Vec::new());
     fit(&model, &config, train.batches(100).shuffled(&mut cx).endless(), &mut cx, |step| {
@@ -41,11 +43,15 @@ fn main() -> Result<()> {
     report.figure_svg(chart.svg()?, "loss.svg", "Loss and errors on training batches.")?;
     let few = test.first(10);
     let pixels = saliency(&model, &few.images, &few.labels, &cx)?;
-    let picture = Picture::grid(&heat(&pixels), &Grid::new(10));
-    report.picture(&picture, "saliency.png", "The pixels that move the right class's score, for ten test digits.")?;
-    let wrong: Vec<i64> = result.mistakes(&test.labels).into_iter().take(20).map(|i| i as i64).collect();
-    let (images, _) = test.batch(&etude_autograd::Tensor::from_slice(&wrong, [wrong.len()]));
-    report.picture(&Picture::grid(&images, &Grid::new(10)), "mistakes.png", "The surest mistakes on the test.")?;
+    let rows = Tensor::concat(&[&few.images.expand([10, 3, 28, 28]), &heat(&pixels)], 0);
+    let answers = result.answers(&test.labels, &(0..10).collect::<Vec<_>>()).join(", ");
+    let caption = format!("Ten test digits, and below each the pixels that move its score; digit→answer: {answers}.");
+    report.picture(&Picture::grid(&rows, &Grid::new(10)), "saliency.png", caption)?;
+    let wrong: Vec<usize> = result.mistakes(&test.labels).into_iter().take(20).collect();
+    let ids = Tensor::from_vec(wrong.iter().map(|&i| i as i64).collect(), [wrong.len()]);
+    let answers = result.answers(&test.labels, &wrong).join(", ");
+    let caption = format!("The surest mistakes on the test, digit→answer, row by row: {answers}.");
+    report.picture(&Picture::grid(&test.batch(&ids).0, &Grid::new(10)), "mistakes.png", caption)?;
     report.finish()?;
     Ok(())
 }

@@ -42,6 +42,17 @@ impl Evaluation {
         wrong.sort_by(|&a, &b| sure[b].total_cmp(&sure[a]));
         wrong
     }
+
+    /// Label and answer of each of these images, as `4→9`.
+    ///
+    /// # Panics
+    /// If `labels` are not those of the evaluation, or a number is too large.
+    #[track_caller]
+    pub fn answers(&self, labels: &Tensor<i64>, numbers: &[usize]) -> Vec<String> {
+        let (found, labels) = (self.predicted.to_vec(), labels.to_vec());
+        assert_eq!(found.len(), labels.len(), "answers: labels of other images");
+        numbers.iter().map(|&i| format!("{}→{}", labels[i], found[i])).collect()
+    }
 }
 
 /// The class probabilities of `images`, `[n, classes]`, in evaluation mode and without a graph.

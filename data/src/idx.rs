@@ -66,7 +66,10 @@ pub fn parse(bytes: &[u8], file: &str) -> Result<Idx> {
     let shape: Vec<u64> =
         dims.chunks_exact(4).map(|d| u64::from(u32::from_be_bytes([d[0], d[1], d[2], d[3]]))).collect();
     let header = 4 + dims.len() as u64;
-    let expected = shape.iter().try_fold(size, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX);
+    let Some(expected) = shape.iter().try_fold(size, |n, &d| n.checked_mul(d)) else {
+        let found = shape.iter().map(u64::to_string).collect::<Vec<_>>().join(" × ");
+        return Err(DataError::malformed(file, "lengths of the axes", "fewer than 2⁶⁴ bytes of elements", found));
+    };
     if expected > at_most.saturating_sub(header) {
         return Err(DataError::Truncated {
             file: file.to_owned(),

@@ -4,6 +4,7 @@
 //! Values outside are clamped and NaN becomes 0, because samples of a half-trained model must still be visible.
 //! Small images are enlarged by a whole factor without smoothing, so that a digit of 28 × 28 stays crisp.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -21,6 +22,8 @@ pub struct Picture {
     channels: usize,
     /// Row-major, channels fastest.
     pixels: Vec<u8>,
+    /// Corner of the cells that a grid leaves empty: pixels at least that far right and down are transparent in a PNG.
+    empty: Option<[usize; 2]>,
 }
 
 /// How a grid of images is laid out.
@@ -32,7 +35,7 @@ pub struct Grid {
     pub padding: usize,
     /// Pixels a side for each pixel of an image; 0 chooses the factor that makes an image about 64 pixels wide.
     pub upscale: usize,
-    /// Grey level of the padding, 0 to 1.
+    /// Grey level of the padding, 0 to 1. Cells without an image are white, and transparent in a PNG.
     pub background: f32,
 }
 
@@ -93,7 +96,7 @@ impl Picture {
                 pixels[i * channels + c] = level(values[c * height * width + i]);
             }
         }
-        Self { width, height, channels, pixels }
+        Self { width, height, channels, pixels, empty: None }
     }
 
     /// Images `[n, channels, height, width]` side by side. Panics if the tensor is not a batch of grey or RGB images or the grid has no column.
@@ -106,7 +109,11 @@ impl Picture {
         let rows = n.div_ceil(columns);
         let (cell_w, cell_h) = (w * factor + pad, h * factor + pad);
         let (width, height) = (columns * cell_w + pad, rows * cell_h + pad);
+        let empty = (n % columns > 0).then(|| [pad + n % columns * cell_w, pad + n / columns * cell_h]);
         let mut pixels = vec![level(grid.background); width * height * channels];
+        if let Some([left, top]) = empty {
+            pixels.chunks_exact_mut(width * channels).skip(top).for_each(|row| row[left * channels..].fill(255));
+        }
         let values = images.to_vec();
         for (i, image) in values.chunks_exact((channels * h * w).max(1)).enumerate() {
             let (left, top) = (pad + (i % columns) * cell_w, pad + (i / columns) * cell_h);
@@ -119,7 +126,7 @@ impl Picture {
                 }
             }
         }
-        Self { width, height, channels, pixels }
+        Self { width, height, channels, pixels, empty }
     }
 
     /// Pixels a row.
@@ -163,11 +170,27 @@ impl Picture {
         };
         let mut out = Vec::new();
         let mut encoder = png::Encoder::new(&mut out, width, height);
-        encoder.set_color(if self.channels == 1 { png::ColorType::Grayscale } else { png::ColorType::Rgb });
+        encoder.set_color(match (self.channels, self.empty) {
+            (1, None) => png::ColorType::Grayscale,
+            (1, Some(_)) => png::ColorType::GrayscaleAlpha,
+            (_, None) => png::ColorType::Rgb,
+            (_, Some(_)) => png::ColorType::Rgba,
+        });
         encoder.set_depth(png::BitDepth::Eight);
-        let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&self.pixels));
+        let pixels = self.empty.map_or(Cow::Borrowed(&self.pixels), |corner| Cow::Owned(self.with_alpha(corner)));
+        let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&pixels));
         written.map_err(|e| DataError::argument("picture", "pixels that PNG can hold", e))?;
         Ok(out)
+    }
+
+    /// The pixels with their opacity: none at `left`, `top` and beyond, all elsewhere.
+    fn with_alpha(&self, [left, top]: [usize; 2]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.pixels.len() / self.channels * (self.channels + 1));
+        for (i, pixel) in self.pixels.chunks_exact(self.channels).enumerate() {
+            out.extend(pixel);
+            out.push(if i % self.width >= left && i / self.width >= top { 0 } else { 255 });
+        }
+        out
     }
 
     /// Writes a PNG file, whole or not at all.
@@ -207,7 +230,7 @@ impl Picture {
             png::ColorType::Rgba => (3, on_white::<4>(&pixels)),
             png::ColorType::Indexed => return Err(DataError::malformed(file, "PNG", "a palette", "none")),
         };
-        Ok(Self { width: frame.width as usize, height: frame.height as usize, channels, pixels })
+        Ok(Self { width: frame.width as usize, height: frame.height as usize, channels, pixels, empty: None })
     }
 }
 

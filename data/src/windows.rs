@@ -148,8 +148,7 @@ pub struct ScoredWindow {
 /// Windows that predict every id from `from` to the end exactly once, each with at least half a window before it.
 ///
 /// For models without state: windows overlap by half and only what no earlier window has scored has weight 1. Give the whole
-/// text and let `from` be the first held-out id, so that the first one also has its context. The mean loss in bits is
-/// `(loss * weight).sum() / weight.sum() / ln 2`.
+/// text and let `from` be the first held-out id, so that the first one also has its context. [`Scored::bits_each`] sums up.
 #[derive(Clone, Debug)]
 pub struct Scored {
     ids: Vec<u32>,
@@ -181,6 +180,25 @@ impl Scored {
         let last_start = self.ids.len() - 1 - self.len;
         let start = (next - self.len.div_ceil(2)).min(last_start);
         (start, start + self.len + 1)
+    }
+}
+
+impl Scored {
+    /// The mean surprise in bits at every id from `from` on, by the nats that `nats` gives for each element of `x` and `y`
+    /// (`[batch, len]`, as their elements lie).
+    ///
+    /// # Panics
+    /// If it gives another number of them.
+    #[track_caller]
+    pub fn bits_each(self, mut nats: impl FnMut(&Tensor<i64>, &Tensor<i64>) -> Tensor) -> f64 {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for ScoredWindow { x, y, weight } in self {
+            let each = nats(&x, &y).reshape([weight.len()]);
+            let weight = weight.flatten_from(0);
+            sum += f64::from((each * &weight).sum().item());
+            count += f64::from(weight.sum().item());
+        }
+        sum / count / std::f64::consts::LN_2
     }
 }
 

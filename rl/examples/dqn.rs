@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use etude_autograd::Tensor;
-use etude_data::example::{Args, Better, Report};
+use etude_data::example::{Args, Better, Report, thousands};
 use etude_data::plot::Chart;
 use etude_kernels::rng::Rng;
 use etude_nn::{Ctx, Journal};
@@ -17,7 +17,7 @@ fn main() -> Result<()> {
         format!(
             "A network with two hidden layers of 64 units learnt the action values of CartPole-v1, where every step \
              that the pole stays up pays 1 and 500 are the most, from {} steps by double DQN.",
-            config.steps
+            thousands(config.steps)
         ),
         "The greedy policy (second curve, on validation episodes) forgets and relearns, as DQN does: the network of \
          the best validation is kept and judged on 100 episodes that neither training nor validation saw.",

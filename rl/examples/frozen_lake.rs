@@ -10,6 +10,10 @@ use etude_rl::{QTable, Solution, TabularConfig, TabularEnv, envs, mean, q_learni
 
 const GAMMA: f64 = 0.99;
 
+/// What [`marks`] draws.
+const SYMBOLS: &str =
+    "an arrow is the move chosen on a tile of ice, ● a hole, G the goal; the start is at the upper left";
+
 fn main() -> Result<()> {
     let args = Args::parse();
     let mut report = Report::new(&args, "rl", "frozen_lake", "Q-learning crosses a slippery lake")?;
@@ -31,8 +35,16 @@ fn main() -> Result<()> {
     let success = mdp.start_value(&mdp.policy_return(&learnt.policy(), 100)?);
     report.result("frozen_lake_success", success, Better::Higher, 0.70);
 
-    report.figure_svg(learnt_map(&lake, &learnt)?, "learnt.svg", "Values and moves learnt from samples")?;
-    report.figure_svg(best_map(&lake, &best)?, "best.svg", "Values and moves by value iteration")?;
+    report.figure_svg(
+        learnt_map(&lake, &learnt)?,
+        "learnt.svg",
+        format!("Values and moves learnt from samples: {SYMBOLS}"),
+    )?;
+    report.figure_svg(
+        best_map(&lake, &best)?,
+        "best.svg",
+        format!("Values and moves by value iteration: {SYMBOLS}"),
+    )?;
     let shares = learnt.returns.chunks_exact(200).enumerate().map(|(i, chunk)| (200.0 * i as f64, mean(chunk)));
     let chart = Chart::new("Share of 200 episodes that reach the goal").x("episode").y("share").line("", shares);
     report.figure_svg(

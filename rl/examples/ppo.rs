@@ -1,7 +1,7 @@
 //! PPO learns to balance a pole.
 
 use anyhow::Result;
-use etude_data::example::{Args, Better, Report};
+use etude_data::example::{Args, Better, Report, thousands};
 use etude_data::plot::Chart;
 use etude_nn::{Ctx, Journal};
 use etude_rl::envs::CartPole;
@@ -15,7 +15,7 @@ fn main() -> Result<()> {
         format!(
             "A policy and a value network, each with two hidden layers of 64 units, were trained on CartPole-v1, \
              where every step that the pole stays up pays 1 and 500 are the most, for {} steps in 8 copies of it.",
-            config.steps
+            thousands(config.steps)
         ),
         "The return of the policy as it samples its actions (faint: each training episode) climbs to the limit; the \
          greedy policy (second curve, on validation episodes) is there early, and is judged on 100 fresh episodes.",

@@ -12,7 +12,7 @@ pub(crate) fn rows<O: AsRef<[f32]>>(obs: &[O]) -> Tensor {
     Tensor::from_vec(flat, [obs.len(), features])
 }
 
-/// The undiscounted return of one episode for each seed. `policy` maps observations [n, features] to actions [n].
+/// The undiscounted return of one episode for each seed. `policy` maps observations `[n, features]` to actions `[n]`.
 ///
 /// The episodes run side by side, so that the policy sees batches; a finished one leaves the batch. An environment
 /// without a time limit under a policy that never ends its episode does not return.

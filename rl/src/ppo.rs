@@ -160,7 +160,7 @@ impl ActorCritic {
         self.actor.forward(obs, cx).argmax(1)
     }
 
-    /// V of each row of observations, [n].
+    /// V of each row of observations, `[n]`.
     pub fn value(&self, obs: &Tensor, cx: &mut Ctx) -> Tensor {
         self.critic.forward(obs, cx).squeeze(1)
     }
@@ -269,17 +269,17 @@ fn collect<E: Env<Obs: AsRef<[f32]>>>(
 /// Rows of a rollout as tensors.
 #[derive(Clone, Debug)]
 pub struct Minibatch {
-    /// [n, features]
+    /// `[n, features]`
     pub obs: Tensor,
-    /// [n, 1], as `gather` wants it.
+    /// `[n, 1]`, as `gather` wants it.
     pub action: Tensor<i64>,
-    /// [n]: ln π_old(action | obs).
+    /// `[n]`: ln π_old(action | obs).
     pub log_prob: Tensor,
-    /// [n]: the advantages, shifted and scaled to mean 0 and deviation 1.
+    /// `[n]`: the advantages, shifted and scaled to mean 0 and deviation 1.
     pub advantage: Tensor,
-    /// [n]: what the critic predicted in the rollout.
+    /// `[n]`: what the critic predicted in the rollout.
     pub value: Tensor,
-    /// [n]: advantage + value, what the critic shall predict.
+    /// `[n]`: advantage + value, what the critic shall predict.
     pub target: Tensor,
 }
 

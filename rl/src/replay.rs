@@ -27,17 +27,17 @@ pub struct Replay {
 /// Rows drawn from a [`Replay`].
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// [batch, dim]
+    /// `[batch, dim]`
     pub obs: Tensor,
-    /// [batch, 1], as `gather` wants it.
+    /// `[batch, 1]`, as `gather` wants it.
     pub action: Tensor<i64>,
-    /// [batch]
+    /// `[batch]`
     pub reward: Tensor,
-    /// [batch, dim]: the observation after the step, of the same episode even where it ended.
+    /// `[batch, dim]`: the observation after the step, of the same episode even where it ended.
     pub next: Tensor,
-    /// [batch]
+    /// `[batch]`
     pub terminated: Tensor<bool>,
-    /// [batch]
+    /// `[batch]`
     pub truncated: Tensor<bool>,
 }
 

@@ -47,7 +47,11 @@ fn main() -> Result<()> {
     journal.finish()?;
 
     let mut eval = cx.eval();
-    let bpc = bits_per_character(&model, &text, train.len(), &mut eval)?;
+    // Every character is predicted with at least half a window before it.
+    let bpc = Scored::new(text.ids(), train.len(), 64, 256)?.bits_each(|x, y| {
+        let (logits, _) = no_grad(|| model.forward(x, &model.zero_state(x.dim(0)), &mut eval));
+        logits.flatten(0..2).cross_entropy_each(&y.flatten(0..2))
+    });
     report.about(
         "A long short-term memory network read seven plays of Shakespeare, character by character, and learnt to predict \
          the next one.",
@@ -62,21 +66,4 @@ fn main() -> Result<()> {
     report.figure_svg(chart.svg()?, "bits.svg", "Bits a character while training")?;
     report.finish()?;
     Ok(())
-}
-
-/// The mean surprise at the text from `from` on; every character is predicted with at least half a window before it.
-fn bits_per_character(model: &CharLm, text: &Text, from: usize, cx: &mut Ctx) -> Result<f64> {
-    const BATCH: usize = 64;
-    const CONTEXT: usize = 256;
-    let (mut nats, mut count) = (0.0, 0.0);
-    for w in Scored::new(text.ids(), from, BATCH, CONTEXT)? {
-        let each = no_grad(|| {
-            let (logits, _) = model.forward(&w.x, &model.zero_state(w.x.dim(0)), cx);
-            logits.flatten(0..2).cross_entropy_each(&w.y.flatten(0..2))
-        });
-        let weight = w.weight.flatten(0..2);
-        nats += f64::from((each * &weight).sum().item());
-        count += f64::from(weight.sum().item());
-    }
-    Ok(nats / count / LN_2)
 }

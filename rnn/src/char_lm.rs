@@ -4,7 +4,9 @@
 //! by truncated back-propagation through time, the state carried from window to window (§2.1, Williams & Peng 1990).
 
 use etude_autograd::{Tensor, no_grad};
-use etude_nn::{ConfigError, Ctx, Dropout, Embedding, Gru, Layer, Linear, Lstm, LstmState, Module, Sampler, Visitor};
+use etude_nn::{
+    ConfigError, Ctx, Dropout, Embedding, Gru, Layer, Linear, Lstm, LstmState, Module, PromptError, Sampler, Visitor,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -168,14 +170,7 @@ impl CharLm {
     /// # Errors
     /// If the prompt is empty or has an id outside the vocabulary.
     pub fn sample(&self, prompt: &[u32], n: usize, sampler: Sampler, cx: &mut Ctx) -> Result<Vec<u32>, Error> {
-        const WHAT: &str = "CharLm::sample";
-        if prompt.is_empty() {
-            return Err(Error::EmptyPrompt { what: WHAT });
-        }
-        let vocab = self.config.vocab;
-        if let Some(position) = prompt.iter().position(|&id| id as usize >= vocab) {
-            return Err(Error::Id { what: WHAT, id: prompt[position], position, vocab });
-        }
+        PromptError::check("CharLm::sample", prompt, self.config.vocab)?;
         let mut ids = prompt.to_vec();
         let mut state = self.zero_state(1);
         let mut input = ids.clone();

@@ -40,7 +40,11 @@ fn main() -> Result<()> {
     journal.finish()?;
 
     let mut eval = cx.eval();
-    let bpc = bits_per_character(&model, &text, train.len(), &mut eval)?;
+    // Every character is predicted with at least half a window before it.
+    let bpc = Scored::new(text.ids(), train.len(), 64, context)?.bits_each(|x, y| {
+        let logits = no_grad(|| model.forward(x, &mut eval));
+        logits.flatten(0..2).cross_entropy_each(&y.flatten(0..2))
+    });
     report.about(
         "A transformer with four layers read seven plays of Shakespeare in windows of 64 characters and learnt to predict \
          the next one from all that it sees.",
@@ -73,17 +77,4 @@ fn cache_difference(model: &Gpt, ids: &[u32], cx: &mut Ctx) -> Result<f32> {
         largest = step.iter().zip(&whole).fold(largest, |m, (a, b)| m.max((a - b).abs()));
     }
     Ok(largest)
-}
-
-/// The mean surprise at the text from `from` on; every character is predicted with at least half a window before it.
-fn bits_per_character(model: &Gpt, text: &Text, from: usize, cx: &mut Ctx) -> Result<f64> {
-    const BATCH: usize = 64;
-    let (mut nats, mut count) = (0.0, 0.0);
-    for w in Scored::new(text.ids(), from, BATCH, model.config().context)? {
-        let each = no_grad(|| model.forward(&w.x, cx).flatten(0..2).cross_entropy_each(&w.y.flatten(0..2)));
-        let weight = w.weight.flatten(0..2);
-        nats += f64::from((each * &weight).sum().item());
-        count += f64::from(weight.sum().item());
-    }
-    Ok(nats / count / LN_2)
 }

@@ -4,7 +4,9 @@
 //! embedding (Press & Wolf 2017, arXiv:1608.05859). Parameter names are GPT-2's (`wte`, `wpe`, `h.0.…`, `ln_f`).
 
 use etude_autograd::{Tensor, no_grad};
-use etude_nn::{Act, ConfigError, Ctx, Dropout, Embedding, Layer, LayerNorm, Param, Sampler, init, module};
+use etude_nn::{
+    Act, ConfigError, Ctx, Dropout, Embedding, Layer, LayerNorm, Param, PromptError, Sampler, init, module,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::block::{Block, BlockSize, STD};
@@ -146,7 +148,7 @@ impl Gpt {
     /// If there are no ids, one is outside the vocabulary, or they do not fit the context. The cache is not changed then.
     pub fn step(&self, ids: &[u32], cache: &mut KvCache, cx: &mut Ctx) -> Result<Vec<f32>, Error> {
         const WHAT: &str = "Gpt::step";
-        self.check(WHAT, ids)?;
+        PromptError::check(WHAT, ids, self.config.vocab)?;
         let (tokens, context) = (cache.len() + ids.len(), self.config.context);
         if tokens > context {
             return Err(Error::TooLong { what: WHAT, tokens, context });
@@ -164,7 +166,7 @@ impl Gpt {
     /// # Errors
     /// If the prompt is empty or has an id outside the vocabulary.
     pub fn generate(&self, prompt: &[u32], n: usize, sampler: Sampler, cx: &mut Ctx) -> Result<Vec<u32>, Error> {
-        self.check("Gpt::generate", prompt)?;
+        PromptError::check("Gpt::generate", prompt, self.config.vocab)?;
         let context = self.config.context;
         let mut ids = prompt.to_vec();
         let mut cache = self.kv_cache();
@@ -179,17 +181,6 @@ impl Gpt {
             ids.push(sampler.draw(&logits, cx) as u32);
         }
         Ok(ids)
-    }
-
-    fn check(&self, what: &'static str, ids: &[u32]) -> Result<(), Error> {
-        let vocab = self.config.vocab;
-        if ids.is_empty() {
-            return Err(Error::EmptyPrompt { what });
-        }
-        match ids.iter().position(|&id| id as usize >= vocab) {
-            Some(position) => Err(Error::Id { what, id: ids[position], position, vocab }),
-            None => Ok(()),
-        }
     }
 }
 

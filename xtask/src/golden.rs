@@ -27,17 +27,18 @@ pub struct GoldenArgs {
 pub fn main(args: &GoldenArgs) -> Result<bool> {
     let scripts = scripts(&workspace::files()?, args.filter.as_deref());
     ensure!(!scripts.is_empty(), "no script */tests/golden/*.py matches");
+    let python = program(&args.python)?;
     let mut succeeded = true;
     for script in scripts {
         let path = workspace::root().join(&script);
         let folder = path.parent().context("a script lies in a folder")?;
         let tests = folder.parent().context("golden lies in tests")?;
         let before = fingerprints(tests)?;
-        let status = Command::new(&args.python)
+        let status = Command::new(&python)
             .arg(&path)
             .current_dir(folder)
             .status()
-            .with_context(|| format!("cannot start {}", args.python.display()))?;
+            .with_context(|| format!("cannot start {}", python.display()))?;
         if !status.success() {
             println!("{}: {status}", script.display());
             succeeded = false;
@@ -49,6 +50,14 @@ pub fn main(args: &GoldenArgs) -> Result<bool> {
         }
     }
     Ok(succeeded)
+}
+
+/// A path as seen from here, since the scripts run in their own folders; a bare name is looked up in `PATH`.
+fn program(python: &Path) -> Result<PathBuf> {
+    if python.components().count() < 2 {
+        return Ok(python.to_path_buf());
+    }
+    std::path::absolute(python).with_context(|| format!("--python {}", python.display()))
 }
 
 /// The scripts in `golden` folders of tests.
@@ -105,6 +114,16 @@ mod tests {
         let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
         assert_eq!(scripts(&files, None).len(), 2);
         assert_eq!(scripts(&files, Some("rl/")), [PathBuf::from("rl/tests/golden/cartpole.py")]);
+    }
+
+    #[test]
+    fn a_python_given_by_a_path_is_found_from_any_folder() {
+        assert_eq!(program(Path::new("python3")).expect("a name"), Path::new("python3"));
+        assert_eq!(program(Path::new("/usr/bin/python3")).expect("absolute"), Path::new("/usr/bin/python3"));
+        let here = std::env::current_dir().expect("a working directory");
+        for path in ["venv/bin/python", "./venv/bin/python"] {
+            assert_eq!(program(Path::new(path)).expect("relative"), here.join("venv/bin/python"));
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Heat maps as SVG: a matrix in the viridis scale with a colour bar, and a text in each cell if wanted.
+//! Heat maps as SVG: a matrix in the viridis scale with a colour bar, names of rows and columns and a text in each cell if
+//! wanted.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -15,12 +16,18 @@ pub struct HeatMap {
     columns: usize,
     values: Vec<f64>,
     text: Vec<String>,
+    names: Option<[Vec<String>; 2]>,
+    bar: bool,
 }
+
+/// Pixels to the left and above that names take.
+const NAMES: i32 = 24;
 
 impl HeatMap {
     /// Values row by row, `columns` a row. Checked by [`HeatMap::svg`].
     pub fn new(title: impl Into<String>, columns: usize, values: impl IntoIterator<Item = f64>) -> Self {
-        Self { title: title.into(), columns, values: values.into_iter().collect(), text: Vec::new() }
+        let values = values.into_iter().collect();
+        Self { title: title.into(), columns, values, text: Vec::new(), names: None, bar: true }
     }
 
     /// A short text for each cell.
@@ -29,7 +36,23 @@ impl HeatMap {
         self
     }
 
-    /// The map as SVG text. An error if the values are not whole rows, or the texts are not as many.
+    /// A short name for each row, to its left, and for each column, above it.
+    pub fn names<T: Into<String>>(
+        mut self,
+        rows: impl IntoIterator<Item = T>,
+        columns: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.names = Some([rows.into_iter().map(Into::into).collect(), columns.into_iter().map(Into::into).collect()]);
+        self
+    }
+
+    /// No colour bar, for colours that only support the cells' texts.
+    pub fn without_bar(mut self) -> Self {
+        self.bar = false;
+        self
+    }
+
+    /// The map as SVG text. An error if the values are not whole rows, or the texts or names are not as many.
     pub fn svg(&self) -> Result<String> {
         let n = self.values.len();
         if self.columns == 0 || n == 0 || !n.is_multiple_of(self.columns) {
@@ -39,10 +62,18 @@ impl HeatMap {
             return Err(DataError::argument("heat map text", format!("{n}, one for each value"), self.text.len()));
         }
         let rows = n / self.columns;
+        if let Some(names) = &self.names {
+            let (found, expected) = (names.each_ref().map(Vec::len), [rows, self.columns]);
+            if found != expected {
+                let [expected, found] = [expected, found].map(|[r, c]| format!("{r} rows and {c} columns"));
+                return Err(DataError::argument("heat map names", expected, found));
+            }
+        }
         // The longer side is 420 pixels, cells are square, and every one is at least a pixel high.
         let cell = 420.0 / self.columns.max(rows) as f64;
         let inner = ((cell * self.columns as f64) as i32, ((cell * rows as f64) as i32).max(60));
-        let size = (inner.0 + 140, inner.1 + 64);
+        let names = if self.names.is_some() { NAMES } else { 0 };
+        let size = (inner.0 + names + if self.bar { 140 } else { 40 }, inner.1 + names + 64);
         let mut svg = String::new();
         let drawn = self.draw(&SVGBackend::with_string(&mut svg, units(size)).into_drawing_area(), size, inner, rows);
         drawn.map_err(|e| DataError::Chart { title: self.title.clone(), reason: e.to_string() })?;
@@ -55,7 +86,8 @@ impl HeatMap {
         let finite = || self.values.iter().copied().filter(|v| v.is_finite());
         let (low, high) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
         let scale = Scale::new(self.values.iter().copied(), Some(&(low..high)), false, 0.0);
-        let (left, top) = (20 * UNITS, 48 * UNITS);
+        let names = if self.names.is_some() { NAMES } else { 0 };
+        let (left, top) = ((20 + names) * UNITS, (48 + names) * UNITS);
         let edge = |i: usize, of: usize, length: i32| (i as f64 / of as f64 * f64::from(length * UNITS)).round() as i32;
         for (i, &value) in self.values.iter().enumerate() {
             let (column, row) = (i % self.columns, i / self.columns);
@@ -69,9 +101,19 @@ impl HeatMap {
             let [r, g, b] = viridis(scale.part(value));
             area.draw(&Rectangle::new([from, to], RGBColor(r, g, b).filled()))?;
         }
+        let middle = |i: usize, of: usize, length| (edge(i, of, length) + edge(i + 1, of, length)) / 2;
+        let beside = font(18.0).color(&INK).pos(Pos::new(HPos::Center, VPos::Center));
+        let [row_names, column_names] = self.names.as_ref().map_or([&[][..], &[]], |[r, c]| [r, c]);
+        for (i, name) in row_names.iter().enumerate() {
+            let place = (left - NAMES / 2 * UNITS, top + middle(i, rows, inner.1));
+            area.draw(&Text::new(name.as_str(), place, beside.clone()))?;
+        }
+        for (i, name) in column_names.iter().enumerate() {
+            let place = (left + middle(i, self.columns, inner.0), top - NAMES / 2 * UNITS);
+            area.draw(&Text::new(name.as_str(), place, beside.clone()))?;
+        }
         let letter = (f64::from(inner.0) / self.columns as f64 * 0.6).min(20.0);
         for (i, text) in self.text.iter().enumerate() {
-            let middle = |i: usize, of: usize, length| (edge(i, of, length) + edge(i + 1, of, length)) / 2;
             let place =
                 (left + middle(i % self.columns, self.columns, inner.0), top + middle(i / self.columns, rows, inner.1));
             // Yellow and green are light, violet and blue are dark.
@@ -79,7 +121,9 @@ impl HeatMap {
             let style = font(letter).color(&colour).pos(Pos::new(HPos::Center, VPos::Center));
             area.draw(&Text::new(text.as_str(), place, style))?;
         }
-        self.bar(area, &scale, (left + (inner.0 + 16) * UNITS, top), inner.1)?;
+        if self.bar {
+            self.bar(area, &scale, (left + (inner.0 + 16) * UNITS, top), inner.1)?;
+        }
         area.present()?;
         Ok(())
     }

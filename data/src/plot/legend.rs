@@ -58,6 +58,10 @@ impl<'a> Legend<'a> {
                 Shape::Dots => {
                     area.draw(&Circle::new(((from + to) / 2, middle), 5 * UNITS, mark.colour.filled()))?;
                 }
+                Shape::Rings => {
+                    let thin = mark.colour.stroke_width(UNITS as u32 * 3 / 2);
+                    area.draw(&Circle::new(((from + to) / 2, middle), 9 * UNITS, thin))?;
+                }
                 Shape::Band => {
                     let corners = [(from, middle - 7 * UNITS), (to, middle + 7 * UNITS)];
                     area.draw(&Rectangle::new(corners, mark.colour.mix(0.25).filled()))?;

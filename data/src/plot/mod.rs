@@ -34,6 +34,7 @@ enum Shape {
     Dashed,
     Faint,
     Dots,
+    Rings,
     /// Every point is followed by the one at the other edge of the band.
     Band,
 }
@@ -144,6 +145,11 @@ impl Chart {
         self.mark(name, Shape::Dots, points)
     }
 
+    /// Hollow circles around points, so that what lies at them stays visible.
+    pub fn rings(self, name: impl Into<String>, points: impl IntoIterator<Item = Point>) -> Self {
+        self.mark(name, Shape::Rings, points)
+    }
+
     /// A shaded band from `low` to `high` at each x, in the colour of the next mark: draw the band, then its centre line.
     pub fn band(self, name: impl Into<String>, edges: impl IntoIterator<Item = (f64, f64, f64)>) -> Self {
         let mut chart =
@@ -173,7 +179,7 @@ impl Chart {
 
     fn draw(&self, area: &Area<'_>, legend: &Legend<'_>, size: (i32, i32)) -> Drawn {
         let all = || self.marks.iter().flat_map(|m| &m.points);
-        let dots = self.marks.iter().any(|m| matches!(m.shape, Shape::Dots));
+        let dots = self.marks.iter().any(|m| matches!(m.shape, Shape::Dots | Shape::Rings));
         let x_room = if dots { 0.05 } else { 0.01 };
         let x = Scale::new(all().map(|p| p.0), self.x_range.as_ref(), false, x_room);
         let y = Scale::new(all().map(|p| p.1), self.y_range.as_ref(), self.log_y, 0.06);
@@ -250,6 +256,7 @@ impl Mark {
         };
         let thick = self.colour.stroke_width(THICK);
         let runs = || self.points.split(|p| !visible(p)).filter(|run| !run.is_empty()).map(|run| thin(run, columns));
+        let inside = || self.points.iter().filter(|p| visible(p) && (0.0..=1.0).contains(&y.part(p.1)));
         match self.shape {
             Shape::Line => runs().try_for_each(|run| chart.draw_series(LineSeries::new(run, thick)).map(drop))?,
             Shape::Faint => {
@@ -260,12 +267,15 @@ impl Mark {
                 let (dash, gap) = (9 * UNITS, 6 * UNITS);
                 chart.draw_series(DashedLineSeries::new(run, dash, gap, thick)).map(drop)
             })?,
+            Shape::Rings => {
+                let thin = self.colour.stroke_width(UNITS as u32 * 3 / 2);
+                chart.draw_series(inside().map(|&p| Circle::new(p, 9 * UNITS, thin)))?;
+            }
             Shape::Dots => {
-                let shown = self.points.iter().filter(|p| visible(p) && (0.0..=1.0).contains(&y.part(p.1)));
                 // A cloud of thousands of points shows its density; a few stay solid.
                 let (radius, opacity) = if self.points.len() > 400 { (2 * UNITS, 0.35) } else { (4 * UNITS, 0.85) };
                 let style = self.colour.mix(opacity).filled();
-                chart.draw_series(shown.map(|&p| Circle::new(p, radius, style)))?;
+                chart.draw_series(inside().map(|&p| Circle::new(p, radius, style)))?;
             }
             Shape::Band => {
                 let pairs: Vec<[Point; 2]> = self.points.as_chunks::<2>().0.to_vec();

@@ -181,6 +181,14 @@ fn random_windows_resume_by_their_cursor() {
 }
 
 #[test]
+fn bits_are_the_mean_over_the_scored_ids() {
+    // A model whose surprise at an id is the id itself, in nats: the mean of 70..=99 over ln 2.
+    let ids: Vec<u32> = (0..100).collect();
+    let bits = Scored::new(&ids, 70, 2, 16).expect("long enough").bits_each(|_, y| y.to_float());
+    assert!((bits - 84.5 / std::f64::consts::LN_2).abs() < 1e-6, "{bits}");
+}
+
+#[test]
 fn a_data_set_gives_pictures_with_their_labels() {
     let test = mnist::test();
     let (images, labels) = test.batches(50).nth(2).expect("40 batches");

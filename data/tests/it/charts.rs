@@ -16,13 +16,15 @@ fn every_mark_title_and_name_is_in_the_svg() {
         .smoothed("third", line(3.0))
         .band("fourth", (0..10).map(|i| (f64::from(i), 0.0, 1.0)))
         .scatter("fifth", line(4.0))
+        .rings("sixth", line(5.0))
         .svg()
         .expect("finite points");
-    for text in ["step", "loss", "first", "second", "third", "fourth", "fifth", "A &lt; B &amp; C"] {
+    for text in ["step", "loss", "first", "second", "third", "fourth", "fifth", "sixth", "A &lt; B &amp; C"] {
         assert!(svg.contains(text), "{text} is missing");
     }
     // One sample in the legend and one mark in the plot each; `smoothed` draws two curves.
-    assert!(svg.matches("<circle").count() == 1 + 10);
+    assert!(svg.matches("<circle").count() == 2 * (1 + 10));
+    assert!(svg.lines().filter(|l| l.contains("<circle") && l.contains("fill=\"none\"")).count() == 1 + 10, "rings");
     assert!(svg.matches("<polygon").count() == 1);
     assert!(svg.starts_with("<svg width=\"640\"") && svg.trim_end().ends_with("</svg>"));
 }
@@ -60,6 +62,12 @@ fn a_heat_map_has_a_rectangle_for_each_value() {
     // The background, 12 cells and 60 steps of the colour bar.
     assert_eq!(svg.matches("<rect").count(), 1 + 12 + 60);
     assert!((0..12).all(|i| svg.contains(&format!("c{i}\n"))));
+    let named = HeatMap::new("map", 4, (0..12).map(f64::from)).without_bar();
+    let named = named.names(["r0", "r1", "r2"].to_vec(), ["k0", "k1", "k2", "k3"].to_vec());
+    let svg = named.clone().svg().expect("3 rows of 4");
+    assert_eq!(svg.matches("<rect").count(), 1 + 12);
+    assert!(["r0", "r1", "r2", "k0", "k1", "k2", "k3"].iter().all(|name| svg.contains(&format!("{name}\n"))));
+    assert!(named.names(["r0"], ["k0"]).svg().is_err());
     assert!(HeatMap::new("map", 5, (0..12).map(f64::from)).svg().is_err());
     assert!(HeatMap::new("map", 0, []).svg().is_err());
     assert!(HeatMap::new("map", 4, (0..12).map(f64::from)).text(["one"]).svg().is_err());

@@ -30,20 +30,44 @@ proptest! {
         let used = columns.min(n.max(1));
         prop_assert_eq!(info.width as usize, used * (w * upscale + padding) + padding);
         let values = x.to_vec();
+        // Cells without an image bring an opacity, which the next test looks at.
+        let stored = info.color_type.samples();
         let mut inside = 0;
         for i in 0..n {
             for (y, x) in (0..h * upscale).flat_map(|y| (0..w * upscale).map(move |x| (y, x))) {
                 let (row, column) = (padding + i / used * (h * upscale + padding) + y, padding + i % used * (w * upscale + padding) + x);
                 for channel in 0..c {
-                    let found = bytes[(row * info.width as usize + column) * c + channel];
+                    let found = bytes[(row * info.width as usize + column) * stored + channel];
                     let value = values[((i * c + channel) * h + y / upscale) * w + x / upscale];
                     prop_assert_eq!(f32::from(found) / 255.0, value);
                     inside += 1;
                 }
             }
         }
-        let white = bytes.len() - inside;
-        prop_assert!(bytes.iter().filter(|&&b| b == 255).count() >= white, "the rest is background");
+        let white = picture.pixels().len() - inside;
+        prop_assert!(picture.pixels().iter().filter(|&&b| b == 255).count() >= white, "the rest is background");
+    }
+
+    #[test]
+    fn only_cells_without_an_image_are_transparent(x in images(), columns in 1usize..6, padding in 0usize..4) {
+        let picture = Picture::grid(&x, &Grid { columns, padding, upscale: 1, background: 0.5 });
+        prop_assume!(picture.width() * picture.height() > 0);
+        let mut decoder = png::Decoder::new(Cursor::new(picture.encode().expect("not empty")));
+        decoder.set_transformations(png::Transformations::ALPHA);
+        let mut reader = decoder.read_info().expect("PNG");
+        let mut bytes = vec![0; reader.output_buffer_size().expect("small")];
+        let info = reader.next_frame(&mut bytes).expect("PNG");
+        let [n, c, h, w] = *x.shape() else { unreachable!("images have four axes") };
+        for (i, pixel) in bytes.chunks_exact(c + 1).enumerate() {
+            let (at_x, at_y) = (i % info.width as usize, i / info.width as usize);
+            // The cell that the pixel lies in, with the lines right of and below an image; the lines before the first have none.
+            let cell = at_x.checked_sub(padding).zip(at_y.checked_sub(padding));
+            let number = cell.map_or(0, |(x, y)| y / (h + padding) * columns.min(n.max(1)) + x / (w + padding));
+            prop_assert_eq!(pixel[c], if n > 0 && number >= n { 0 } else { 255 }, "{} {}", at_x, at_y);
+        }
+        // On white, as any viewer or our own reader lays it, the picture is the one in memory.
+        let back = Picture::decode(&picture.encode().expect("not empty"), "p.png").expect("just encoded");
+        prop_assert_eq!(back.pixels(), picture.pixels());
     }
 
     #[test]

@@ -111,8 +111,16 @@ fn a_header_is_not_believed_beyond_the_size_of_the_file() {
     let greedy = [&[0, 0, 8, 3][..], &[0xff; 12], b"tiny"].concat();
     for bytes in [greedy.clone(), gz(&greedy)] {
         let error = idx::parse(&bytes, "greedy").expect_err("impossible counts");
-        assert!(matches!(error, DataError::Truncated { expected: u64::MAX, .. }), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "greedy: lengths of the axes: expected fewer than 2⁶⁴ bytes of elements, \
+             found 4294967295 × 4294967295 × 4294967295"
+        );
     }
+    // A thousand images of 28 × 28 from 4 bytes: the count fits, the file does not.
+    let short = [&[0, 0, 8, 3, 0, 0, 3, 232, 0, 0, 0, 28, 0, 0, 0, 28][..], b"tiny"].concat();
+    let error = idx::parse(&short, "short").expect_err("784,000 bytes are announced");
+    assert!(matches!(error, DataError::Truncated { expected: 784_000, found: 4, .. }), "{error}");
     // A bomb behind an honest-looking header: one byte past the announced 10 is read, and no more.
     let bomb = [&[0, 0, 8, 1, 0, 0, 0, 10][..], &vec![0; 8 << 20]].concat();
     let error = idx::parse(&gz(&bomb), "bomb").expect_err("8 MiB after 10 elements");

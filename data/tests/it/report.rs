@@ -2,7 +2,7 @@
 
 use clap::Parser as _;
 use etude_autograd::Tensor;
-use etude_data::example::{Args, Better, Report, ReportError};
+use etude_data::example::{Args, Better, Report, ReportError, thousands};
 use etude_data::picture::{self, Picture};
 use serde_json::Value;
 
@@ -33,13 +33,20 @@ fn arguments_have_defaults_and_refuse_nonsense() {
 }
 
 #[test]
+fn counts_are_written_in_groups_of_three() {
+    for (count, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (60_000, "60,000"), (1_234_567, "1,234,567")] {
+        assert_eq!(thousands(count), text);
+    }
+}
+
+#[test]
 fn the_json_has_every_field_and_the_figures_lie_beside_it() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let args = args(dir.path());
     let mut report = Report::new(&args, "cnn", "lenet", "A title").expect("a writable folder");
     report.about("Trained.", "Look.");
     report.result("accuracy", 0.985, Better::Higher, 0.98);
-    report.result("loss", 0.05f32, Better::Lower, 0.04);
+    report.result("loss", 0.05f32, Better::Lower, 0.06);
     picture::save_grid(report.path("a.png"), &dot(), 1).expect("a writable folder");
     report.figure_png("a.png", "written before").expect("it is there");
     report
@@ -72,6 +79,21 @@ fn the_json_has_every_field_and_the_figures_lie_beside_it() {
     assert_eq!((figures[3]["text"].as_str(), figures[3].get("file")), (Some("To be"), None));
     // The folder holds the figures and the JSON, and no temporary file.
     assert_eq!(std::fs::read_dir(&args.out).expect("readable").count(), 4);
+}
+
+#[test]
+fn a_missed_threshold_is_an_error_that_names_it_and_loses_nothing() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let args = args(dir.path());
+    let mut report = Report::new(&args, "cnn", "mlp", "t").expect("a writable folder");
+    report.result("accuracy", 0.25, Better::Higher, 0.25);
+    report.result("loss", 0.5, Better::Lower, 0.25);
+    let error = report.finish().expect_err("the loss is too high");
+    assert!(matches!(&error, ReportError::Missed { family, example, .. } if family == "cnn" && example == "mlp"));
+    assert_eq!(error.to_string(), "cnn mlp: missed loss 0.5 (≤ 0.25)");
+    let json = std::fs::read(args.out.join("cnn-mlp.json")).expect("written all the same");
+    let json: Value = serde_json::from_slice(&json).expect("JSON");
+    assert_eq!(json["results"].as_array().map(Vec::len), Some(2));
 }
 
 #[test]

@@ -9,11 +9,13 @@ use etude_nn::{
     Module, MultiheadAttention, Seq, Value, file,
 };
 
-/// Saves weights, inputs and output of one model.
-fn case(folder: &Path, name: &str, model: &impl Module, inputs: &[&Tensor], output: &Tensor) {
+/// Saves weights, inputs (`x0`, `x1`, …) and outputs (`y0`, `y1`, …) of one model.
+fn case(folder: &Path, name: &str, model: &impl Module, inputs: &[&Tensor], outputs: &[&Tensor]) {
     model.save(folder.join(format!("{name}.weights.safetensors"))).expect("writable");
-    let mut tensors = vec![("y".to_string(), Value::Float(output.clone()))];
-    tensors.extend(inputs.iter().enumerate().map(|(i, x)| (format!("x{i}"), Value::Float((*x).clone()))));
+    let named = |letter: char, list: &[&Tensor]| -> Vec<(String, Value)> {
+        list.iter().enumerate().map(|(i, x)| (format!("{letter}{i}"), Value::Float((*x).clone()))).collect()
+    };
+    let tensors = [named('x', inputs), named('y', outputs)].concat();
     file::write(folder.join(format!("{name}.values.safetensors")), &tensors, &BTreeMap::new()).expect("writable");
 }
 
@@ -27,11 +29,12 @@ fn weights_for_pytorch() {
 
     let lenet = LeNet::new(LeNetConfig::default(), cx).expect("the default is valid");
     let x = Tensor::randn([3, 1, 28, 28], cx);
-    case(folder, "lenet", &lenet, &[&x], &no_grad(|| lenet.forward(&x, &mut cx.eval())));
+    case(folder, "lenet", &lenet, &[&x], &[&no_grad(|| lenet.forward(&x, &mut cx.eval()))]);
 
     let padded = Conv2dArgs { padding: [1, 1], ..Default::default() };
     let net = Seq::default()
-        .then(Conv2d::new(2, 4, 3, padded, cx))
+        .then(Conv2d::new(2, 3, 3, padded, cx))
+        .then(Conv2d::no_bias(3, 4, 3, padded, cx))
         .then(BatchNorm2d::new(4))
         .then(Act::Relu)
         .then(MaxPool2d::new(2))
@@ -45,17 +48,21 @@ fn weights_for_pytorch() {
     for _ in 0..2 {
         net.forward(&(&x * 2.0 + 1.0), cx);
     }
-    case(folder, "seq", &net, &[&x], &no_grad(|| net.forward(&x, &mut cx.eval())));
+    case(folder, "seq", &net, &[&x], &[&no_grad(|| net.forward(&x, &mut cx.eval()))]);
 
     let lstm = Lstm::new(4, 6, 2, cx);
     let x = Tensor::randn([7, 3, 4], cx);
-    case(folder, "lstm", &lstm, &[&x], &no_grad(|| lstm.forward(&x, &lstm.zero_state(3), &mut cx.eval()).0));
+    let (y, state) = no_grad(|| lstm.forward(&x, &lstm.zero_state(3), &mut cx.eval()));
+    case(folder, "lstm", &lstm, &[&x], &[&y, &state.h, &state.c]);
 
     let gru = Gru::new(4, 6, 2, cx);
-    case(folder, "gru", &gru, &[&x], &no_grad(|| gru.forward(&x, &gru.zero_state(3), &mut cx.eval()).0));
+    let (y, state) = no_grad(|| gru.forward(&x, &gru.zero_state(3), &mut cx.eval()));
+    case(folder, "gru", &gru, &[&x], &[&y, &state]);
 
     let attention = MultiheadAttention::new(8, 2, cx);
     let [q, k] = [5, 6].map(|n| Tensor::randn([2, n, 8], cx));
     let y = no_grad(|| attention.forward(&q, &k, &k, Mask::default(), &mut cx.eval()));
-    case(folder, "attention", &attention, &[&q, &k], &y);
+    case(folder, "attention", &attention, &[&q, &k], &[&y]);
+    let y = no_grad(|| attention.forward(&q, &q, &q, Mask::causal(), &mut cx.eval()));
+    case(folder, "causal_attention", &attention, &[&q], &[&y]);
 }

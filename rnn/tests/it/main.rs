@@ -1,7 +1,7 @@
 //! Properties of the character model: state, causality, learning, PyTorch's losses, bad input.
 
 use etude_autograd::{Tensor, no_grad};
-use etude_nn::{Adam, Ctx, Module, Optimizer, Sampler, loss, testing};
+use etude_nn::{Adam, Ctx, Module, Optimizer, PromptError, Sampler, loss, testing};
 use etude_rnn::{Cell, CharLm, CharLmConfig, Error};
 
 fn model(seed: u64) -> (CharLm, Ctx) {
@@ -66,9 +66,9 @@ fn names_are_pytorchs() {
 #[test]
 fn bad_input_is_named() {
     let (lm, mut cx) = model(0);
-    assert!(matches!(lm.sample(&[], 3, Sampler::greedy(), &mut cx), Err(Error::EmptyPrompt { .. })));
+    assert!(matches!(lm.sample(&[], 3, Sampler::greedy(), &mut cx), Err(Error::Prompt(PromptError::Empty { .. }))));
     let error = lm.sample(&[0, 9], 3, Sampler::greedy(), &mut cx).expect_err("9 is outside");
-    assert!(matches!(error, Error::Id { id: 9, position: 1, vocab: 5, .. }), "{error}");
+    assert!(matches!(error, Error::Prompt(PromptError::Id { id: 9, position: 1, vocab: 5, .. })), "{error}");
     let error = CharLm::new(CharLmConfig { hidden: 0, ..Default::default() }, &mut cx).expect_err("no state");
     assert!(error.to_string().contains("hidden"), "{error}");
 }

@@ -1,7 +1,7 @@
 //! Properties of the GPT and of BERT: causality, cache, positions, learning, PyTorch's losses, bad input.
 
 use etude_autograd::{Tensor, no_grad};
-use etude_nn::{Act, AdamW, Ctx, Module, Optimizer, Sampler, loss, testing};
+use etude_nn::{Act, AdamW, Ctx, Module, Optimizer, PromptError, Sampler, loss, testing};
 use etude_transformer::{Bert, BertConfig, Error, Gpt, GptConfig};
 
 fn model(seed: u64) -> (Gpt, Ctx) {
@@ -80,8 +80,8 @@ fn bad_input_is_named_and_leaves_the_cache() {
     gpt.step(&[1, 2, 3], &mut cache, &mut cx).expect("fits");
     let error = gpt.step(&[0; 10], &mut cache, &mut cx).expect_err("13 tokens");
     assert!(matches!(error, Error::TooLong { tokens: 13, context: 12, .. }), "{error}");
-    assert!(matches!(gpt.step(&[7], &mut cache, &mut cx), Err(Error::Id { id: 7, .. })));
-    assert!(matches!(gpt.generate(&[], 1, Sampler::greedy(), &mut cx), Err(Error::EmptyPrompt { .. })));
+    assert!(matches!(gpt.step(&[7], &mut cache, &mut cx), Err(Error::Prompt(PromptError::Id { id: 7, .. }))));
+    assert!(matches!(gpt.generate(&[], 1, Sampler::greedy(), &mut cx), Err(Error::Prompt(PromptError::Empty { .. }))));
     assert_eq!(cache.len(), 3);
     let error = Gpt::new(GptConfig { heads: 3, ..Default::default() }, &mut cx).expect_err("3 does not divide 128");
     assert!(error.to_string().contains("heads"), "{error}");

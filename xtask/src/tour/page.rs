@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use super::html::{data_uri, duration, escape, png_size};
 use super::report::{Figure, Kind, Measured, Report};
-use super::showpieces::Unit;
+use super::showpieces::{Metric, Unit};
 use super::{Outcome, Tour, Visit, table};
 
 /// Pictures narrower than this are enlarged by a whole factor.
@@ -117,10 +117,10 @@ fn verdict(visits: &[Visit]) -> String {
     }
 }
 
-/// Whether a figure belongs to the overview: the headlines, what was promised, and whatever missed its threshold.
+/// Whether a figure belongs to the overview: the first, the other headlines, and whatever missed its threshold.
 fn is_headline(visit: &Visit, at: usize, measured: &Measured) -> bool {
-    let promised = visit.showpiece.metrics.iter().any(|promised| promised.name == measured.metric);
-    at == 0 || promised || !measured.passed()
+    let headline = |metric: &Metric| metric.headline && metric.name == measured.metric;
+    at == 0 || visit.showpiece.metrics.iter().any(headline) || !measured.passed()
 }
 
 /// The cell of the overview: the value, and below it what was wanted, the unit, and whether it was met.

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -18,6 +18,15 @@ use super::{Outcome, Visit};
 
 /// How many lines of stderr a failure shows.
 const TAIL: usize = 12;
+
+/// The status of an example whose results missed a threshold: what `main` gives for an error.
+const MISSED: i32 = 1;
+
+/// How a program ended, and its last lines.
+struct End {
+    status: ExitStatus,
+    tail: String,
+}
 
 /// Runs `program` into the fresh folder `out`, and reads its report.
 pub fn visit(
@@ -34,7 +43,7 @@ pub fn visit(
         Ok(program) => {
             let owed: Vec<&str> = showpiece.metrics.iter().map(|metric| metric.name).collect();
             let report = run(program, arguments, out, on_line)
-                .and_then(|()| report::read(out, family.folder, showpiece.example, &owed));
+                .and_then(|end| judge(&end, report::read(out, family.folder, showpiece.example, &owed)));
             match report {
                 Ok(report) => Outcome::Done(Box::new(report)),
                 Err(error) => Outcome::Failed(format!("{error:#}")),
@@ -44,8 +53,18 @@ pub fn visit(
     Visit { family, showpiece, folder: out.to_path_buf(), seconds: start.elapsed().as_secs_f64(), outcome }
 }
 
+/// The report, if the program came to its end: it succeeded, or it wrote of a missed threshold before it said so.
+fn judge(end: &End, report: Result<Report>) -> Result<Report> {
+    let missed = |report: &Report| report.results.iter().any(|measured| !measured.passed());
+    match report {
+        report if end.status.success() => report,
+        Ok(report) if end.status.code() == Some(MISSED) && missed(&report) => Ok(report),
+        _ => anyhow::bail!("the example ended with {}\n{}", end.status, end.tail),
+    }
+}
+
 /// Runs the program to its end. What an earlier tour left in `out` goes first: a stale report must not pass for a new one.
-fn run(program: &Path, arguments: &[String], out: &Path, on_line: &mut dyn FnMut(&str)) -> Result<()> {
+fn run(program: &Path, arguments: &[String], out: &Path, on_line: &mut dyn FnMut(&str)) -> Result<End> {
     if out.exists() {
         std::fs::remove_dir_all(out).with_context(|| format!("cannot clear {}", out.display()))?;
     }
@@ -74,11 +93,7 @@ fn run(program: &Path, arguments: &[String], out: &Path, on_line: &mut dyn FnMut
         tail.push_back(line.to_string());
     });
     let status = child.wait().context("waiting for the example")?;
-    if status.success() {
-        return Ok(());
-    }
-    let tail: Vec<_> = tail.into();
-    anyhow::bail!("the example ended with {status}\n{}", tail.join("\n"));
+    Ok(End { status, tail: Vec::from(tail).join("\n") })
 }
 
 /// Calls `f` with every line that is not blank; a carriage return ends a line too, as in hand-written progress.
@@ -143,7 +158,8 @@ mod tests {
     }
 
     const REPORT: &str = r#"{"family": "cnn", "example": "lenet", "title": "T", "about": ["a", "b"], "seed": 7, "quick": true,
-        "seconds": 0.5, "results": [{"metric": "lenet_accuracy", "value": 0.99, "better": "higher", "threshold": 0.98}]}"#;
+        "seconds": 0.5, "results": [{"metric": "lenet_accuracy", "value": 0.99, "better": "higher", "threshold": 0.98},
+        {"metric": "lenet_loss", "value": 0.05, "better": "lower", "threshold": 0.1}]}"#;
 
     #[test]
     fn a_good_example_gives_its_report_and_its_lines() {
@@ -165,6 +181,20 @@ mod tests {
         assert!(reason.contains("exit status: 3"), "{reason}");
         assert!(reason.contains("loss is NaN at step 3"), "{reason}");
         assert!(!visit.passed());
+    }
+
+    #[test]
+    fn a_missed_threshold_is_no_failure_but_another_bad_end_is() {
+        let ending = |accuracy: &str, status: i32| {
+            let report = REPORT.replace("0.99", accuracy);
+            visit_script(&format!("printf '%s' '{report}' > \"$4/cnn-lenet.json\"; exit {status}")).0
+        };
+        let missed = ending("0.5", 1);
+        assert!(missed.report().is_some() && !missed.passed(), "{:?}", missed.outcome);
+        for (accuracy, status) in [("0.99", 1), ("0.5", 101)] {
+            let visit = ending(accuracy, status);
+            assert!(matches!(visit.outcome, Outcome::Failed(_)), "{accuracy}, {status}");
+        }
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct Metric {
     pub label: &'static str,
     /// How to write its value.
     pub unit: Unit,
+    /// Whether the table at the top of the page shows it.
+    pub headline: bool,
 }
 
 /// How a value is written for a reader; `results.json` always has the plain number.
@@ -53,7 +55,12 @@ impl Family {
 }
 
 const fn metric(name: &'static str, label: &'static str, unit: Unit) -> Metric {
-    Metric { name, label, unit }
+    Metric { name, label, unit, headline: true }
+}
+
+/// A result that only its own section shows.
+const fn detail(name: &'static str, label: &'static str, unit: Unit) -> Metric {
+    Metric { name, label, unit, headline: false }
 }
 
 /// The tour, in its order.
@@ -63,7 +70,10 @@ pub const FAMILIES: &[Family] = &[
         title: "Convolutional networks",
         showpieces: &[Showpiece {
             example: "lenet",
-            metrics: &[metric("lenet_accuracy", "test accuracy", Unit::Share)],
+            metrics: &[
+                metric("lenet_accuracy", "test accuracy", Unit::Share),
+                detail("lenet_loss", "test cross-entropy", Unit::Number("nats")),
+            ],
         }],
     },
     Family {
@@ -85,7 +95,10 @@ pub const FAMILIES: &[Family] = &[
                     metric("wgan_gp_share", "samples within 3σ of a mode", Unit::Share),
                 ],
             },
-            Showpiece { example: "dcgan", metrics: &[] },
+            Showpiece {
+                example: "dcgan",
+                metrics: &[metric("dcgan_classes", "digits that it draws", Unit::Number("of 10"))],
+            },
         ],
     },
     Family {
@@ -101,11 +114,12 @@ pub const FAMILIES: &[Family] = &[
         title: "Time series",
         showpieces: &[Showpiece {
             example: "airline",
-            metrics: &[metric(
-                "airline_loglik_abs_diff",
-                "log-likelihood, distance to the reference",
-                Unit::Number(""),
-            )],
+            metrics: &[
+                metric("airline_loglik_abs_diff", "log-likelihood, distance to the reference", Unit::Number("")),
+                detail("airline_theta_abs_diff", "θ, distance to the reference", Unit::Number("")),
+                detail("airline_seasonal_theta_abs_diff", "seasonal Θ, distance to the reference", Unit::Number("")),
+                detail("airline_holdout_rmse", "error on two years held out", Unit::Number("thousand a month")),
+            ],
         }],
     },
     Family {
@@ -113,7 +127,10 @@ pub const FAMILIES: &[Family] = &[
         title: "Transformers",
         showpieces: &[Showpiece {
             example: "gpt",
-            metrics: &[metric("gpt_bpc", "held-out text", Unit::Number("bits per character"))],
+            metrics: &[
+                metric("gpt_bpc", "held-out text", Unit::Number("bits per character")),
+                detail("gpt_cache_difference", "scores with and without the cache, distance", Unit::Number("")),
+            ],
         }],
     },
     Family {
@@ -124,6 +141,7 @@ pub const FAMILIES: &[Family] = &[
             metrics: &[
                 metric("digits_qe", "quantisation error", Unit::Number("")),
                 metric("digits_te", "topographic error", Unit::Share),
+                detail("digits_purity", "digits on a node of their own kind", Unit::Share),
             ],
         }],
     },
@@ -131,7 +149,13 @@ pub const FAMILIES: &[Family] = &[
         folder: "rl",
         title: "Reinforcement learning",
         showpieces: &[
-            Showpiece { example: "frozen_lake", metrics: &[] },
+            Showpiece {
+                example: "frozen_lake",
+                metrics: &[
+                    metric("frozen_lake_value_ratio", "of the best policy's value", Unit::Share),
+                    detail("frozen_lake_success", "crossings within 100 steps", Unit::Share),
+                ],
+            },
             Showpiece {
                 example: "dqn",
                 metrics: &[metric("dqn_return", "mean return, 100 episodes", Unit::Number("of 500"))],
@@ -158,6 +182,7 @@ pub fn chosen(only: &[String]) -> Result<Vec<&'static Family>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace;
 
     #[test]
     fn only_keeps_the_tours_order_and_names_what_it_does_not_know() {
@@ -169,6 +194,21 @@ mod tests {
         assert_eq!(chosen_folders(&[]).expect("all").len(), FAMILIES.len());
         let error = chosen_folders(&["cnn", "gans"]).expect_err("no such family").to_string();
         assert!(error.contains("\"gans\"") && error.contains("ae-vae, gan, rnn"), "{error}");
+    }
+
+    /// The examples' sources say which results they report.
+    #[test]
+    fn every_result_of_a_showpiece_has_a_label() {
+        for family in FAMILIES {
+            for showpiece in family.showpieces {
+                let path = format!("{}/examples/{}.rs", family.folder, showpiece.example);
+                let source = std::fs::read_to_string(workspace::root().join(&path)).expect(&path);
+                let reported = source.split("report.result(\"").skip(1).filter_map(|rest| rest.split('"').next());
+                let reported: Vec<_> = reported.collect();
+                let labelled: Vec<_> = showpiece.metrics.iter().map(|metric| metric.name).collect();
+                assert_eq!(reported, labelled, "{path}");
+            }
+        }
     }
 
     #[test]

@@ -43,15 +43,10 @@ fn digits(value: f64) -> String {
     text
 }
 
-/// The unit of a metric: the showpiece's own word; a figure that it did not promise goes by its name's ending.
+/// The unit of a metric, if the showpiece has a word for it.
 pub fn unit(visit: &Visit, metric: &str) -> Unit {
     let promised = visit.showpiece.metrics.iter().find(|promised| promised.name == metric);
-    let is_share = ["_accuracy", "_share", "_success", "_purity"].iter().any(|ending| metric.ends_with(ending));
-    match promised {
-        Some(promised) => promised.unit,
-        None if is_share => Unit::Share,
-        None => Unit::Number(""),
-    }
+    promised.map_or(Unit::Number(""), |promised| promised.unit)
 }
 
 /// One line after a showpiece: its time and its headline.
