@@ -218,7 +218,7 @@ impl SelfAttention {
             |map: &Linear, cx: &mut Ctx| map.forward(x, cx).reshape([batch, tokens, self.heads, size]).transpose(1, 2);
         let (q, k, v) = (heads(&self.query, cx), heads(&self.key, cx), heads(&self.value, cx));
         // Vaswani et al. 2017, eq. (1).
-        let mut scores = q.matmul(&k.t()).affine(1.0 / (size as f64).sqrt(), 0.0);
+        let mut scores = q.affine(1.0 / (size as f64).sqrt(), 0.0).matmul(&k.t());
         if let Some(hidden) = hidden {
             scores = scores.masked_fill(hidden, f32::NEG_INFINITY);
         }

@@ -113,7 +113,8 @@ impl Attention {
 /// them.
 fn attend(q: &Tensor, k: &Tensor, v: &Tensor) -> Tensor {
     let (new, all) = (q.dim(2), k.dim(2));
-    let scores = q.matmul(&k.t()).affine(1.0 / (q.dim(3) as f64).sqrt(), 0.0);
+    // Scaling q costs less than scaling the scores, of which there are more.
+    let scores = q.affine(1.0 / (q.dim(3) as f64).sqrt(), 0.0).matmul(&k.t());
     let scores = if new == 1 { scores } else { scores.masked_fill(&future(new, all), f32::NEG_INFINITY) };
     scores.softmax(3).matmul(v)
 }

@@ -74,6 +74,10 @@ pub(super) fn select_of<T: Elem>(
                 let pairs = a.data[i..i + len].iter().zip(&b.data[j..j + len]);
                 let all = mask.data[m..m + len].iter().zip(pairs);
                 out.iter_mut().zip(all).for_each(|(o, (&m, (&a, &b)))| *o = if m { a } else { b });
+            } else if [dm, da, db] == [1, 0, 1] {
+                // A number where the mask holds: masked_fill.
+                let (a, all) = (a.data[i], mask.data[m..m + len].iter().zip(&b.data[j..j + len]));
+                out.iter_mut().zip(all).for_each(|(o, (&m, &b))| *o = if m { a } else { b });
             } else {
                 let pick = |k: usize| if mask.data[m + k * dm] { a.data[i + k * da] } else { b.data[j + k * db] };
                 out.iter_mut().enumerate().for_each(|(k, o)| *o = pick(k));
