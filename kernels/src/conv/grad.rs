@@ -78,15 +78,17 @@ pub(super) fn input<T: Real>(s: &Conv2d, w: &[T], g: &[T], dx: &mut [T]) {
         .flat_map(|(group, dx)| dx.chunks_mut(block * plane).enumerate().map(move |(b, dx)| (group, b, dx)))
         .collect();
     let blocks = inputs.div_ceil(block);
-    par::chunks_mut(&mut tasks, 1, |_, task| {
-        let (group, b, dx) = &mut task[0];
-        let g = &g[*group * outputs..][..outputs];
-        dx.fill(T::ZERO);
+    let together = if tasks.len() == s.batch { s.images_a_task(plane / (s.stride[0] * s.stride[1])) } else { 1 };
+    par::chunks_mut(&mut tasks, together, |_, task| {
+        let (group, b) = (task[0].0, task[0].1);
+        let g = &g[group * outputs..][..task.len() * outputs];
+        let mut dx: Vec<&mut [T]> = task.iter_mut().map(|(_, _, dx)| &mut **dx).collect();
+        dx.iter_mut().for_each(|dx| dx.fill(T::ZERO));
         for part in &parts {
-            let weights = &part.weights[*group % s.groups * blocks + *b];
-            let channels = dx.len() / plane;
+            let weights = &part.weights[group % s.groups * blocks + b];
+            let channels = dx[0].len() / plane;
             let weights = Left::new(isa, Mat::row_major(weights, channels, weights.len() / channels));
-            phase_gradient(s, &phases[0][part.rows], &phases[1][part.cols], &weights, g, dx);
+            phase_gradient(s, &phases[0][part.rows], &phases[1][part.cols], &weights, g, &mut dx);
         }
     });
 }
@@ -113,13 +115,22 @@ fn transposed<T: Real>(
     out
 }
 
-/// Writes one phase of dx, for the channels of `weights`, in blocks of rows that stay in cache.
-fn phase_gradient<T: Real>(s: &Conv2d, down: &Phase, right: &Phase, weights: &Left<'_, T>, g: &[T], dx: &mut [T]) {
+/// Writes one phase of dx of one or several images, for the channels of `weights`, in blocks of rows that stay in cache.
+/// Images lie side by side, as in [`Patches`].
+fn phase_gradient<T: Real>(
+    s: &Conv2d,
+    down: &Phase,
+    right: &Phase,
+    weights: &Left<'_, T>,
+    g: &[T],
+    dx: &mut [&mut [T]],
+) {
     let [oh, ow] = s.output();
-    let pitch = right.count + right.reach;
-    let block = (CACHED / (weights.rows() * pitch)).clamp(1, down.count);
-    let mut source = Buf::scratch(s.outputs() * (block + down.reach) * pitch + SLACK);
-    let mut product = Buf::scratch(weights.rows() * block * pitch);
+    let (images, pitch) = (dx.len(), right.count + right.reach);
+    let block = (CACHED / (weights.rows() * images * pitch)).clamp(1, down.count);
+    let deepest = images * (block + down.reach) * pitch;
+    let mut source = Buf::scratch(s.outputs() * deepest + SLACK);
+    let mut product = Buf::scratch(weights.rows() * deepest);
     let mut offsets = Vec::with_capacity(s.outputs() * down.taps.len() * right.taps.len());
     for u in (0..down.count).step_by(block) {
         let rows = block.min(down.count - u);
@@ -127,22 +138,28 @@ fn phase_gradient<T: Real>(s: &Conv2d, down: &Phase, right: &Phase, weights: &Le
         // Gathered rows begin `reach` before the first output row, so that every shift back stays inside.
         let origin = [(down.first + u) as isize - down.reach as isize, right.first as isize - right.reach as isize];
         offsets.clear();
-        for (o, g) in g.chunks_exact(oh * ow).enumerate() {
-            window(g, [oh, ow], origin, [1, 1], pitch, &mut source[o * plane..(o + 1) * plane]);
+        for o in 0..s.outputs() {
+            for (i, g) in g.chunks_exact(s.outputs() * oh * ow).enumerate() {
+                let to = &mut source[(o * images + i) * plane..][..plane];
+                window(&g[o * oh * ow..][..oh * ow], [oh, ow], origin, [1, 1], pitch, to);
+            }
             for (_, back) in &down.taps {
                 let shifts = right.taps.iter().map(|(_, left)| right.reach - left);
-                offsets.extend(shifts.map(|shift| o * plane + (down.reach - back) * pitch + shift));
+                offsets.extend(shifts.map(|shift| o * images * plane + (down.reach - back) * pitch + shift));
             }
         }
-        source[s.outputs() * plane..][..SLACK].fill(T::ZERO);
-        let pixels = (rows - 1) * pitch + right.count;
+        source[s.outputs() * images * plane..][..SLACK].fill(T::ZERO);
+        let pixels = (images - 1) * plane + (rows - 1) * pitch + right.count;
         let product = &mut product[..weights.rows() * pixels];
         weights.gather_product(product, &source, &offsets);
-        for (dx, product) in dx.chunks_exact_mut(s.height * s.width).zip(product.chunks_exact(pixels)) {
-            for (r, line) in product.chunks(pitch).enumerate() {
-                let y = down.start + (u + r) * s.stride[0];
-                let dx = dx[y * s.width..][right.start..s.width].iter_mut().step_by(s.stride[1]);
-                dx.zip(&line[..right.count]).for_each(|(dx, &v)| *dx = v);
+        for (c, product) in product.chunks_exact(pixels).enumerate() {
+            for (dx, product) in dx.iter_mut().zip(product.chunks(plane)) {
+                let dx = &mut dx[c * s.height * s.width..][..s.height * s.width];
+                for (r, line) in product.chunks(pitch).take(rows).enumerate() {
+                    let y = down.start + (u + r) * s.stride[0];
+                    let dx = dx[y * s.width..][right.start..s.width].iter_mut().step_by(s.stride[1]);
+                    dx.zip(&line[..right.count]).for_each(|(dx, &v)| *dx = v);
+                }
             }
         }
     }
@@ -204,7 +221,7 @@ impl Unit<'_> {
         let (outputs, planes) = (s.outputs(), s.inputs() * s.height * s.width);
         let first = self.block * s.block_rows();
         let rows = s.block_rows().min(s.output()[0] - first);
-        let patches = Patches::new(s, first, rows);
+        let patches = Patches::new(s, first, rows, 1);
         let (stride, pixels) = (patches.len(), patches.pixels());
         let mut source = Buf::scratch(self.images.len() * stride);
         // The surplus columns get the gradient 0.
@@ -213,7 +230,7 @@ impl Unit<'_> {
             let buffers = source.chunks_exact_mut(stride).zip(spread.chunks_exact_mut(outputs * pixels));
             for (image, (source, spread)) in self.images.clone().zip(buffers) {
                 let at = image * s.groups + group;
-                patches.fill(&x[at * planes..][..planes], source);
+                patches.fill(0, &x[at * planes..][..planes], source);
                 self.spread(g, at * outputs, &patches, spread);
             }
             if outputs <= FEW {

@@ -124,6 +124,12 @@ impl Conv2d {
         self.out_channels / parts
     }
 
+    /// Images that a task takes together when each image is one tile of `pixels` pixels: enough for wide tiles, but not so
+    /// many that threads lack tasks.
+    fn images_a_task(&self, pixels: usize) -> usize {
+        (2 * ENOUGH / pixels.max(1)).clamp(1, (self.batch / TASKS).max(1))
+    }
+
     /// Tasks into which an image is cut, so that a small batch gives enough of them.
     fn tasks(&self) -> usize {
         let work = self.out_channels * self.patch() * self.output().iter().product::<usize>();
@@ -179,21 +185,26 @@ fn forward_any<T: Real>(s: &Conv2d, x: &[T], w: &[T], bias: Option<&[T]>, out: &
     let weights: Vec<_> =
         w.chunks_exact(held * patch).map(|w| Left::new(isa, Mat::row_major(w, held, patch))).collect();
     let mut tiles = Tile::whole(out, s.batch * s.out_channels, oh * ow).split(channels, s.block_rows() * ow);
-    par::chunks_mut(&mut tiles, 1, |_, tile| {
-        let tile = &mut tile[0];
-        let (image, from, rows) = (tile.row() / s.out_channels, tile.row() % s.out_channels, tile.cols() / ow);
-        let patches = Patches::new(s, tile.col() / ow, rows);
+    let together = if tiles.len() == s.batch { s.images_a_task(oh * ow) } else { 1 };
+    par::chunks_mut(&mut tiles, together, |_, tiles| {
+        let (row, rows) = (tiles[0].row(), tiles[0].cols() / ow);
+        let (image, from) = (row / s.out_channels, row % s.out_channels);
+        let patches = Patches::new(s, tiles[0].col() / ow, rows, tiles.len());
         let mut source = Buf::scratch(patches.len());
         let mut product = Buf::scratch(held * patches.pixels());
         for group in 0..s.groups {
-            patches.fill(&x[(image * s.groups + group) * planes..][..planes], &mut source);
+            for i in 0..tiles.len() {
+                patches.fill(i, &x[((image + i) * s.groups + group) * planes..][..planes], &mut source);
+            }
             weights[from / held + group].gather_product(&mut product, &source, patches.offsets());
             for (o, product) in product.chunks_exact(patches.pixels()).enumerate() {
                 let channel = group * held + o;
                 let bias = bias.map_or(T::ZERO, |bias| bias[from + channel]);
-                let lines = tile.row_mut(channel).chunks_exact_mut(ow).zip(product.chunks(patches.pitch()));
-                for (out, line) in lines {
-                    out.iter_mut().zip(line).for_each(|(out, &v)| *out = v + bias);
+                for (tile, product) in tiles.iter_mut().zip(product.chunks(patches.plane())) {
+                    let lines = tile.row_mut(channel).chunks_exact_mut(ow).zip(product.chunks(patches.pitch()));
+                    for (out, line) in lines {
+                        out.iter_mut().zip(line).for_each(|(out, &v)| *out = v + bias);
+                    }
                 }
             }
         }

@@ -29,21 +29,26 @@ impl Axis {
     }
 }
 
-/// The patches of some rows of output pixels, for the input channels of one group.
+/// The patches of some rows of output pixels, for the input channels of one group, of one or several images.
+///
+/// Images lie side by side in every plane of the buffer: small ones together give rows long enough for wide tiles, and
+/// the weights are read once for all of them.
 pub(super) struct Patches<'a> {
     shape: &'a Conv2d,
     axes: [Axis; 2],
     /// First output row.
     first: usize,
-    /// Rows and columns of a phase plane.
+    /// Images that are taken together.
+    images: usize,
+    /// Rows and columns of a phase plane of one image.
     size: [usize; 2],
     offsets: Vec<usize>,
-    /// Output rows × pitch, without the last row's surplus.
+    /// From the first output pixel of the first image to the last of the last, surplus included.
     pixels: usize,
 }
 
 impl<'a> Patches<'a> {
-    pub(super) fn new(shape: &'a Conv2d, first: usize, rows: usize) -> Self {
+    pub(super) fn new(shape: &'a Conv2d, first: usize, rows: usize, images: usize) -> Self {
         let axes = [Axis::new(shape, 0), Axis::new(shape, 1)];
         let ow = shape.output()[1];
         let size = [rows + axes[0].reach, ow + axes[1].reach];
@@ -53,17 +58,18 @@ impl<'a> Patches<'a> {
             for &(row_phase, down) in &axes[0].taps {
                 for &(col_phase, right) in &axes[1].taps {
                     let number = (channel * axes[0].phases.len() + row_phase) * axes[1].phases.len() + col_phase;
-                    offsets.push(number * plane + down * size[1] + right);
+                    offsets.push(number * images * plane + down * size[1] + right);
                 }
             }
         }
-        Patches { shape, axes, first, size, offsets, pixels: (rows - 1) * size[1] + ow }
+        let pixels = (images - 1) * plane + (rows - 1) * size[1] + ow;
+        Patches { shape, axes, first, images, size, offsets, pixels }
     }
 
     /// Elements of the buffer that [`Patches::fill`] takes.
     pub(super) fn len(&self) -> usize {
         let phases = self.axes[0].phases.len() * self.axes[1].phases.len();
-        self.shape.inputs() * phases * self.size[0] * self.size[1] + SLACK
+        self.shape.inputs() * phases * self.images * self.plane() + SLACK
     }
 
     /// Where the row of each weight (channel, kernel row, kernel column) begins.
@@ -76,17 +82,21 @@ impl<'a> Patches<'a> {
         self.pixels
     }
 
+    /// Distance between images.
+    pub(super) fn plane(&self) -> usize {
+        self.size[0] * self.size[1]
+    }
+
     /// Distance between rows of pixels.
     pub(super) fn pitch(&self) -> usize {
         self.size[1]
     }
 
-    /// Fills `out` from the planes of one group of one image.
-    pub(super) fn fill<T: Real>(&self, x: &[T], out: &mut [T]) {
+    /// Fills the place of image number `image` in `out` from its planes of one group.
+    pub(super) fn fill<T: Real>(&self, image: usize, x: &[T], out: &mut [T]) {
         let s = self.shape;
         let input = [s.height, s.width];
-        let plane = self.size[0] * self.size[1];
-        let mut planes = out.chunks_exact_mut(plane);
+        let mut planes = out.chunks_exact_mut(self.plane()).skip(image).step_by(self.images);
         for x in x.chunks_exact(s.height * s.width) {
             for &row in &self.axes[0].phases {
                 for &col in &self.axes[1].phases {

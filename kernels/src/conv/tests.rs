@@ -179,3 +179,43 @@ fn wrong_geometry_is_named() {
         assert!(error.contains(word), "{error}");
     }
 }
+
+/// Small images are convolved several at a time; each has the bits that it has alone.
+#[test]
+fn a_batch_is_its_images() {
+    let mut rng = Rng::new(11);
+    for (size, kernel, stride, padding, groups) in [(4, 4, 2, 1, 1), (7, 3, 1, 1, 1), (5, 3, 2, 0, 2), (1, 1, 1, 0, 1)]
+    {
+        let shape = Conv2d {
+            batch: 19,
+            in_channels: 6,
+            height: size,
+            width: size + 1,
+            out_channels: 16,
+            kernel: [kernel, kernel],
+            stride: [stride, stride],
+            padding: [padding, padding],
+            dilation: [1, 1],
+            groups,
+        };
+        let [oh, ow] = shape.output();
+        let (input, output) = (6 * size * (size + 1), 16 * oh * ow);
+        let mut random = |len: usize| {
+            let mut x = vec![0f32; len];
+            rng.fill_normal(&mut x);
+            x
+        };
+        let (x, g, w) = (random(19 * input), random(19 * output), random(16 * shape.patch()));
+        let (mut out, mut dx) = (vec![0f32; 19 * output], vec![0f32; 19 * input]);
+        forward(&shape, &x, &w, None, &mut out);
+        grad_input(&shape, &w, &g, &mut dx);
+        let one = Conv2d { batch: 1, ..shape };
+        for i in 0..19 {
+            let (mut single, mut dx_single) = (vec![0f32; output], vec![0f32; input]);
+            forward(&one, &x[i * input..][..input], &w, None, &mut single);
+            grad_input(&one, &w, &g[i * output..][..output], &mut dx_single);
+            assert_eq!(single, out[i * output..][..output], "image {i} of {shape:?}");
+            assert_eq!(dx_single, dx[i * input..][..input], "gradient of image {i} of {shape:?}");
+        }
+    }
+}
