@@ -17,8 +17,9 @@ pub enum Precision {
     /// Every product and sum in f32.
     #[default]
     F32,
-    /// Each f32 as the sum of two bf16 parts, three of the four products of parts, sums in f32: the error of an element
-    /// of A·B is at most 2⁻¹⁶·Σ|a||b|, whatever the length of the sum.
+    /// Each f32 as the sum of two bf16 parts, three of the four products of parts, sums in f32. The error of an element
+    /// of A·B is below 2⁻¹⁶·Σ|a||b| when its terms err independently (products so short that they might not, below 32
+    /// terms, stay in f32), and at most 2⁻¹⁵·Σ|a||b| when every term errs the same way, besides that of the f32 sum.
     High,
     /// Operands rounded to bf16 (8 bits of significand), sums in f32: the error is at most 2⁻⁷·Σ|a||b|.
     Bf16,
