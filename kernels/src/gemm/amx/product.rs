@@ -12,6 +12,8 @@ const KC: usize = 512;
 const MC: usize = 256;
 /// Columns of B in a block.
 const NC: usize = 2048;
+/// Columns of B in a block that few rows of A pass.
+const NARROW: usize = 128;
 /// Multiplications that one thread does alone.
 const ALONE: usize = 1 << 21;
 
@@ -44,16 +46,20 @@ fn serial(parts: usize, c: &mut Tile<'_, f32>, a: Mat<'_, f32>, b: Mat<'_, f32>,
     let (m, k, n) = (a.rows, a.cols, b.cols);
     let depth = even_depth(k);
     let (row, col) = (c.row(), c.col());
+    // If all rows are one block, A is packed once, and a block of B small enough to be near when it is used.
+    let wide = if m <= MC { NARROW } else { NC };
     let mut packed_a = Buf::scratch(words(MC.min(m), depth.min(k), parts));
-    let mut packed_b = Buf::scratch(words(NC.min(n), depth.min(k), parts));
-    for j in (0..n).step_by(NC) {
-        let cols = NC.min(n - j);
-        for p in (0..k).step_by(depth) {
-            let deep = depth.min(k - p);
+    let mut packed_b = Buf::scratch(words(wide.min(n), depth.min(k), parts));
+    for p in (0..k).step_by(depth) {
+        let deep = depth.min(k - p);
+        for j in (0..n).step_by(wide) {
+            let cols = wide.min(n - j);
             pack(Side::Right, parts, b.block(p, j, deep, cols).t(), &mut packed_b, (col + j, p), &mut strays[1]);
             for i in (0..m).step_by(MC) {
                 let rows = MC.min(m - i);
-                pack(Side::Left, parts, a.block(i, p, rows, deep), &mut packed_a, (row + i, p), &mut strays[0]);
+                if m > MC || j == 0 {
+                    pack(Side::Left, parts, a.block(i, p, rows, deep), &mut packed_a, (row + i, p), &mut strays[0]);
+                }
                 let panels = Panels { a: &packed_a, b: &packed_b, steps: deep.div_ceil(SIDE), parts };
                 block(c, [i, j], [rows, cols], panels, add || p > 0);
             }

@@ -48,45 +48,57 @@ pub(super) fn pack(
 ) {
     m.check();
     assert!(super::present(), "gemm: this machine has no tiles");
-    let Mat { data, rows, cols, row_stride, col_stride } = m;
+    let Mat { rows, cols, row_stride, col_stride, .. } = m;
     let out = &mut out[..words(rows, cols, parts)];
     if col_stride != 1 && row_stride != 1 {
         return scattered(side, parts, m, out, origin, strays);
     }
-    let along_k = col_stride == 1;
-    // Vectors of the source become rows of the tile, or its columns.
-    let turned = along_k == (side == Side::Right);
-    let pack_tile = match (parts, turned) {
-        (1, false) => tile::<1, false>,
-        (1, true) => tile::<1, true>,
-        (_, false) => tile::<2, false>,
-        (_, true) => tile::<2, true>,
-    };
     let steps = cols.div_ceil(SIDE);
+    let [whole_rows, whole_cols] = if side == Side::Right { pack_lines(parts, m, out) } else { [0; 2] };
     for i in (0..rows).step_by(SIDE) {
-        for p in (0..cols).step_by(SIDE) {
+        for p in (if i < whole_rows { whole_cols } else { 0 }..cols).step_by(SIDE) {
             let at = (i / SIDE * steps + p / SIDE) * parts * 2 * WORDS;
             for half in 0..2 {
                 let (i, out) = (i + 16 * half, &mut out[at + half * WORDS..][..(2 * parts - 1) * WORDS]);
-                let (lines, depth) = (rows.saturating_sub(i).min(16), cols - p);
-                let from = data.as_ptr().wrapping_add(i * row_stride + p * col_stride);
-                let source = if along_k {
-                    let masks = [mask(depth), mask(depth.saturating_sub(16))];
-                    Source { from, step: row_stride, second: 16, counts: [lines; 2], masks }
-                } else {
-                    let counts = [depth.min(16), depth.saturating_sub(16).min(16)];
-                    Source { from, step: col_stride, second: 16 * col_stride, counts, masks: [mask(lines); 2] }
-                };
+                let source = Source::of(m, i, p);
                 // SAFETY: `present` implies AVX-512 F and BW; vectors and lanes of the source that are not masked are
                 // elements of `m`, which lie in its data (checked above); `out` holds the tiles of all parts.
-                let clean = unsafe { pack_tile(source, out) };
+                let clean = unsafe { tile_function(side, parts, col_stride == 1)(source, out) };
                 if !clean {
-                    let block =
-                        Mat { data: &data[i * row_stride + p * col_stride..], rows: lines, cols: depth.min(SIDE), ..m };
+                    let block = m.block(i, p, (rows - i).min(16), (cols - p).min(SIDE));
                     repack(side, parts, block, out, (origin.0 + i, origin.1 + p), strays);
                 }
             }
         }
+    }
+}
+
+/// Packs what it can of a right operand whose rows are long lines, line by line, as memory is fastest: whole steps of k
+/// of whole panels. Returns up to which line and position along k; nothing if there are strays.
+fn pack_lines(parts: usize, m: Mat<'_, f32>, out: &mut [f32]) -> [usize; 2] {
+    let [lines, depth] = [m.rows / SIDE * SIDE, m.cols / SIDE * SIDE];
+    if m.row_stride != 1 || lines == 0 {
+        return [0; 2];
+    }
+    let panel = m.cols.div_ceil(SIDE) * parts * 2 * WORDS;
+    for p in (0..depth).step_by(SIDE) {
+        let (from, to) = (&m.data[p * m.col_stride..], &mut out[p * parts * 2 * WORDS / SIDE..]);
+        let step = if parts == 1 { step_of_lines::<1> } else { step_of_lines::<2> };
+        // SAFETY: AVX-512 F and BW are there (`pack`).
+        if !unsafe { step(from, m.col_stride, lines, to, panel) } {
+            return [0; 2];
+        }
+    }
+    [lines, depth]
+}
+
+/// The instance of [`tile`]: vectors of the source become rows of the tile, or its columns.
+fn tile_function(side: Side, parts: usize, along_k: bool) -> unsafe fn(Source, &mut [f32]) -> bool {
+    match (parts, along_k == (side == Side::Right)) {
+        (1, false) => tile::<1, false>,
+        (1, true) => tile::<1, true>,
+        (_, false) => tile::<2, false>,
+        (_, true) => tile::<2, true>,
     }
 }
 
@@ -103,15 +115,9 @@ fn repack(side: Side, parts: usize, m: Mat<'_, f32>, out: &mut [f32], origin: (u
             }
         }
     }
-    let source = Source { from: block.as_ptr(), step: SIDE, second: 16, counts: [16; 2], masks: [!0; 2] };
-    let pack_tile = match (parts, side) {
-        (1, Side::Left) => tile::<1, false>,
-        (1, Side::Right) => tile::<1, true>,
-        (_, Side::Left) => tile::<2, false>,
-        (_, Side::Right) => tile::<2, true>,
-    };
+    let source = Source { from: block.as_ptr(), step: SIDE, second: 16, next: 0, counts: [16; 2], masks: [!0; 2] };
     // SAFETY: `present` was true in `pack`; the source is the whole block; `out` holds the tiles of all parts.
-    unsafe { pack_tile(source, out) };
+    unsafe { tile_function(side, parts, true)(source, out) };
 }
 
 /// [`pack`] for an operand with no unit stride.
@@ -141,6 +147,8 @@ struct Source {
     step: usize,
     /// From the first of a pair to the second.
     second: usize,
+    /// To the source that comes next, which is asked for ahead.
+    next: usize,
     /// How many firsts and seconds there are; the others are zeros.
     counts: [usize; 2],
     /// Which of their lanes there are; the others are zeros.
@@ -148,6 +156,20 @@ struct Source {
 }
 
 impl Source {
+    /// Lines `i`.. and positions `p`.. of an operand with a unit stride, as far as there are any.
+    fn of(m: Mat<'_, f32>, i: usize, p: usize) -> Source {
+        let Mat { data, rows, cols, row_stride, col_stride } = m;
+        let (lines, depth) = (rows.saturating_sub(i).min(16), cols - p);
+        let from = data.as_ptr().wrapping_add(i * row_stride + p * col_stride);
+        if col_stride == 1 {
+            let masks = [mask(depth), mask(depth.saturating_sub(16))];
+            return Source { from, step: row_stride, second: 16, next: SIDE, counts: [lines; 2], masks };
+        }
+        let counts = [depth.min(16), depth.saturating_sub(16).min(16)];
+        let [second, next] = [16 * col_stride, SIDE * col_stride];
+        Source { from, step: col_stride, second, next, counts, masks: [mask(lines); 2] }
+    }
+
     /// Pair `v`.
     ///
     /// # Safety
@@ -158,7 +180,78 @@ impl Source {
         let at = self.from.wrapping_add(v * self.step);
         let masks = [0, 1].map(|h| if v < self.counts[h] { self.masks[h] } else { 0 });
         // SAFETY: lanes outside of the masks are not read; the others lie in the slice (the caller's promise).
-        unsafe { [_mm512_maskz_loadu_ps(masks[0], at), _mm512_maskz_loadu_ps(masks[1], at.wrapping_add(self.second))] }
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(self.next).cast());
+            _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(self.next + self.second).cast());
+            [_mm512_maskz_loadu_ps(masks[0], at), _mm512_maskz_loadu_ps(masks[1], at.wrapping_add(self.second))]
+        }
+    }
+}
+
+/// Packs 32 rows of B, `cols` columns, into the tiles of one step of every panel. False if there are strays.
+#[target_feature(enable = "avx512f,avx512bw")]
+fn step_of_lines<const PARTS: usize>(from: &[f32], stride: usize, cols: usize, out: &mut [f32], panel: usize) -> bool {
+    let mut seen = Seen::new();
+    for v in 0..16 {
+        let x = from[v * stride..][..cols].as_chunks::<SIDE>().0;
+        let y = from[(v + 16) * stride..][..cols].as_chunks::<SIDE>().0;
+        for (j, (x, y)) in x.iter().zip(y).enumerate() {
+            let to = &mut out[j * panel..][..2 * PARTS * WORDS];
+            for half in 0..2 {
+                let at = half * WORDS + 16 * v;
+                // SAFETY: each is 16 floats of a slice.
+                unsafe {
+                    let x = _mm512_loadu_ps(x[16 * half..][..16].as_ptr());
+                    let y = _mm512_loadu_ps(y[16 * half..][..16].as_ptr());
+                    let [high, low] = split::<PARTS>(x, y, &mut seen);
+                    _mm512_storeu_si512(to[at..][..16].as_mut_ptr().cast(), high);
+                    if PARTS == 2 {
+                        _mm512_storeu_si512(to[2 * WORDS + at..][..16].as_mut_ptr().cast(), low);
+                    }
+                }
+            }
+        }
+    }
+    seen.clean()
+}
+
+/// The parts of 16 pairs; the second is unspecified if there is one part.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn split<const PARTS: usize>(x: __m512, y: __m512, seen: &mut Seen) -> [__m512i; 2] {
+    let (first, second) = (rounded(x), rounded(y));
+    let high = joined(first, second);
+    if PARTS == 1 {
+        seen.largest = larger(larger(seen.largest, x), y);
+        return [high; 2];
+    }
+    let (x, y) = (rest(x, first), rest(y, second));
+    // What has no parts leaves a rest that is infinite or NaN, and that times zero is NaN.
+    let zero = _mm512_setzero_ps();
+    seen.odd = _mm512_fmadd_ps(x, zero, _mm512_fmadd_ps(y, zero, seen.odd));
+    [high, joined(rounded(x), rounded(y))]
+}
+
+/// Whether there were elements without parts.
+struct Seen {
+    /// The largest |x|, as bits shifted by one.
+    largest: __m512i,
+    /// NaN where there was one.
+    odd: __m512,
+}
+
+impl Seen {
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn new() -> Self {
+        Seen { largest: _mm512_setzero_si512(), odd: _mm512_setzero_ps() }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn clean(&self) -> bool {
+        _mm512_cmpge_epu32_mask(self.largest, _mm512_set1_epi32((NO_PARTS << 1) as i32)) == 0
+            && _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(self.odd, self.odd) == 0
     }
 }
 
@@ -173,16 +266,11 @@ unsafe fn tile<const PARTS: usize, const TURN: bool>(source: Source, out: &mut [
     let low_out = out.wrapping_add(2 * WORDS);
     let mut high = [_mm512_setzero_si512(); 16];
     let mut low = [_mm512_setzero_si512(); 16];
-    let mut largest = _mm512_setzero_si512();
+    let mut seen = Seen::new();
     for v in 0..16 {
         // SAFETY: the caller's promise.
         let [x, y] = unsafe { source.pair(v) };
-        largest = larger(larger(largest, x), y);
-        let (first, second) = (rounded(x), rounded(y));
-        high[v] = joined(first, second);
-        if PARTS == 2 {
-            low[v] = joined(rounded(rest(x, first)), rounded(rest(y, second)));
-        }
+        [high[v], low[v]] = split::<PARTS>(x, y, &mut seen);
         if !TURN {
             // SAFETY: row v < 16 of a tile lies in `out` (assertion above).
             unsafe {
@@ -202,7 +290,7 @@ unsafe fn tile<const PARTS: usize, const TURN: bool>(source: Source, out: &mut [
             }
         }
     }
-    _mm512_cmpge_epu32_mask(largest, _mm512_set1_epi32((NO_PARTS << 1) as i32)) == 0
+    seen.clean()
 }
 
 /// The larger |x|, as bits shifted by one.

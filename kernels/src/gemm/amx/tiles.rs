@@ -150,7 +150,8 @@ unsafe fn sweep(
             // SAFETY: panels i / 32 of A and j / 32 of B exist, and element (i, j) lies in C (the caller's promise).
             unsafe {
                 let (a, b) = (a.add(i / SIDE * panel), b.add(j / SIDE * panel));
-                let next = c.add(i * stride + j);
+                // A share of the next panel of B, which lies a cache farther away than the blocks of A.
+                let next = Next { c: c.add(i * stride + j), b: b.wrapping_add(panel + i / SIDE * steps * 128) };
                 let in_loop = (waiting.rows / 2).min(steps);
                 waiting.run(&sums, 2 * in_loop);
                 if parts == 1 {
@@ -159,7 +160,7 @@ unsafe fn sweep(
                     three(a, b, steps, &mut sums, &waiting, in_loop, next);
                 }
                 let rows = SIDE.min(rows - i);
-                waiting = Drain { c: next, stride, rows, store, add: if add { store } else { [0; 2] } };
+                waiting = Drain { c: next.c, stride, rows, store, add: if add { store } else { [0; 2] } };
             }
         }
     }
@@ -211,6 +212,13 @@ impl Drain {
     }
 }
 
+/// What is asked for ahead: the block of C whose sums are computed, and what follows in B.
+#[derive(Clone, Copy)]
+struct Next {
+    c: *mut f32,
+    b: *const f32,
+}
+
 /// Two rows of the waiting block to C, and a look ahead to two rows of the next one.
 macro_rules! drain_two_rows {
     () => {
@@ -241,6 +249,21 @@ macro_rules! look_ahead {
     };
 }
 
+/// Eight lines of the next panel of B to the second-level cache.
+macro_rules! fetch_b {
+    () => {
+        "prefetcht1 [{ahead}]
+         prefetcht1 [{ahead} + 64]
+         prefetcht1 [{ahead} + 128]
+         prefetcht1 [{ahead} + 192]
+         prefetcht1 [{ahead} + 256]
+         prefetcht1 [{ahead} + 320]
+         prefetcht1 [{ahead} + 384]
+         prefetcht1 [{ahead} + 448]
+         add {ahead}, 512"
+    };
+}
+
 /// A micro-kernel: the step of 32 along k and the bytes by which it moves along the panels.
 macro_rules! micro_kernel {
     ($(#[$doc:meta])* $name:ident, $bytes:literal, $step:literal) => {
@@ -256,7 +279,7 @@ macro_rules! micro_kernel {
             sums: &mut Sums,
             to: &Drain,
             in_loop: usize,
-            next: *mut f32,
+            next: Next,
         ) {
             // SAFETY: the assembly reads the operands and `sums`, writes the rows of C and `sums` (the caller's promise;
             // in_loop ≤ steps), and clobbers what it says. Prefetching may name any address.
@@ -264,10 +287,10 @@ macro_rules! micro_kernel {
                 asm!(
                     "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
                     "test {moves}, {moves}", "jz 3f",
-                    "2:", $step, drain_two_rows!(), look_ahead!(),
+                    "2:", $step, fetch_b!(), drain_two_rows!(), look_ahead!(),
                     concat!("add {a}, ", $bytes), concat!("add {b}, ", $bytes), "dec {moves}", "jnz 2b",
                     "3:", "test {rest}, {rest}", "jz 5f",
-                    "4:", $step,
+                    "4:", $step, fetch_b!(),
                     concat!("add {a}, ", $bytes), concat!("add {b}, ", $bytes), "dec {rest}", "jnz 4b",
                     "5:", "mov {line}, 128",
                     "tilestored [{sums} + {line}], tmm0", "tilestored [{sums} + {line} + 64], tmm1",
@@ -275,7 +298,8 @@ macro_rules! micro_kernel {
                     a = inout(reg) a => _, b = inout(reg) b => _, line = inout(reg) 64usize => _,
                     moves = inout(reg) in_loop => _, rest = inout(reg) steps - in_loop => _,
                     sums = in(reg) sums.0.as_mut_ptr(), from = inout(reg) sums.0.as_ptr() => _,
-                    c = inout(reg) to.c => _, stride = in(reg) 4 * to.stride, next = inout(reg) next => _,
+                    c = inout(reg) to.c => _, stride = in(reg) 4 * to.stride, next = inout(reg) next.c => _,
+                    ahead = inout(reg) next.b => _,
                     store0 = in(kreg) to.store[0], store1 = in(kreg) to.store[1],
                     add0 = in(kreg) to.add[0], add1 = in(kreg) to.add[1],
                     out("zmm16") _, out("zmm17") _, out("zmm18") _, out("zmm19") _,
