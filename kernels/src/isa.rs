@@ -4,13 +4,15 @@
 //! on every thread. Forcing an absent instruction set is an error, never a silent fallback: a test that believes it ran
 //! AVX-512 must have run AVX-512.
 //!
-//! `ETUDE_ISA=scalar|avx2|avx512|neon` lowers the choice for a whole run.
+//! `ETUDE_ISA=scalar|avx2|avx512|amx|neon` lowers the choice for a whole run.
 
 use std::cell::Cell;
 use std::fmt;
 use std::sync::OnceLock;
 
 use pulp::{Scalar, Simd, WithSimd};
+
+use crate::gemm::tiles_present;
 
 /// An instruction set for which every kernel is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,14 +23,20 @@ pub enum Isa {
     Avx2,
     /// x86-64 with AVX-512 F, BW, CD, DQ and VL: 16 lanes of f32.
     Avx512,
+    /// AVX-512 and the tile unit with bf16 (AMX), on Linux. Lanes are those of [`Isa::Avx512`], and so is every result,
+    /// unless [`crate::precision`] allows products on the unit.
+    Amx,
     /// AArch64: 4 lanes of f32.
     Neon,
 }
 
 impl Isa {
+    /// All of them, the slower first on each architecture.
+    pub const ALL: [Isa; 5] = [Isa::Scalar, Isa::Avx2, Isa::Avx512, Isa::Amx, Isa::Neon];
+
     /// The sets that this machine has, slowest first. `Scalar` is always among them.
     pub fn available() -> Vec<Isa> {
-        [Isa::Scalar, Isa::Avx2, Isa::Avx512, Isa::Neon].into_iter().filter(|isa| isa.is_available()).collect()
+        Isa::ALL.into_iter().filter(|isa| isa.is_available()).collect()
     }
 
     /// Whether this machine has the instruction set.
@@ -37,6 +45,7 @@ impl Isa {
             Isa::Scalar => true,
             Isa::Avx2 => tokens().avx2.is_some(),
             Isa::Avx512 => tokens().avx512.is_some(),
+            Isa::Amx => tokens().avx512.is_some() && tiles_present(),
             Isa::Neon => tokens().neon.is_some(),
         }
     }
@@ -47,13 +56,14 @@ impl Isa {
             Isa::Scalar => "scalar",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
+            Isa::Amx => "amx",
             Isa::Neon => "neon",
         }
     }
 
     /// The instruction set of that name.
     pub fn from_name(name: &str) -> Option<Isa> {
-        [Isa::Scalar, Isa::Avx2, Isa::Avx512, Isa::Neon].into_iter().find(|isa| isa.name() == name)
+        Isa::ALL.into_iter().find(|isa| isa.name() == name)
     }
 
     /// Runs `op` compiled for this instruction set.
@@ -68,7 +78,7 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => Simd::vectorize(tokens().avx2.unwrap_or_else(|| absent(self)), op),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => Simd::vectorize(tokens().avx512.unwrap_or_else(|| absent(self)), op),
+            Isa::Avx512 | Isa::Amx => Simd::vectorize(tokens().avx512.unwrap_or_else(|| absent(self)), op),
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => Simd::vectorize(tokens().neon.unwrap_or_else(|| absent(self)), op),
             #[allow(unreachable_patterns)]
@@ -138,7 +148,7 @@ fn default() -> Isa {
     *DEFAULT.get_or_init(|| match std::env::var("ETUDE_ISA") {
         Ok(name) => {
             let isa = Isa::from_name(&name)
-                .unwrap_or_else(|| panic!("ETUDE_ISA={name}: unknown; it takes scalar, avx2, avx512 or neon"));
+                .unwrap_or_else(|| panic!("ETUDE_ISA={name}: unknown; it takes scalar, avx2, avx512, amx or neon"));
             assert!(isa.is_available(), "ETUDE_ISA={name}: this machine has {:?}", Isa::available());
             isa
         }

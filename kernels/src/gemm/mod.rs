@@ -5,6 +5,7 @@
 //! column of B and the instruction set, not on the other rows and columns, the layout or the threads. (Sums of 8192 terms
 //! and more into few elements are cut once more, see [`parts_of_k`].)
 
+mod amx;
 mod gather;
 mod micro;
 mod pack;
@@ -23,6 +24,9 @@ use crate::elem::Real;
 use crate::isa::{self, Isa};
 use crate::par;
 use crate::stamp::stamp;
+pub use amx::OnTiles;
+use amx::Permission;
+pub(crate) use amx::present as tiles_present;
 pub(crate) use gather::{Left, SLACK, gather_dots, gather_rows_product};
 use plan::Plan;
 pub(crate) use product::Packed;
@@ -120,6 +124,9 @@ fn matmul_any<T: Real>(c: &mut [T], a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Ac
     if c.is_empty() {
         return;
     }
+    if T::on_tiles(Permission::current(), c, a, b, accumulate) {
+        return;
+    }
     let isa = isa::current();
     let plan = Plan::new(&a, &b);
     let parts = parts_of_k(m, k, n);
@@ -208,13 +215,16 @@ fn batched_any<T: Real>(c: &mut [T], batch: usize, a: &Mats<'_, T>, b: &Mats<'_,
         return;
     }
     // Matrices enough: each is one tile, and a thread takes several small ones.
-    let isa = isa::current();
+    let (isa, permission) = (isa::current(), Permission::current());
     let plan = Plan::new(&a(0), &b(0));
     let each = ((1 << 20) / (size * a(0).cols).max(1)).clamp(1, batch.div_ceil(TASKS));
     par::chunks_mut(c, each * size, |block, c| {
         for (i, c) in c.chunks_exact_mut(size).enumerate() {
             let (a, b) = (a(block * each + i), b(block * each + i));
             check(c.len(), &a, &b);
+            if T::on_tiles(permission, c, a, b, accumulate) {
+                continue;
+            }
             whole(isa, c, a, b, accumulate, plan);
         }
     });

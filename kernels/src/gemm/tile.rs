@@ -75,6 +75,11 @@ impl<'a, T> Tile<'a, T> {
         prefetch(self.start.wrapping_add(i * self.stride + j));
     }
 
+    /// The first element, and the distance between rows: for code that works on several rows at once.
+    pub(crate) fn start_mut(&mut self) -> (*mut T, usize) {
+        (self.start, self.stride)
+    }
+
     /// Row `i` of the tile.
     #[inline(always)]
     pub(crate) fn row_mut(&mut self, i: usize) -> &mut [T] {
