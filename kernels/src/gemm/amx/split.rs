@@ -63,7 +63,7 @@ pub(super) fn pack(
                 let source = Source::of(m, i, p);
                 // SAFETY: `present` implies AVX-512 F and BW; vectors and lanes of the source that are not masked are
                 // elements of `m`, which lie in its data (checked above); `out` holds the tiles of all parts.
-                let clean = unsafe { tile_function(side, parts, col_stride == 1)(source, out) };
+                let clean = unsafe { pack_tile(side, parts, col_stride == 1, source, out) };
                 if !clean {
                     let block = m.block(i, p, (rows - i).min(16), (cols - p).min(SIDE));
                     repack(side, parts, block, out, (origin.0 + i, origin.1 + p), strays);
@@ -92,13 +92,19 @@ fn pack_lines(parts: usize, m: Mat<'_, f32>, out: &mut [f32]) -> [usize; 2] {
     [lines, depth]
 }
 
-/// The instance of [`tile`]: vectors of the source become rows of the tile, or its columns.
-fn tile_function(side: Side, parts: usize, along_k: bool) -> unsafe fn(Source, &mut [f32]) -> bool {
-    match (parts, along_k == (side == Side::Right)) {
-        (1, false) => tile::<1, false>,
-        (1, true) => tile::<1, true>,
-        (_, false) => tile::<2, false>,
-        (_, true) => tile::<2, true>,
+/// Packs one tile of each part: vectors of the source become rows of the tile, or its columns. False if there are strays.
+///
+/// # Safety
+/// As [`tile`].
+unsafe fn pack_tile(side: Side, parts: usize, along_k: bool, source: Source, out: &mut [f32]) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match (parts, along_k == (side == Side::Right)) {
+            (1, false) => tile::<1, false>(source, out),
+            (1, true) => tile::<1, true>(source, out),
+            (_, false) => tile::<2, false>(source, out),
+            (_, true) => tile::<2, true>(source, out),
+        }
     }
 }
 
@@ -117,7 +123,7 @@ fn repack(side: Side, parts: usize, m: Mat<'_, f32>, out: &mut [f32], origin: (u
     }
     let source = Source { from: block.as_ptr(), step: SIDE, second: 16, next: 0, counts: [16; 2], masks: [!0; 2] };
     // SAFETY: `present` was true in `pack`; the source is the whole block; `out` holds the tiles of all parts.
-    unsafe { tile_function(side, parts, true)(source, out) };
+    unsafe { pack_tile(side, parts, true, source, out) };
 }
 
 /// [`pack`] for an operand with no unit stride.
