@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
-use etude_kernels::ew;
+use etude_kernels::{ew, precision};
 
 use crate::dtype::Float;
 use crate::mode::with_grad;
@@ -251,7 +251,7 @@ impl Pass {
         let Some(saved) = saved else {
             panic!("{}: graph already freed: an earlier backward() consumed it; use grad() to keep it", op.name())
         };
-        let grads = with_grad(self.create_graph, || {
+        let rule = || {
             if self.create_graph
                 && let Some(grads) = composite_rule(node, op.as_ref(), &saved, wanted, &g)
             {
@@ -259,7 +259,8 @@ impl Pass {
             }
             let cx = Vjp { node, saved: &saved, wanted, create_graph: self.create_graph };
             op.vjp(&cx, &g)
-        });
+        };
+        let grads = precision::with(node.precision, || with_grad(self.create_graph, rule));
         assert!(
             grads.len() == node.edges.len(),
             "{}: its rule gave {} gradients for {} inputs",

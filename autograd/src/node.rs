@@ -9,6 +9,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use etude_kernels::precision::{self, Precision};
 use smallvec::SmallVec;
 
 use crate::dtype::Float;
@@ -152,6 +153,8 @@ pub struct Node<T: Float> {
     /// `None` for a leaf.
     pub(crate) op: Option<Box<dyn Op<T>>>,
     pub(crate) edges: SmallVec<[Edge<T>; 2]>,
+    /// Of the scope in which the operation was recorded; its rule runs with the same.
+    pub(crate) precision: Precision,
     /// `None` once a backward pass has taken it: the graph is freed.
     pub(crate) saved: Mutex<Option<Saved<T>>>,
 }
@@ -163,7 +166,8 @@ fn next_id() -> u64 {
 
 impl<T: Float> Node<T> {
     pub(crate) fn leaf() -> Arc<Self> {
-        Arc::new(Node { id: next_id(), op: None, edges: SmallVec::new(), saved: Mutex::new(None) })
+        let (id, precision) = (next_id(), Precision::default());
+        Arc::new(Node { id, op: None, edges: SmallVec::new(), precision, saved: Mutex::new(None) })
     }
 
     pub(crate) fn is_leaf(&self) -> bool {
@@ -206,7 +210,8 @@ impl<T: Float> Tensor<T> {
         };
         let edges =
             inputs.iter().map(|x| Edge { node: x.link().clone(), shape: Shape::from_slice(x.shape()) }).collect();
-        let node = Node { id: next_id(), op: Some(Box::new(op)), edges, saved: Mutex::new(Some(saved)) };
+        let (id, precision) = (next_id(), precision::current());
+        let node = Node { id, op: Some(Box::new(op)), edges, precision, saved: Mutex::new(Some(saved)) };
         value.with_link(Some(Arc::new(node)))
     }
 }

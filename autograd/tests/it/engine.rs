@@ -3,6 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use etude_autograd::{CreateGraph, Op, Saves, Tensor, Vjp, cow_copies, grad, no_grad};
+use etude_kernels::isa::Isa;
+use etude_kernels::precision::{self, Precision};
+use etude_kernels::rng::Rng;
 
 fn leaf(values: &[f64]) -> Tensor<f64> {
     Tensor::from_slice(values, [values.len()]).requires_grad()
@@ -169,4 +172,25 @@ fn a_graph_can_be_walked_on_another_thread() {
     let y = x.square().sum();
     let grads = std::thread::spawn(move || y.backward()).join().expect("no panic");
     assert_eq!(grads.get(&x).expect("depends on x").to_vec(), [4.0]);
+}
+
+/// A rule computes with the precision of its forward pass, wherever the gradient is asked for.
+#[test]
+fn a_node_remembers_its_precision() {
+    let mut rng = Rng::new(3);
+    let (x, w) = (Tensor::<f32>::randn([256, 256], &mut rng), Tensor::<f32>::randn([256, 256], &mut rng));
+    let gradient = |forward, backward| {
+        let w = w.requires_grad();
+        let y = precision::with(forward, || x.matmul(&w).sum());
+        precision::with(backward, || y.backward()).get(&w).expect("w is a leaf").to_vec()
+    };
+    let exact = gradient(Precision::F32, Precision::F32);
+    assert_eq!(gradient(Precision::F32, Precision::Bf16), exact);
+    let coarse = gradient(Precision::Bf16, Precision::F32);
+    assert_eq!(coarse, gradient(Precision::Bf16, Precision::Bf16));
+    if Isa::available().contains(&Isa::Amx) {
+        assert_ne!(coarse, exact, "the tile unit rounds operands");
+    } else {
+        println!("no tile unit: every precision is f32 here");
+    }
 }

@@ -3,7 +3,7 @@
 use etude_kernels::buf::Buf;
 use etude_kernels::gemm::{self, Accumulate, Mat};
 use etude_kernels::isa::{self, Isa};
-use etude_kernels::par;
+use etude_kernels::{par, precision};
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
@@ -33,8 +33,12 @@ pub struct Precision {
     within: fn(&mut dyn FnMut()),
 }
 
-/// The precisions that are measured; those below f32 on the best instruction set only.
-pub const PRECISIONS: &[Precision] = &[Precision { dtype: "f32", within: |product| product() }];
+/// The precisions that are measured; those below f32 on the tile unit only.
+pub const PRECISIONS: &[Precision] = &[
+    Precision { dtype: "f32", within: |product| product() },
+    Precision { dtype: "high", within: |product| precision::with(precision::Precision::High, product) },
+    Precision { dtype: "bf16", within: |product| precision::with(precision::Precision::Bf16, product) },
+];
 
 /// Who multiplies.
 #[derive(Clone, Copy)]
@@ -76,9 +80,9 @@ impl Engine {
     }
 }
 
-/// The instruction set that a peer finds.
+/// The instruction set that a peer finds: none of them has products of f32 on the tile unit.
 pub fn best() -> Isa {
-    *Isa::available().last().expect("scalar is always available")
+    Isa::available().into_iter().rfind(|&isa| isa != Isa::Amx).expect("scalar is always available")
 }
 
 impl Problem {

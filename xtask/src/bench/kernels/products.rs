@@ -5,7 +5,7 @@ use etude_kernels::buf::Buf;
 use etude_kernels::isa::Isa;
 
 use super::cases::normals;
-use super::engines::{Engine, PRECISIONS, Problem, best};
+use super::engines::{Engine, PRECISIONS, Problem};
 use super::roofline::Cost;
 use super::subject::{Competitor, Contest, Subject};
 
@@ -96,7 +96,7 @@ impl Products {
             b: normals(batch * k * n, 2),
         };
         let ours = isas.iter().flat_map(|&isa| {
-            let all = PRECISIONS.iter().filter(move |precision| precision.dtype == "f32" || isa == best());
+            let all = PRECISIONS.iter().filter(move |precision| precision.dtype == "f32" || isa == Isa::Amx);
             all.map(move |&precision| Engine::Etude(isa, precision))
         });
         let mut engines: Vec<Engine> = ours.chain([Engine::Gemm, Engine::Faer]).collect();

@@ -1,24 +1,23 @@
 //! The one place where `--precision` becomes the precision of matrix products.
 
-use anyhow::{Result, bail};
+use etude_kernels::precision;
 
 use super::Precision;
 
 /// Runs `f` with matrix products of this precision.
-pub fn with<R>(precision: Precision, f: impl FnOnce() -> Result<R>) -> Result<R> {
-    match precision {
-        Precision::F32 => f(),
-        Precision::High | Precision::Bf16 => {
-            bail!("--precision {}: the kernels compute in f32 only", name(precision))
-        }
-    }
+pub fn with<R>(accuracy: Precision, f: impl FnOnce() -> R) -> R {
+    precision::with(kernels(accuracy), f)
 }
 
 /// The name on the command line and in the JSON.
-pub fn name(precision: Precision) -> &'static str {
-    match precision {
-        Precision::F32 => "f32",
-        Precision::High => "high",
-        Precision::Bf16 => "bf16",
+pub fn name(accuracy: Precision) -> &'static str {
+    kernels(accuracy).name()
+}
+
+fn kernels(accuracy: Precision) -> precision::Precision {
+    match accuracy {
+        Precision::F32 => precision::Precision::F32,
+        Precision::High => precision::Precision::High,
+        Precision::Bf16 => precision::Precision::Bf16,
     }
 }
