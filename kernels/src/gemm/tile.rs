@@ -75,7 +75,8 @@ impl<'a, T> Tile<'a, T> {
         prefetch(self.start.wrapping_add(i * self.stride + j));
     }
 
-    /// The first element, and the distance between rows: for code that works on several rows at once.
+    /// The first element, and the distance between rows: for the tile unit, which works on several rows at once.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     pub(crate) fn start_mut(&mut self) -> (*mut T, usize) {
         (self.start, self.stride)
     }
