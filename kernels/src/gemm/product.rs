@@ -40,7 +40,7 @@ pub(super) fn product<T: Real>(
     let (m, k, n) = (a.rows, a.cols, b.cols);
     let depth = even_depth(k);
     let panels = Buf::scratch(depth * (if plan.pack_b { plan.columns.min(n) } else { 0 } + WIDEST));
-    let packed = Buf::scratch(lines(if plan.pack_a { MC.min(m) } else { 0 }));
+    let packed = Buf::scratch(lines(if plan.pack_a || !T::F32 { MC.min(m) } else { 0 }));
     isa.run(OnTiles(Product { c, from, a, b, add, plan, panels, lines: packed }));
 }
 
@@ -73,7 +73,7 @@ impl<T: Real> Packed<T> {
             c.fill(T::ZERO);
         }
         let c = &mut Tile::whole(c, a.rows, self.n);
-        let lines = Buf::scratch(lines(0));
+        let lines = Buf::scratch(lines(if T::F32 { 0 } else { a.rows }));
         self.isa.run(OnTiles(WithPacked { c, a, b: self, add: accumulate == Accumulate::Yes, lines }));
     }
 }
@@ -221,8 +221,9 @@ struct Left<'a, T> {
 
 #[inline(always)]
 fn left<'a, S: Simd, T: Real, const TALL: usize>(a: Mat<'a, T>, lines: &'a mut [T], pack: bool) -> Left<'a, T> {
-    // The last rows are packed, because a tile may be higher than what is left.
-    let whole = if pack { 0 } else { a.rows / TALL * TALL };
+    // The last rows are packed, because a tile may be higher than what is left; so are all rows of f64, which checks
+    // gradients and need not be fast: a third of the code to compile.
+    let whole = if pack || const { !T::F32 } { 0 } else { a.rows / TALL * TALL };
     if whole < a.rows {
         pack_lines::<S, T, TALL>(a.block(whole, 0, a.rows - whole, a.cols), lines);
     }
@@ -280,17 +281,17 @@ impl<T: Real> Block<'_, '_, T> {
         cols: Range<usize>,
     ) {
         let whole = a.in_place.map_or(0, |a| a.rows);
-        match a.in_place {
-            // Equal code with one stride known: the micro-kernel then needs fewer registers for addresses.
-            Some(a) if a.col_stride == 1 => {
+        // Equal code with one stride known: the micro-kernel then needs fewer registers for addresses.
+        if const { T::F32 }
+            && let Some(a) = a.in_place
+        {
+            if a.col_stride == 1 {
                 let strip = |i| Strip { data: &a.data[i * a.row_stride..], row: a.row_stride, col: 1 };
                 self.tiles::<S, TALL, MIDDLE, LOW, NV>(simd, 0..whole, strip, b, cols.clone());
-            }
-            Some(a) => {
+            } else {
                 let strip = |i| Strip { data: &a.data[i..], row: 1, col: a.col_stride };
                 self.tiles::<S, TALL, MIDDLE, LOW, NV>(simd, 0..whole, strip, b, cols.clone());
             }
-            None => (),
         }
         let strip = |i| Strip { data: &a.lines[(i - whole) * LINE..], row: LINE, col: 1 };
         self.tiles::<S, TALL, MIDDLE, LOW, NV>(simd, whole..a.rows, strip, b, cols);
