@@ -78,7 +78,7 @@ pub trait Real:
     + crate::strided::ScatterAdds<Self>
     + crate::index::Scatters<Self>
     + crate::gemm::Products<Self>
-    + crate::gemm::OnTiles
+    + crate::gemm::TileUnit
     + crate::conv::Convolutions<Self>
     + crate::pool::Pools<Self>
     + crate::recurrent::Scans<Self>

@@ -8,7 +8,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::micro::{
-    OnTiles, Strip, TALLEST, Tiled, WIDEST, micro_kernel_gathered, micro_kernel_rows, next_height, store,
+    OnTiles, Strip, TALLEST, Tiled, WIDEST, micro_kernel_gathered, micro_kernel_rows, next_height, store, tiled,
 };
 use super::pack::{KC, LINE, lines, pack_lines, pack_panels, panel_width};
 use super::{Mat, Tile};
@@ -70,29 +70,17 @@ struct PackRest<'a, T> {
     lines: &'a mut [T],
 }
 
-impl<T: Real> Tiled for PackRest<'_, T> {
-    #[inline(always)]
-    fn run<
-        S: Simd,
-        const W0: usize,
-        const W1: usize,
-        const W2: usize,
-        const NW: usize,
-        const N0: usize,
-        const N1: usize,
-        const N2: usize,
-        const NN: usize,
-    >(
-        self,
-        _: S,
-    ) {
-        let rest = self.a.rows - self.whole;
-        if rest == 0 {
-            return;
-        }
-        let blocks = self.lines.chunks_exact_mut(lines(rest));
-        for (p, out) in (0..self.a.cols).step_by(KC).zip(blocks) {
-            pack_lines::<S, T, N0>(self.a.block(self.whole, p, rest, KC.min(self.a.cols - p)), out);
+tiled! {
+    impl<T: Real> Tiled for PackRest<'_, T> {
+        fn run(self, _) {
+            let rest = self.a.rows - self.whole;
+            if rest == 0 {
+                return;
+            }
+            let blocks = self.lines.chunks_exact_mut(lines(rest));
+            for (p, out) in (0..self.a.cols).step_by(KC).zip(blocks) {
+                pack_lines::<S, T, N0>(self.a.block(self.whole, p, rest, KC.min(self.a.cols - p)), out);
+            }
         }
     }
 }
@@ -108,34 +96,22 @@ struct GatheredB<'a, 'c, T> {
     add: bool,
 }
 
-impl<T: Real> Tiled for GatheredB<'_, '_, T> {
-    #[inline(always)]
-    fn run<
-        S: Simd,
-        const W0: usize,
-        const W1: usize,
-        const W2: usize,
-        const NW: usize,
-        const N0: usize,
-        const N1: usize,
-        const N2: usize,
-        const NN: usize,
-    >(
-        mut self,
-        simd: S,
-    ) {
-        let (lanes, cols) = (T::lanes::<S>(), self.c.cols());
-        let mut j = 0;
-        while j < cols {
-            let width = panel_width::<S, T, NW, NN>(cols - j);
-            if width == NW * lanes {
-                self.rows::<S, W0, W1, W2, NW>(simd, j);
-            } else if width == lanes {
-                self.rows::<S, N0, N1, N2, 1>(simd, j);
-            } else {
-                self.rows::<S, N0, N1, N2, NN>(simd, j);
+tiled! {
+    impl<T: Real> Tiled for GatheredB<'_, '_, T> {
+        fn run(mut self, simd) {
+            let (lanes, cols) = (T::lanes::<S>(), self.c.cols());
+            let mut j = 0;
+            while j < cols {
+                let width = panel_width::<S, T, NW, NN>(cols - j);
+                if width == NW * lanes {
+                    self.rows::<S, W0, W1, W2, NW>(simd, j);
+                } else if width == lanes {
+                    self.rows::<S, N0, N1, N2, 1>(simd, j);
+                } else {
+                    self.rows::<S, N0, N1, N2, NN>(simd, j);
+                }
+                j += width;
             }
-            j += width;
         }
     }
 }
@@ -202,23 +178,11 @@ struct PackRight<'a, T> {
     out: &'a mut [T],
 }
 
-impl<T: Real> Tiled for PackRight<'_, T> {
-    #[inline(always)]
-    fn run<
-        S: Simd,
-        const W0: usize,
-        const W1: usize,
-        const W2: usize,
-        const NW: usize,
-        const N0: usize,
-        const N1: usize,
-        const N2: usize,
-        const NN: usize,
-    >(
-        self,
-        _: S,
-    ) {
-        pack_panels::<S, T, NW, NN>(self.b, self.out);
+tiled! {
+    impl<T: Real> Tiled for PackRight<'_, T> {
+        fn run(self, _) {
+            pack_panels::<S, T, NW, NN>(self.b, self.out);
+        }
     }
 }
 
@@ -232,33 +196,21 @@ struct GatheredA<'a, 'c, T> {
     b: &'a [T],
 }
 
-impl<T: Real> Tiled for GatheredA<'_, '_, T> {
-    #[inline(always)]
-    fn run<
-        S: Simd,
-        const W0: usize,
-        const W1: usize,
-        const W2: usize,
-        const NW: usize,
-        const N0: usize,
-        const N1: usize,
-        const N2: usize,
-        const NN: usize,
-    >(
-        mut self,
-        simd: S,
-    ) {
-        let mut j = 0;
-        while j < self.c.cols() {
-            let width = panel_width::<S, T, NW, NN>(self.c.cols() - j);
-            if width == NW * T::lanes::<S>() {
-                self.panel::<S, W0, NW>(simd, j);
-            } else if width == T::lanes::<S>() {
-                self.panel::<S, N0, 1>(simd, j);
-            } else {
-                self.panel::<S, N0, NN>(simd, j);
+tiled! {
+    impl<T: Real> Tiled for GatheredA<'_, '_, T> {
+        fn run(mut self, simd) {
+            let mut j = 0;
+            while j < self.c.cols() {
+                let width = panel_width::<S, T, NW, NN>(self.c.cols() - j);
+                if width == NW * T::lanes::<S>() {
+                    self.panel::<S, W0, NW>(simd, j);
+                } else if width == T::lanes::<S>() {
+                    self.panel::<S, N0, 1>(simd, j);
+                } else {
+                    self.panel::<S, N0, NN>(simd, j);
+                }
+                j += width;
             }
-            j += width;
         }
     }
 }

@@ -33,6 +33,28 @@ pub(super) trait Tiled {
     );
 }
 
+/// Writes the list of constants once: `tiled! { impl<T: Real> Tiled for Work<'_, T> { fn run(self, simd) { … } } }`, whose
+/// body may name `S` and the constants.
+macro_rules! tiled {
+    (impl<T: Real> Tiled for $work:ty { fn run($($this:ident)+, $simd:pat_param) $body:block }) => {
+        impl<T: Real> Tiled for $work {
+            #[inline(always)]
+            fn run<
+                S: Simd,
+                const W0: usize,
+                const W1: usize,
+                const W2: usize,
+                const NW: usize,
+                const N0: usize,
+                const N1: usize,
+                const N2: usize,
+                const NN: usize,
+            >($($this)+, $simd: S) $body
+        }
+    };
+}
+pub(super) use tiled;
+
 /// Chooses the constants.
 pub(super) struct OnTiles<W>(pub(super) W);
 

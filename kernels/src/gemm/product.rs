@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::micro::{OnTiles, Strip, Tiled, WIDEST, micro_kernel, next_height, store};
+use super::micro::{OnTiles, Strip, Tiled, WIDEST, micro_kernel, next_height, store, tiled};
 use super::pack::{KC, LINE, lines, pack_lines, pack_panels};
 use super::plan::Plan;
 use super::{Accumulate, Mat, Tile};
@@ -84,26 +84,14 @@ struct PackAll<'a, T> {
     data: &'a mut [T],
 }
 
-impl<T: Real> Tiled for PackAll<'_, T> {
-    #[inline(always)]
-    fn run<
-        S: Simd,
-        const W0: usize,
-        const W1: usize,
-        const W2: usize,
-        const NW: usize,
-        const N0: usize,
-        const N1: usize,
-        const N2: usize,
-        const NN: usize,
-    >(
-        self,
-        _: S,
-    ) {
-        let most = even_depth(self.b.rows);
-        for (p, data) in self.data.chunks_mut((most * self.padded).max(1)).enumerate() {
-            let depth = most.min(self.b.rows - p * most);
-            pack_panels::<S, T, NW, NN>(self.b.block(p * most, 0, depth, self.b.cols), data);
+tiled! {
+    impl<T: Real> Tiled for PackAll<'_, T> {
+        fn run(self, _) {
+            let most = even_depth(self.b.rows);
+            for (p, data) in self.data.chunks_mut((most * self.padded).max(1)).enumerate() {
+                let depth = most.min(self.b.rows - p * most);
+                pack_panels::<S, T, NW, NN>(self.b.block(p * most, 0, depth, self.b.cols), data);
+            }
         }
     }
 }
@@ -116,30 +104,18 @@ struct WithPacked<'a, 'c, T: Real> {
     lines: Buf<T>,
 }
 
-impl<T: Real> Tiled for WithPacked<'_, '_, T> {
-    #[inline(always)]
-    fn run<
-        S: Simd,
-        const W0: usize,
-        const W1: usize,
-        const W2: usize,
-        const NW: usize,
-        const N0: usize,
-        const N1: usize,
-        const N2: usize,
-        const NN: usize,
-    >(
-        mut self,
-        simd: S,
-    ) {
-        let Packed { k, n, ref data, padded, .. } = *self.b;
-        let most = even_depth(k);
-        for (p, panels) in data.chunks((most * padded).max(1)).enumerate() {
-            let depth = most.min(k - p * most);
-            let a = left::<S, T, N0>(self.a.block(0, p * most, self.a.rows, depth), &mut self.lines, false);
-            let b = Right { in_place: None, panels, cols: n };
-            let mut block = Block { c: &mut *self.c, at: [0, 0], depth, add: self.add || p > 0 };
-            block.run::<S, W0, W1, W2, NW, N0, N1, N2, NN>(simd, a, b);
+tiled! {
+    impl<T: Real> Tiled for WithPacked<'_, '_, T> {
+        fn run(mut self, simd) {
+            let Packed { k, n, ref data, padded, .. } = *self.b;
+            let most = even_depth(k);
+            for (p, panels) in data.chunks((most * padded).max(1)).enumerate() {
+                let depth = most.min(k - p * most);
+                let a = left::<S, T, N0>(self.a.block(0, p * most, self.a.rows, depth), &mut self.lines, false);
+                let b = Right { in_place: None, panels, cols: n };
+                let mut block = Block { c: &mut *self.c, at: [0, 0], depth, add: self.add || p > 0 };
+                block.run::<S, W0, W1, W2, NW, N0, N1, N2, NN>(simd, a, b);
+            }
         }
     }
 }
@@ -155,34 +131,22 @@ struct Product<'a, 'c, T: Real> {
     lines: Buf<T>,
 }
 
-impl<T: Real> Tiled for Product<'_, '_, T> {
-    #[inline(always)]
-    fn run<
-        S: Simd,
-        const W0: usize,
-        const W1: usize,
-        const W2: usize,
-        const NW: usize,
-        const N0: usize,
-        const N1: usize,
-        const N2: usize,
-        const NN: usize,
-    >(
-        mut self,
-        simd: S,
-    ) {
-        let (m, k, n) = (self.a.rows, self.a.cols, self.b.cols);
-        let (columns, deepest) = (self.plan.columns, even_depth(k));
-        for j in (0..n).step_by(columns) {
-            for p in (0..k).step_by(deepest) {
-                let depth = deepest.min(k - p);
-                let b = self.b.block(p, j, depth, columns.min(n - j));
-                let b = right::<S, T, NW, NN>(b, &mut self.panels, self.plan.pack_b);
-                for i in (0..m).step_by(MC) {
-                    let a = self.a.block(i, p, MC.min(m - i), depth);
-                    let a = left::<S, T, N0>(a, &mut self.lines, self.plan.pack_a);
-                    let mut block = Block { c: &mut *self.c, at: [i, self.from + j], depth, add: self.add || p > 0 };
-                    block.run::<S, W0, W1, W2, NW, N0, N1, N2, NN>(simd, a, b);
+tiled! {
+    impl<T: Real> Tiled for Product<'_, '_, T> {
+        fn run(mut self, simd) {
+            let (m, k, n) = (self.a.rows, self.a.cols, self.b.cols);
+            let (columns, deepest) = (self.plan.columns, even_depth(k));
+            for j in (0..n).step_by(columns) {
+                for p in (0..k).step_by(deepest) {
+                    let depth = deepest.min(k - p);
+                    let b = self.b.block(p, j, depth, columns.min(n - j));
+                    let b = right::<S, T, NW, NN>(b, &mut self.panels, self.plan.pack_b);
+                    for i in (0..m).step_by(MC) {
+                        let a = self.a.block(i, p, MC.min(m - i), depth);
+                        let a = left::<S, T, N0>(a, &mut self.lines, self.plan.pack_a);
+                        let mut block = Block { c: &mut *self.c, at: [i, self.from + j], depth, add: self.add || p > 0 };
+                        block.run::<S, W0, W1, W2, NW, N0, N1, N2, NN>(simd, a, b);
+                    }
                 }
             }
         }

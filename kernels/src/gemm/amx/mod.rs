@@ -53,7 +53,7 @@ impl Permission {
 
 /// Element types whose products the tile unit may take over.
 #[doc(hidden)]
-pub trait OnTiles: Sized {
+pub trait TileUnit: Sized {
     /// Computes C = A·B or C += A·B, if it is allowed, possible and worth it; the operands have been checked.
     #[allow(private_interfaces)]
     fn on_tiles(_: Permission, _: &mut [Self], _: Mat<'_, Self>, _: Mat<'_, Self>, _: Accumulate) -> bool {
@@ -61,9 +61,9 @@ pub trait OnTiles: Sized {
     }
 }
 
-impl OnTiles for f64 {}
+impl TileUnit for f64 {}
 
-impl OnTiles for f32 {
+impl TileUnit for f32 {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     #[allow(private_interfaces)]
     fn on_tiles(
