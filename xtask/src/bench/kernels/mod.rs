@@ -16,6 +16,8 @@ mod machine;
 mod page;
 #[cfg(feature = "bench")]
 mod products;
+#[cfg(feature = "bench")]
+mod pytorch;
 #[cfg(any(feature = "bench", test))]
 #[cfg_attr(not(feature = "bench"), allow(dead_code, reason = "the tests' share of it"))]
 mod roofline;
@@ -53,6 +55,9 @@ pub struct KernelArgs {
     /// Our instruction sets, as ETUDE_ISA names them [default: all that the machine has]
     #[arg(long, value_name = "ISA,…", value_delimiter = ',')]
     isa: Vec<String>,
+    /// A Python that has PyTorch: its kernels take part
+    #[arg(long, value_name = "PROGRAM")]
+    python: Option<PathBuf>,
     /// Also write the rows as one JSON array
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,

@@ -135,7 +135,8 @@ fn head(row: &Row) -> String {
     match (row.engine.as_str(), row.dtype.as_str()) {
         ("etude", "f32") => format!("étude {}", row.isa),
         ("etude", dtype) => format!("étude {dtype}"),
-        (peer, _) => peer.to_string(),
+        (peer, "f32") => peer.to_string(),
+        (peer, dtype) => format!("{peer} {dtype}"),
     }
 }
 

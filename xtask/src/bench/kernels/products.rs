@@ -47,7 +47,9 @@ const SHAPES: &[Shape] = &[
     plain("im2col", [50176, 32, 288]),
     tn("im2col dW, Aᵀ·B", [288, 32, 50176]),
     plain("transformer", [4096, 2048, 512]),
-    Shape { kernel: "gemm_batched", note: "attention Q·Kᵀ", batch: 256, sizes: [128, 128, 64], b_transposed: true },
+    Shape {
+        kernel: "gemm_batched_nt", note: "attention Q·Kᵀ", batch: 256, sizes: [128, 128, 64], b_transposed: true
+    },
     Shape { kernel: "gemm_batched", note: "attention P·V", batch: 256, sizes: [128, 64, 128], b_transposed: false },
     plain("GEMV", [1, 4096, 4096]),
     nt("GEMV, A·Bᵀ", [1, 4096, 4096]),

@@ -5,13 +5,15 @@ use serde::{Deserialize, Serialize};
 /// One kernel on one shape by one engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// Its name; `gemm` for A·B, `gemm_nt` for A·Bᵀ, `gemm_tn` for Aᵀ·B, `gemm_batched` for many products.
+    /// Its name; `gemm` for A·B, `gemm_nt` for A·Bᵀ, `gemm_tn` for Aᵀ·B, `gemm_batched` and `gemm_batched_nt` for many
+    /// products.
     pub kernel: String,
     /// [M, N, K] for a product, the batch before them where there is one; else what the table's column says.
     pub shape: Vec<usize>,
     /// The type of the elements, or the precision of the products: `f32`, `high`, `bf16`, `f64`.
     pub dtype: String,
-    /// `etude`, `gemm`, `faer` or `naive`.
+    /// `etude`, `gemm`, `faer`, `naive`; with `--python`, `torch` and, for convolutions of channels-last images,
+    /// `torch-nhwc`.
     pub engine: String,
     /// The instruction set.
     pub isa: String,

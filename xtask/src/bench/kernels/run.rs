@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use etude_kernels::isa::Isa;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::pytorch::PyTorch;
 use super::roofline::Roofline;
 use super::rows::{HEADING, Row};
 use super::select::select;
@@ -22,6 +23,7 @@ pub fn main(args: &KernelArgs) -> Result<bool> {
     let subjects = select(subjects, &args.filter, args.quick)?;
     let folder = workspace::metadata()?.target_directory.join("bench");
     let before = args.compare.as_ref().map(|name| compare::load(&folder, name)).transpose()?;
+    let mut pytorch = args.python.as_deref().map(PyTorch::start).transpose()?;
     let (mut rooflines, mut rows) = (Vec::new(), Vec::new());
     for &threads in &args.threads {
         if threads == 0 {
@@ -30,7 +32,7 @@ pub fn main(args: &KernelArgs) -> Result<bool> {
         let roofline = Roofline::measure(threads);
         println!("\n{threads} {}", if threads == 1 { "thread" } else { "threads" });
         roofline.lines().iter().for_each(|line| println!("  {line}"));
-        let measured = measure(&subjects, &isas, &roofline)?;
+        let measured = measure(&subjects, &isas, &roofline, pytorch.as_mut())?;
         let cells: Vec<_> = measured.iter().map(Row::cells).collect();
         println!("{}", columns(&[&[HEADING.map(String::from)], &cells[..]].concat()));
         rooflines.push(roofline);
@@ -59,7 +61,12 @@ pub fn main(args: &KernelArgs) -> Result<bool> {
 }
 
 /// The rows of all subjects on one number of threads.
-fn measure(subjects: &[Subject], isas: &[Isa], roofline: &Roofline) -> Result<Vec<Row>> {
+fn measure(
+    subjects: &[Subject],
+    isas: &[Isa],
+    roofline: &Roofline,
+    mut pytorch: Option<&mut PyTorch>,
+) -> Result<Vec<Row>> {
     // The peers' threads are those of the pool that they are called in.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(roofline.threads).build().context("--threads")?;
     let style = ProgressStyle::with_template("{pos}/{len} {wide_msg}").expect("the template is valid");
@@ -67,7 +74,7 @@ fn measure(subjects: &[Subject], isas: &[Isa], roofline: &Roofline) -> Result<Ve
     let mut rows = Vec::new();
     for subject in subjects {
         bar.set_message(format!("{} {:?} {}", subject.kernel, subject.shape, subject.note));
-        rows.extend(pool.install(|| subject.measure(isas, roofline)));
+        rows.extend(pool.install(|| subject.measure(isas, roofline, pytorch.as_deref_mut()))?);
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -1,7 +1,9 @@
 //! What can be measured, and how a measurement becomes rows.
 
+use anyhow::Result;
 use etude_kernels::isa::Isa;
 
+use super::pytorch::PyTorch;
 use super::roofline::{Cost, Roofline};
 use super::rows::Row;
 use super::select::Named;
@@ -69,12 +71,22 @@ impl Named for Subject {
 }
 
 impl Subject {
-    /// All competitors on all of `isas`, the scalar one only where the subject is small.
-    pub fn measure(&self, isas: &[Isa], roofline: &Roofline) -> Vec<Row> {
+    /// All competitors on all of `isas`, the scalar one only where the subject is small; PyTorch's own if it is there.
+    ///
+    /// # Errors
+    /// If PyTorch fails.
+    pub fn measure(&self, isas: &[Isa], roofline: &Roofline, mut pytorch: Option<&mut PyTorch>) -> Result<Vec<Row>> {
         let isas: Vec<Isa> = isas.iter().copied().filter(|&isa| isa != Isa::Scalar || self.small).collect();
         let mut contest = (self.open)(&isas, roofline.threads);
-        let competitors = contest.competitors();
-        let timings = time::interleaved(competitors.len(), |i| contest.run(i));
+        let mut competitors = contest.competitors();
+        let ours = competitors.len();
+        if let Some(pytorch) = &mut pytorch {
+            competitors.extend(pytorch.prepare(self.kernel, &self.shape, roofline.threads)?);
+        }
+        let timings = time::interleaved(competitors.len(), |i, calls| match &mut pytorch {
+            Some(pytorch) if i >= ours => pytorch.seconds(i - ours, calls),
+            _ => Ok(time::seconds(calls, || contest.run(i))),
+        })?;
         let row = |(i, timing): (usize, time::Timing)| {
             let Competitor { engine, isa, dtype } = competitors[i];
             Row {
@@ -88,12 +100,12 @@ impl Subject {
                 gflops: self.cost.flop / timing.median / 1e9,
                 gbps: self.cost.bytes() / timing.median / 1e9,
                 fraction: roofline.bound(&self.cost, isa, dtype) / timing.median,
-                max_error: contest.max_error(i),
+                max_error: if i < ours { contest.max_error(i) } else { None },
                 spread: timing.spread,
                 note: self.note.into(),
                 group: self.group.into(),
             }
         };
-        timings.into_iter().enumerate().map(row).collect()
+        Ok(timings.into_iter().enumerate().map(row).collect())
     }
 }

@@ -6,6 +6,8 @@
 
 use std::time::Instant;
 
+use anyhow::Result;
+
 /// A batch lasts at least this long.
 const BATCH: f64 = 2e-3;
 
@@ -35,24 +37,27 @@ struct Plan {
     warms: bool,
 }
 
-/// Times the competitors 0 … `count` against each other; `call(i)` is one call of competitor i.
-pub fn interleaved(count: usize, mut call: impl FnMut(usize)) -> Vec<Timing> {
+/// Times the competitors 0 … `count` against each other; `seconds(i, calls)` is how long so many calls of competitor i
+/// take.
+///
+/// # Errors
+/// The first of `seconds`.
+pub fn interleaved(count: usize, mut seconds: impl FnMut(usize, usize) -> Result<f64>) -> Result<Vec<Timing>> {
     // The first call also touches memory for the first time; the second says how long a call takes.
-    let mut once =
-        |i: usize| [seconds(1, || call(i)), seconds(1, || call(i))].into_iter().fold(f64::INFINITY, f64::min);
-    let plans: Vec<Plan> = (0..count).map(|i| plan(once(i))).collect();
+    let mut first = |i: usize| -> Result<Plan> { Ok(plan(seconds(i, 1)?.min(seconds(i, 1)?))) };
+    let plans = (0..count).map(&mut first).collect::<Result<Vec<Plan>>>()?;
     let mut samples: Vec<Vec<f64>> = vec![Vec::new(); count];
     for round in 0..ROUNDS[1] {
         for (i, (plan, samples)) in plans.iter().zip(&mut samples).enumerate() {
             if round < plan.rounds {
                 if plan.warms {
-                    call(i);
+                    seconds(i, 1)?;
                 }
-                samples.push(seconds(plan.batch, || call(i)) / plan.batch as f64);
+                samples.push(seconds(i, plan.batch)? / plan.batch as f64);
             }
         }
     }
-    samples.into_iter().map(summary).collect()
+    Ok(samples.into_iter().map(summary).collect())
 }
 
 fn plan(once: f64) -> Plan {
@@ -63,7 +68,8 @@ fn plan(once: f64) -> Plan {
     Plan { batch, rounds: rounds.clamp(ROUNDS[0], ROUNDS[1]), warms }
 }
 
-fn seconds(calls: usize, mut call: impl FnMut()) -> f64 {
+/// How long so many calls take.
+pub fn seconds(calls: usize, mut call: impl FnMut()) -> f64 {
     let start = Instant::now();
     (0..calls).for_each(|_| call());
     start.elapsed().as_secs_f64()
@@ -108,8 +114,9 @@ mod tests {
     #[test]
     fn every_competitor_has_its_turns() {
         let mut counts = [0usize; 2];
-        let timings = interleaved(2, |i| counts[i] += 1);
-        assert_eq!(timings.len(), 2);
+        let timings = interleaved(2, |i, calls| Ok(seconds(calls, || counts[i] += 1)));
+        assert_eq!(timings.expect("nothing fails").len(), 2);
         assert!(counts.iter().all(|&count| count > ROUNDS[1]));
+        assert!(interleaved(1, |_, _| anyhow::bail!("expected")).is_err());
     }
 }
