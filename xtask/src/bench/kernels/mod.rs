@@ -29,6 +29,9 @@ mod run;
 #[cfg(any(feature = "bench", test))]
 #[cfg_attr(not(feature = "bench"), allow(dead_code, reason = "the tests' share of it"))]
 mod select;
+#[cfg(any(feature = "bench", test))]
+#[cfg_attr(not(feature = "bench"), allow(dead_code, reason = "the tests' share of it"))]
+mod steps_table;
 #[cfg(feature = "bench")]
 mod subject;
 #[cfg(any(feature = "bench", test))]
@@ -73,4 +76,7 @@ pub struct KernelArgs {
     /// Also write a page: BENCHMARKS.md at the root, or another file
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     page: Option<PathBuf>,
+    /// Lines of JSON of whole steps, ours (`bench steps --json FILE`) and other libraries', for the page
+    #[arg(long, value_name = "FILE", requires = "page")]
+    steps: Vec<PathBuf>,
 }

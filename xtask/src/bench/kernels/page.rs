@@ -38,8 +38,8 @@ to the largest result elsewhere.
 /// Groups whose figures are GB/s; the others' are GFLOP/s.
 const BY_TRAFFIC: [&str; 6] = ["elementwise", "softmax", "norm", "optim", "reduce", "copy"];
 
-/// The page.
-pub fn text(machine: &Machine, rooflines: &[Roofline], rows: &[Row]) -> String {
+/// The page; `steps` is the table of whole steps, which may be empty.
+pub fn text(machine: &Machine, rooflines: &[Roofline], steps: &str, rows: &[Row]) -> String {
     let mut text = String::from(INTRODUCTION);
     let Machine { processor, cores, system, compiler, commit, .. } = machine;
     let (date, features) = (date(machine.days), machine.features.join(" "));
@@ -47,6 +47,7 @@ pub fn text(machine: &Machine, rooflines: &[Roofline], rows: &[Row]) -> String {
     add(format!("\n* processor: {processor}, {cores} cores, {system}; features: {features}\n"));
     add(format!("* {compiler}; commit {commit}; {date}\n"));
     add(roofline_table(rooflines));
+    add(steps.to_string());
     for group in distinct(rows.iter().map(|row| row.group.as_str())) {
         for threads in distinct(rows.iter().map(|row| row.threads)) {
             let rows: Vec<&Row> = rows.iter().filter(|row| row.group == group && row.threads == threads).collect();
@@ -57,7 +58,7 @@ pub fn text(machine: &Machine, rooflines: &[Roofline], rows: &[Row]) -> String {
 }
 
 /// The values in the order of their first appearance.
-fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
+pub fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
     let mut found = Vec::new();
     for value in values {
         if !found.contains(&value) {
@@ -67,7 +68,8 @@ fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
     found
 }
 
-fn plural(threads: usize) -> String {
+/// A number of threads in words.
+pub fn plural(threads: usize) -> String {
     format!("{threads} thread{}", if threads == 1 { "" } else { "s" })
 }
 
@@ -196,10 +198,11 @@ mod tests {
             row("etude", "avx2", 2, 1e-3, 0.0),
             Row { kernel: "exp".into(), group: "elementwise".into(), ..row("etude", "avx2", 1, 1e-3, 0.0) },
         ];
-        let page = text(&machine, &[limits(1), limits(2)], &rows);
+        let page = text(&machine, &[limits(1), limits(2)], "\n## Steps\n", &rows);
         for part in [
             "A CPU, 2 cores, linux; features: avx2 fma",
             "commit abc; 1970-01-01",
+            "\n## Steps\n",
             "| bf16 products of the tile unit, with its loads | 2400 GFLOP/s | 2400 GFLOP/s |",
             "| read / copy / update in place, 1 KiB touched | 400 / 200 / 300 GB/s |",
             "## gemm, 1 thread: GFLOP/s\n\n| kernel | shape | étude avx2 | faer | max error |\n|---|---|---|---|---|",

@@ -11,7 +11,7 @@ use super::roofline::Roofline;
 use super::rows::{HEADING, Row};
 use super::select::select;
 use super::subject::Subject;
-use super::{KernelArgs, cases, compare, machine, page, products};
+use super::{KernelArgs, cases, compare, machine, page, products, steps_table};
 use crate::columns::columns;
 use crate::workspace;
 
@@ -23,6 +23,7 @@ pub fn main(args: &KernelArgs) -> Result<bool> {
     let subjects = select(subjects, &args.filter, args.quick)?;
     let folder = workspace::metadata()?.target_directory.join("bench");
     let before = args.compare.as_ref().map(|name| compare::load(&folder, name)).transpose()?;
+    let steps = args.steps.iter().map(|path| steps_table::read(path)).collect::<Result<Vec<_>>>()?.concat();
     let mut pytorch = args.python.as_deref().map(PyTorch::start).transpose()?;
     let (mut rooflines, mut rows) = (Vec::new(), Vec::new());
     for &threads in &args.threads {
@@ -49,7 +50,7 @@ pub fn main(args: &KernelArgs) -> Result<bool> {
     }
     if let Some(path) = &args.page {
         let path = if path == Path::new("") { workspace::root().join("BENCHMARKS.md") } else { path.clone() };
-        let text = page::text(&machine::here(), &rooflines, &rows);
+        let text = page::text(&machine::here(), &rooflines, &steps_table::table(&steps), &rows);
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         println!("{} written", path.display());
     }
