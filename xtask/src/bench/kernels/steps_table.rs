@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 
 use super::page::{distinct, plural};
 
@@ -26,8 +27,27 @@ pub struct Step {
     /// Peak of the resident memory.
     #[serde(default)]
     rss_mb: Option<f64>,
-    #[serde(default)]
-    threads: Option<u64>,
+    /// 2 where the line does not say.
+    #[serde(default = "two", deserialize_with = "number_or_text")]
+    threads: usize,
+}
+
+fn two() -> usize {
+    2
+}
+
+/// Some programs print the number as they found it in the environment.
+fn number_or_text<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Threads {
+        Number(usize),
+        Text(String),
+    }
+    match Threads::deserialize(from)? {
+        Threads::Number(n) => Ok(n),
+        Threads::Text(text) => text.parse().map_err(Error::custom),
+    }
 }
 
 /// The lines of a file.
@@ -42,12 +62,12 @@ pub fn read(path: &Path) -> Result<Vec<Step>> {
 /// A table for each number of threads: milliseconds, the ratio to the fastest other library at f32, and peak memory.
 pub fn table(steps: &[Step]) -> String {
     let mut text = String::new();
-    for threads in distinct(steps.iter().map(|step| step.threads.unwrap_or(2))) {
-        let of_threads: Vec<&Step> = steps.iter().filter(|step| step.threads.unwrap_or(2) == threads).collect();
+    for threads in distinct(steps.iter().map(|step| step.threads)) {
+        let of_threads: Vec<&Step> = steps.iter().filter(|step| step.threads == threads).collect();
         let columns = distinct(of_threads.iter().map(|step| column(step)));
         let heads = columns.join(" | ");
         let rule = "---|".repeat(columns.len() + 2);
-        let plural = plural(threads as usize);
+        let plural = plural(threads);
         write!(
             text,
             "\n## whole steps, {plural}: ms (peak MiB)\n\n| workload | {heads} | best peer / étude |\n|{rule}\n"
@@ -116,7 +136,7 @@ mod tests {
             r#"{"peer":"etude","workload":"w1","precision":"f32","median_ms":2.0,"rss_mb":19,"threads":2}
 {"peer":"torch-eager","workload":"w1","median_ms":5.0,"rss_mb":700,"threads":2}
 {"peer":"torch-autocast","workload":"w1","median_ms":1.0,"threads":2}
-{"peer":"candle","workload":"w1","median_ms":8.0,"threads":2}
+{"peer":"candle","workload":"w1","median_ms":8.0,"threads":"2"}
 
 {"peer":"etude","workload":"w9f","precision":"f32","median_ms":0.00523,"threads":2}
 {"peer":"torch-eager","workload":"w9f","error":"timeout"}
