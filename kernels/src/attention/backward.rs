@@ -4,6 +4,8 @@
 //! each block of keys meets all blocks of queries: the probabilities are computed anew from the logarithms of the sums.
 //! Ranges of keys add their shares of the queries' gradients in order, so that nothing depends on the threads.
 
+use pulp::{Simd, WithSimd};
+
 use super::softmax::{Grad, Scores};
 use super::{Attention, Gradients, Head, Heads, KEYS, Keys, Meeting, Seen, line, tiles};
 use crate::buf::Buf;
@@ -11,6 +13,7 @@ use crate::elem::Real;
 use crate::gemm::{Accumulate, Band, Blocks, Mat, Tile, slack};
 use crate::lanes::MAX_LANES;
 use crate::par;
+use crate::registers::{Src, count, sum};
 
 /// Tasks that are enough, if each head is one.
 const TASKS: usize = 8;
@@ -142,7 +145,7 @@ impl<T: Real> Lines<T> {
         let mut transposed = Buf::scratch(count * block * padded + slack(block));
         for (i, from) in (0..s.queries).step_by(block).enumerate() {
             let (lines, held) = (&mut lines[i * block * line..], block.min(s.queries - from));
-            head.gather_padded([from, held, block], s.size, T::from_f64(factor), lines);
+            head.gather_padded(blocks.isa, [from, held, block], s.size, T::from_f64(factor), lines);
             blocks.transpose(lines, line, [block, padded], &mut transposed[i * block * padded..], block);
         }
         Lines { lines, transposed }
@@ -153,6 +156,30 @@ impl<T: Real> Lines<T> {
         let (block, line, padded) = (s.block(), line(s.size), s.size.next_multiple_of(MAX_LANES));
         let lines = Mat::new(&self.lines[i * block * line..], held, s.size, line, 1);
         (lines, Mat::new(&self.transposed[i * block * padded..], s.size, width, block, 1))
+    }
+}
+
+/// Σ g·out of each query.
+struct Dots<'a, T> {
+    out: Head<'a, T>,
+    g: &'a [T],
+    size: usize,
+    dots: &'a mut [T],
+}
+
+impl<T: Real> WithSimd for Dots<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for (i, (dot, g)) in self.dots.iter_mut().zip(self.g.chunks_exact(line(self.size))).enumerate() {
+            let (g, out) = (Src::new(simd, &g[..self.size]), Src::new(simd, self.out.token(i, self.size)));
+            *dot = sum(
+                simd,
+                count::<S, T>(self.size),
+                #[inline(always)]
+                |r| g.get(r) * out.get(r),
+            );
+        }
     }
 }
 
@@ -233,15 +260,13 @@ impl<T: Real> Backward<'_, T> {
         let padded = s.queries.next_multiple_of(s.block());
         // A query that sees nothing has no probabilities: e^(score − ∞) = 0.
         let (mut lse, mut delta) = (Buf::filled(padded, T::INFINITY), Buf::filled(padded, T::ZERO));
-        let out = self.out.head(task.batch, task.head);
         let given = &self.lse[(task.batch * s.heads + task.head) * s.queries..][..s.queries];
-        let lines = g.lines.chunks_exact(line(s.size));
-        for (i, ((lse, delta), (g, &given))) in lse.iter_mut().zip(delta.iter_mut()).zip(lines.zip(given)).enumerate() {
-            if given != T::NEG_INFINITY {
-                *lse = given;
-            }
-            *delta = g.iter().zip(&out.data[i * out.stride..][..s.size]).map(|(&g, &out)| g * out).sum();
-        }
+        lse.iter_mut()
+            .zip(given)
+            .filter(|(_, given)| **given != T::NEG_INFINITY)
+            .for_each(|(lse, &given)| *lse = given);
+        let (out, g) = (self.out.head(task.batch, task.head), &g.lines[..]);
+        self.blocks.isa.run(Dots { out, g, size: s.size, dots: &mut delta[..s.queries] });
         (lse, delta)
     }
 
@@ -254,7 +279,7 @@ impl<T: Real> Backward<'_, T> {
             return;
         }
         let Scratch { q, g, lse, delta, dq, keys: k, values: v, p, dp, dk, dv } = scratch;
-        let width = held.next_multiple_of(MAX_LANES);
+        let width = held.next_multiple_of(self.blocks.isa.lanes());
         let (q, q_t) = q.block(s, i, [held, width]);
         let (g, g_t) = g.block(s, i, [held, width]);
         let (k, v) = (Mat::new(k, rows, s.size, line, 1), Mat::new(v, rows, s.size, line, 1));

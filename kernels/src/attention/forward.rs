@@ -3,6 +3,8 @@
 //! A task is one head with a group of blocks of queries. Each block of keys is copied next to itself once a group, without
 //! the keys that nobody sees, and stays in the nearest caches while the blocks of queries meet it.
 
+use pulp::{Simd, WithSimd};
+
 use super::softmax::{Online, Scores};
 use super::{Attention, Heads, KEYS, Keys, Meeting, Seen, line, tiles};
 use crate::buf::Buf;
@@ -10,9 +12,12 @@ use crate::elem::Real;
 use crate::gemm::{Accumulate, Band, Blocks, Mat, Tile, slack};
 use crate::lanes::MAX_LANES;
 use crate::par;
+use crate::registers::{Dst, Src, count};
 
 /// Blocks of queries of a group at most: with their results they stay in a second-level cache.
 const GROUP: usize = 4;
+/// Queries for which copying keys takes longer than what it saves.
+const FEW: usize = 16;
 /// Multiplications that are worth a task of their own, about 10 µs.
 const TASK: usize = 1 << 19;
 
@@ -68,10 +73,15 @@ struct Forward<'a, T> {
     blocks: Blocks,
 }
 
-/// What a task works with; for a group of blocks of queries where it says so.
+/// What a task works with: a block of keys and values, and what belongs to its queries.
 struct Scratch<T: Real> {
     keys: Buf<T>,
     values: Buf<T>,
+    working: Working<T>,
+}
+
+/// For one block of queries, or for the group where it says so.
+struct Working<T: Real> {
     /// A block of queries, then transposed and scaled for the group.
     queries: Buf<T>,
     transposed: Buf<T>,
@@ -90,6 +100,15 @@ impl<T: Real> Scratch<T> {
         Scratch {
             keys: Buf::scratch(KEYS * line + slack(line)),
             values: Buf::scratch(KEYS * line + slack(line)),
+            working: Working::new(s, group),
+        }
+    }
+}
+
+impl<T: Real> Working<T> {
+    fn new(s: &Attention, group: usize) -> Self {
+        let (line, block) = (line(s.size), s.block());
+        Working {
             queries: Buf::scratch(block * line),
             transposed: Buf::scratch(group * s.size.next_multiple_of(MAX_LANES) + slack(block)),
             scores: Buf::scratch(KEYS * block + slack(block)),
@@ -105,75 +124,97 @@ impl<T: Real> Forward<'_, T> {
         let s = self.s;
         let (block, line, padded) = (s.block(), line(s.size), s.size.next_multiple_of(MAX_LANES));
         let end = task.from + task.out.rows();
+        let Scratch { keys: to_k, values: to_v, working } = scratch;
         let q = self.q.head(task.batch, task.head);
         for (i, from) in (task.from..end).step_by(block).enumerate() {
             let held = block.min(end - from);
-            q.gather_padded([from, held, block], s.size, T::from_f64(s.scale), &mut scratch.queries);
-            let to = &mut scratch.transposed[i * padded * block..];
-            self.blocks.transpose(&scratch.queries, line, [block, padded], to, block);
+            q.gather_padded(self.blocks.isa, [from, held, block], s.size, T::from_f64(s.scale), &mut working.queries);
+            let to = &mut working.transposed[i * padded * block..];
+            self.blocks.transpose(&working.queries, line, [block, padded], to, block);
         }
-        scratch.max.fill(T::NEG_INFINITY);
-        scratch.sum.fill(T::ZERO);
+        working.max.fill(T::NEG_INFINITY);
+        working.sum.fill(T::ZERO);
         let (k, v) = (self.k.head(task.batch, task.head), self.v.head(task.batch, task.head));
-        let keys = self.seen.of(task.batch);
+        let (keys, few) = (self.seen.of(task.batch), end - task.from < FEW);
         for j in (0..keys.count).step_by(KEYS) {
             if keys.at(j) as isize > s.horizon(end - 1) {
                 break;
             }
             let count = KEYS.min(keys.count - j);
-            k.gather((j..j + count).map(|i| keys.at(i)), s.size, &mut scratch.keys);
-            v.gather((j..j + count).map(|i| keys.at(i)), s.size, &mut scratch.values);
+            let blocks = [k.block(keys, [j, count], few, s.size, to_k), v.block(keys, [j, count], few, s.size, to_v)];
             for (i, from) in (task.from..end).step_by(block).enumerate() {
-                self.meet([i, from, block.min(end - from)], keys, [j, count], scratch);
+                self.meet([i, from, block.min(end - from)], keys, j, blocks, working);
             }
         }
-        finish(task, scratch, s.size);
+        let Working { out, max, sum, .. } = working;
+        self.blocks.isa.run(Finish { task, out, max, sum, size: s.size });
     }
 
-    /// Block `i` of queries, `held` from `from` on, meets `count` keys from number `j` on.
-    fn meet(&self, [i, from, held]: [usize; 3], keys: Keys<'_>, [j, count]: [usize; 2], scratch: &mut Scratch<T>) {
+    /// Block `i` of queries, `held` from `from` on, meets the keys and values from number `j` on.
+    fn meet(
+        &self,
+        [i, from, held]: [usize; 3],
+        keys: Keys<'_>,
+        j: usize,
+        [k, v]: [Mat<'_, T>; 2],
+        working: &mut Working<T>,
+    ) {
         let s = self.s;
-        let (block, line, padded) = (s.block(), line(s.size), s.size.next_multiple_of(MAX_LANES));
-        let meeting = Meeting::new(s, from, held, keys, j, count);
+        let (block, padded) = (s.block(), s.size.next_multiple_of(MAX_LANES));
+        let meeting = Meeting::new(s, from, held, keys, j, k.rows);
         let Meeting { rows, reach, diagonal } = meeting;
         if rows == 0 {
             return;
         }
-        let width = held.next_multiple_of(MAX_LANES);
-        let queries = Mat::new(&scratch.transposed[i * padded * block..], s.size, width, block, 1);
-        let k = Mat::new(&scratch.keys, rows, s.size, line, 1);
-        self.blocks.product(&mut scratch.scores[..rows * width], k, queries, Accumulate::No, Band::Wanted(reach));
+        let Working { transposed, scores, out, max, sum, .. } = working;
+        let width = held.next_multiple_of(self.blocks.isa.lanes());
+        let queries = Mat::new(&transposed[i * padded * block..], s.size, width, block, 1);
+        let (k, v) = (k.block(0, 0, rows, s.size), v.block(0, 0, rows, s.size));
+        self.blocks.product(&mut scores[..rows * width], k, queries, Accumulate::No, Band::Wanted(reach));
         let first = diagonal.then(|| meeting.first_queries::<T>(s, from, keys, j));
         let first = first.as_ref().map(|first| &first[..]);
-        let out = &mut scratch.out[i * block * s.size..][..held * s.size];
-        let data = &mut scratch.scores[..rows * width];
+        let out = &mut out[i * block * s.size..][..held * s.size];
+        let data = &mut scores[..rows * width];
         self.blocks.isa.run(Online {
             scores: Scores { data, rows, width, held, reach, first },
-            max: &mut scratch.max[i * block..][..block],
-            sum: &mut scratch.sum[i * block..][..block],
+            max: &mut max[i * block..][..block],
+            sum: &mut sum[i * block..][..block],
             out: if j == 0 { &mut [] } else { &mut *out },
             size: s.size,
         });
-        let p = Mat::new(&scratch.scores, held, rows, 1, width);
-        let v = Mat::new(&scratch.values, rows, s.size, line, 1);
+        let p = Mat::new(scores, held, rows, 1, width);
         // The first block of keys is the first that any query meets: positions grow.
         let accumulate = if j == 0 { Accumulate::No } else { Accumulate::Yes };
         self.blocks.product(out, p, v, accumulate, Band::Lower(reach));
     }
 }
 
-/// Divides the results by the sums.
-fn finish<T: Real>(task: &mut Task<'_, T>, scratch: &Scratch<T>, size: usize) {
-    let results = scratch.out.chunks_exact(size).zip(scratch.max.iter().zip(scratch.sum.iter()));
-    for ((row, lse), (result, (&max, &sum))) in task.lse.iter_mut().enumerate().zip(results) {
-        let out = task.out.row_mut(row);
-        if sum == T::ZERO {
-            out.fill(T::ZERO);
-            *lse = T::NEG_INFINITY;
-        } else {
-            let factor = T::ONE / sum;
-            out.iter_mut().zip(result).for_each(|(out, &x)| *out = x * factor);
-            *lse = max + T::from_f64(sum.to_f64().ln());
+/// Divides the results by the sums, and takes the logarithms of these.
+struct Finish<'a, 't, T> {
+    task: &'a mut Task<'t, T>,
+    out: &'a [T],
+    max: &'a [T],
+    sum: &'a [T],
+    size: usize,
+}
+
+impl<T: Real> WithSimd for Finish<'_, '_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Finish { task, out, max, sum, size } = self;
+        // Queries of which none sees a key have the logarithm of 0 and the maximum of nothing: −∞ − ∞.
+        let mut lse = Dst::new(simd, &mut *task.lse);
+        let (maxima, sums) = (Src::new(simd, max), Src::new(simd, sum));
+        (0..count::<S, T>(task.out.rows())).for_each(|i| lse.set(i, maxima.get(i) + sums.get(i).ln()));
+        for (row, (result, &sum)) in out.chunks_exact(size).zip(sum).take(task.out.rows()).enumerate() {
+            let out = task.out.row_mut(row);
+            if sum == T::ZERO {
+                out.fill(T::ZERO);
+            } else {
+                let factor = T::ONE / sum;
+                out.iter_mut().zip(result).for_each(|(out, &x)| *out = x * factor);
+            }
         }
     }
 }

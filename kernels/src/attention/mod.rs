@@ -17,9 +17,12 @@ mod softmax;
 #[cfg(test)]
 mod tests;
 
+use pulp::{Simd, WithSimd};
+
 use crate::elem::Real;
-use crate::gemm::Tile;
-use crate::lanes::MAX_LANES;
+use crate::gemm::{Mat, Tile, slack};
+use crate::isa::Isa;
+use crate::lanes::{MAX_LANES, prefetch};
 use crate::stamp::stamp;
 
 /// Keys of a block. With the queries of a block they make a tile of scores that stays in a first-level cache.
@@ -158,23 +161,66 @@ struct Head<'a, T> {
     stride: usize,
 }
 
-impl<T: Real> Head<'_, T> {
+/// Tokens by which a head is asked for ahead: its tokens lie far apart, where the machine does not look by itself.
+const AHEAD: usize = 8;
+
+impl<'a, T: Real> Head<'a, T> {
+    /// Token `i`; asks for one of the next.
+    #[inline(always)]
+    fn token(&self, i: usize, size: usize) -> &[T] {
+        let next = self.data.as_ptr().wrapping_add((i + AHEAD) * self.stride);
+        (0..size).step_by(MAX_LANES).for_each(|c| prefetch(next.wrapping_add(c)));
+        &self.data[i * self.stride..][..size]
+    }
+
+    /// `count` keys from number `j` on as a matrix: for few queries where they lie, if they lie in order with enough behind
+    /// them; else copied into `lines`.
+    fn block<'s>(self, keys: Keys<'_>, [j, count]: [usize; 2], few: bool, size: usize, lines: &'s mut [T]) -> Mat<'s, T>
+    where
+        'a: 's,
+    {
+        let from = keys.at(j) * self.stride;
+        if few && keys.list.is_none() && self.data.len() >= from + count * self.stride + slack(self.stride) {
+            return Mat::new(&self.data[from..], count, size, self.stride, 1);
+        }
+        self.gather((j..j + count).map(|i| keys.at(i)), size, lines);
+        Mat::new(lines, count, size, line(size), 1)
+    }
+
     /// Copies tokens into lines.
     fn gather(self, tokens: impl Iterator<Item = usize>, size: usize, lines: &mut [T]) {
         for (token, line) in tokens.zip(lines.chunks_exact_mut(line(size))) {
-            line[..size].copy_from_slice(&self.data[token * self.stride..][..size]);
+            line[..size].copy_from_slice(self.token(token, size));
         }
     }
 
     /// Copies `held` tokens from `from` on, multiplied with `factor`, into `lines` lines of whole squares: zeros behind.
-    fn gather_padded(self, [from, held, lines]: [usize; 3], size: usize, factor: T, out: &mut [T]) {
-        let padded = size.next_multiple_of(MAX_LANES);
-        for (i, line) in out.chunks_exact_mut(line(size)).take(lines).enumerate() {
-            let (numbers, rest) = line[..padded].split_at_mut(size);
+    fn gather_padded(self, isa: Isa, [from, held, lines]: [usize; 3], size: usize, factor: T, out: &mut [T]) {
+        isa.run(Padded { head: self, from, held, lines, size, factor, out });
+    }
+}
+
+struct Padded<'a, T> {
+    head: Head<'a, T>,
+    from: usize,
+    held: usize,
+    lines: usize,
+    size: usize,
+    factor: T,
+    out: &'a mut [T],
+}
+
+impl<T: Real> WithSimd for Padded<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let padded = self.size.next_multiple_of(MAX_LANES);
+        for (i, line) in self.out.chunks_exact_mut(line(self.size)).take(self.lines).enumerate() {
+            let (numbers, rest) = line[..padded].split_at_mut(self.size);
             rest.fill(T::ZERO);
-            if i < held {
-                let token = &self.data[(from + i) * self.stride..][..size];
-                numbers.iter_mut().zip(token).for_each(|(to, &x)| *to = x * factor);
+            if i < self.held {
+                let token = self.head.token(self.from + i, self.size);
+                numbers.iter_mut().zip(token).for_each(|(to, &x)| *to = x * self.factor);
             } else {
                 numbers.fill(T::ZERO);
             }
