@@ -38,5 +38,6 @@ pub use gradcheck::{GradcheckError, gradcheck, gradgradcheck};
 pub use layout::{Shape, ShapeError};
 pub use mode::{is_grad_enabled, no_grad};
 pub use node::{LeafId, Op, Saves, Vjp};
+pub use ops::attention::Mask;
 pub use ops::conv::Conv2dArgs;
 pub use tensor::{Tensor, cow_copies};

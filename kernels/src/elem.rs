@@ -82,6 +82,7 @@ pub trait Real:
     + crate::conv::Convolutions<Self>
     + crate::pool::Pools<Self>
     + crate::recurrent::Scans<Self>
+    + crate::attention::Attends<Self>
 {
     /// 0.
     const ZERO: Self;

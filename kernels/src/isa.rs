@@ -50,6 +50,16 @@ impl Isa {
         }
     }
 
+    /// Elements of f32 in a register.
+    pub(crate) fn lanes(self) -> usize {
+        match self {
+            Isa::Scalar => 1,
+            Isa::Neon => 4,
+            Isa::Avx2 => 8,
+            Isa::Avx512 | Isa::Amx => 16,
+        }
+    }
+
     /// The name that `ETUDE_ISA` takes.
     pub fn name(self) -> &'static str {
         match self {

@@ -8,6 +8,7 @@
 //! It is the only crate of the workspace that may say `unsafe`.
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod attention;
 pub mod buf;
 pub mod conv;
 pub mod elem;

@@ -6,7 +6,7 @@
 //! without its pooler, so that the weights of MiniLM (Wang et al. 2020, arXiv:2002.10957) load.
 
 use etude_autograd::Tensor;
-use etude_nn::{ConfigError, Ctx, Embedding, Layer, LayerNorm, Linear, Param, init, module};
+use etude_nn::{ConfigError, Ctx, Embedding, Layer, LayerNorm, Linear, Mask, Param, init, module};
 use serde::{Deserialize, Serialize};
 
 use crate::block::{STD, linear};
@@ -169,20 +169,19 @@ impl Bert {
     /// If there are more tokens than the context, an id is outside the vocabulary, or the shapes differ.
     #[track_caller]
     pub fn forward(&self, ids: &Tensor<i64>, hidden: Option<&Tensor<bool>>, cx: &mut Ctx) -> Tensor {
-        let (batch, tokens, context) = (ids.dim(0), ids.dim(1), self.config.context);
+        let (tokens, context) = (ids.dim(1), self.config.context);
         assert!(tokens <= context, "Bert: {tokens} tokens do not fit the context of {context}");
-        let hidden = hidden.map(|hidden| {
+        if let Some(hidden) = hidden {
             let (found, expected) = (hidden.shape(), ids.shape());
             assert!(found == expected, "Bert: the mask has shape {found:?}, the ids {expected:?}");
-            hidden.reshape([batch, 1, 1, tokens])
-        });
+        }
         let Embeddings { word_embeddings, position_embeddings, token_type_embeddings, norm } = &self.embeddings;
         // One text: every token belongs to segment 0.
         let place = position_embeddings.forward(&Tensor::arange(tokens), cx)
             + token_type_embeddings.forward(&Tensor::from_slice(&[0], [1]), cx);
         let mut x = norm.forward(&(word_embeddings.forward(ids, cx) + place), cx);
         for layer in &self.encoder.layer {
-            let y = layer.attention.own.forward(&x, hidden.as_ref(), cx);
+            let y = layer.attention.own.forward(&x, Mask::padding(hidden), cx);
             x = layer.attention.output.forward(&y, &x, cx);
             let y = layer.intermediate.dense.forward(&x, cx).gelu();
             x = layer.output.forward(&y, &x, cx);
@@ -211,18 +210,15 @@ impl Bert {
 
 impl SelfAttention {
     #[track_caller]
-    fn forward(&self, x: &Tensor, hidden: Option<&Tensor<bool>>, cx: &mut Ctx) -> Tensor {
+    fn forward(&self, x: &Tensor, mask: Mask<'_>, cx: &mut Ctx) -> Tensor {
         let (batch, tokens, dim) = (x.dim(0), x.dim(1), x.dim(2));
         let size = dim / self.heads;
         let heads =
             |map: &Linear, cx: &mut Ctx| map.forward(x, cx).reshape([batch, tokens, self.heads, size]).transpose(1, 2);
         let (q, k, v) = (heads(&self.query, cx), heads(&self.key, cx), heads(&self.value, cx));
         // Vaswani et al. 2017, eq. (1).
-        let mut scores = q.affine(1.0 / (size as f64).sqrt(), 0.0).matmul(&k.t());
-        if let Some(hidden) = hidden {
-            scores = scores.masked_fill(hidden, f32::NEG_INFINITY);
-        }
-        scores.softmax(3).matmul(&v).transpose(1, 2).reshape([batch, tokens, dim])
+        let y = q.scaled_dot_product_attention(&k, &v, mask, None);
+        y.transpose(1, 2).reshape([batch, tokens, dim])
     }
 }
 

@@ -5,7 +5,7 @@
 //! PyTorch's `Linear` has them.
 
 use etude_autograd::Tensor;
-use etude_nn::{Act, Ctx, Dropout, Layer, LayerNorm, Linear, Param, init, module};
+use etude_nn::{Act, Ctx, Dropout, Layer, LayerNorm, Linear, Mask, Param, init, module};
 
 use crate::cache::KvCache;
 
@@ -95,34 +95,20 @@ impl Attention {
         let (batch, tokens, dim) = (x.dim(0), x.dim(1), x.dim(2));
         let size = dim / self.heads;
         let qkv = self.c_attn.forward(x, cx).reshape([batch, tokens, 3, self.heads, size]);
-        // [3, batch, heads, tokens, size]
-        let qkv = qkv.permute([2, 0, 3, 1, 4]);
-        let (q, k, v) = (qkv.select(0, 0), qkv.select(0, 1), qkv.select(0, 2));
-        let (k, v) = match cache {
-            Some((cache, layer)) => cache.extend(layer, &k, &v),
-            None => (k, v),
+        // Vaswani et al. 2017, eq. (1), where the queries are the last of the keys' positions.
+        let y = match cache {
+            None => qkv.self_attention(Mask::causal(), None),
+            Some((cache, layer)) => {
+                // [3, batch, heads, tokens, size]
+                let qkv = qkv.permute([2, 0, 3, 1, 4]);
+                let (k, v) = cache.extend(layer, &qkv.select(0, 1), &qkv.select(0, 2));
+                qkv.select(0, 0).scaled_dot_product_attention(&k, &v, Mask::causal(), None).transpose(1, 2)
+            }
         };
-        let y = attend(&q, &k, &v);
-        let y = y.transpose(1, 2).reshape([batch, tokens, dim]);
+        let y = y.reshape([batch, tokens, dim]);
         let y = self.c_proj.forward(&y, cx);
         self.drop.forward(&y, cx)
     }
-}
-
-/// softmax(q·kᵀ/√d + mask)·v (eq. 1), where the queries are the last of the keys' positions and see only what is not behind
-/// them.
-fn attend(q: &Tensor, k: &Tensor, v: &Tensor) -> Tensor {
-    let (new, all) = (q.dim(2), k.dim(2));
-    // Scaling q costs less than scaling the scores, of which there are more.
-    let scores = q.affine(1.0 / (q.dim(3) as f64).sqrt(), 0.0).matmul(&k.t());
-    let scores = if new == 1 { scores } else { scores.masked_fill(&future(new, all), f32::NEG_INFINITY) };
-    scores.softmax(3).matmul(v)
-}
-
-/// Where key j lies behind query i: j > i + (all − new).
-fn future(new: usize, all: usize) -> Tensor<bool> {
-    let hidden = (0..new).flat_map(|i| (0..all).map(move |j| j > i + all - new)).collect();
-    Tensor::from_vec(hidden, [new, all])
 }
 
 impl FeedForward {

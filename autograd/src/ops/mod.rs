@@ -3,6 +3,7 @@
 //! Forward and rule stand side by side. Every operation also stands in [`crate::table`], which is what tests it.
 
 pub mod activation;
+pub mod attention;
 pub mod binary;
 pub mod conv;
 pub mod index;

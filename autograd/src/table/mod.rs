@@ -8,6 +8,7 @@
 //! Donaldson 2020, *Test-Case Reduction via Test-Case Generation*): smaller choices give smaller cases, so any tool that
 //! shrinks lists of numbers shrinks cases, and the table needs no such tool itself.
 
+mod attention;
 mod elementwise;
 mod fused;
 mod linear;
@@ -240,5 +241,6 @@ pub fn entries() -> Vec<Entry> {
     all.extend(movement::entries());
     all.extend(linear::entries());
     all.extend(fused::entries());
+    all.extend(attention::entries());
     all
 }

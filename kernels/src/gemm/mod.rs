@@ -12,6 +12,7 @@ mod pack;
 mod plan;
 mod product;
 mod row;
+mod small;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -30,6 +31,7 @@ pub(crate) use amx::present as tiles_present;
 pub(crate) use gather::{Left, SLACK, gather_dots, gather_rows_product};
 use plan::Plan;
 pub(crate) use product::Packed;
+pub(crate) use small::{Band, Blocks, slack};
 pub(crate) use tile::Tile;
 #[cfg(feature = "yardstick")]
 pub use yardstick::yardstick;

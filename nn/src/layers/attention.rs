@@ -1,49 +1,12 @@
 //! Multi-head attention.
 
-use etude_autograd::Tensor;
+use etude_autograd::{Mask, Tensor};
 
 use super::{Dropout, Layer, Linear};
 use crate::ctx::Ctx;
 use crate::init;
 use crate::module;
 use crate::param::Param;
-
-/// Which keys a query may look at.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Mask<'a> {
-    /// Query i sees keys 0 ..= i + (keys − queries): the last query sees all, the others no future.
-    pub causal: bool,
-    /// `[batch, keys]`, true for keys that nobody may see, such as padding.
-    pub padding: Option<&'a Tensor<bool>>,
-}
-
-impl Mask<'_> {
-    /// No query sees a key after itself.
-    pub fn causal() -> Self {
-        Mask { causal: true, padding: None }
-    }
-
-    /// True where a key must not be seen, for scores `[batch, heads, queries, keys]`.
-    #[track_caller]
-    fn hidden(&self, batch: usize, queries: usize, keys: usize) -> Option<Tensor<bool>> {
-        let future = self.causal.then(|| {
-            let future = |at: usize| (at % keys) + queries > (at / keys) + keys;
-            Tensor::from_vec((0..queries * keys).map(future).collect(), [1, 1, queries, keys])
-        });
-        let padding = self.padding.map(|mask| {
-            assert!(
-                mask.shape() == [batch, keys],
-                "MultiheadAttention: the padding mask has shape {:?}, expected [{batch}, {keys}]",
-                mask.shape()
-            );
-            mask.reshape([batch, 1, 1, keys])
-        });
-        match (future, padding) {
-            (Some(a), Some(b)) => Some(a.or(&b)),
-            (a, b) => a.or(b),
-        }
-    }
-}
 
 /// Scaled dot-product attention in several heads: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.
 ///
@@ -91,13 +54,18 @@ impl MultiheadAttention {
         MultiheadAttention { dropout: Dropout::new(p), ..self }
     }
 
-    /// What each query gathers: `[batch, queries, dim]`. A query that sees no key at all gives NaN, as in PyTorch.
+    /// What each query gathers: `[batch, queries, dim]`. A query that sees no key at all gathers zeros (NaN in PyTorch).
     ///
     /// # Panics
     /// If the shapes do not fit.
     #[track_caller]
     pub fn forward(&self, query: &Tensor, key: &Tensor, value: &Tensor, mask: Mask<'_>, cx: &mut Ctx) -> Tensor {
-        self.forward_with_weights(query, key, value, mask, cx).0
+        if cx.is_train() && self.dropout.p() > 0.0 {
+            // Weights that are dropped must be there.
+            return self.forward_with_weights(query, key, value, mask, cx).0;
+        }
+        let [q, k, v] = self.project(query, key, value, mask, cx);
+        self.join(&q.scaled_dot_product_attention(&k, &v, mask, None), cx)
     }
 
     /// As [`MultiheadAttention::forward`], and the attention weights `[batch, heads, queries, keys]`.
@@ -113,6 +81,15 @@ impl MultiheadAttention {
         mask: Mask<'_>,
         cx: &mut Ctx,
     ) -> (Tensor, Tensor) {
+        let [q, k, v] = self.project(query, key, value, mask, cx);
+        let weights = q.attention_weights(&k, mask, None);
+        let gathered = self.dropout.forward(&weights, cx).matmul(&v);
+        (self.join(&gathered, cx), weights)
+    }
+
+    /// Queries, keys and values of every head, `[batch, heads, sequence, size]`.
+    #[track_caller]
+    fn project(&self, query: &Tensor, key: &Tensor, value: &Tensor, mask: Mask<'_>, cx: &Ctx) -> [Tensor; 3] {
         let (w, b) = (cx.get(&self.in_proj_weight), cx.get(&self.in_proj_bias));
         let dim = w.dim(1);
         for (name, x) in [("query", query), ("key", key), ("value", value)] {
@@ -126,21 +103,23 @@ impl MultiheadAttention {
                 value.shape()
             );
         }
-        let project = |i: usize, x: &Tensor| {
+        if let Some(padding) = mask.padding {
+            let (found, batch, keys) = (padding.shape(), key.dim(0), key.dim(1));
+            assert!(
+                found == [batch, keys],
+                "MultiheadAttention: the padding mask has shape {found:?}, expected [{batch}, {keys}]"
+            );
+        }
+        [(0, query), (1, key), (2, value)].map(|(i, x)| {
             let y = x.linear(&w.narrow(0, i * dim, dim), Some(&b.narrow(0, i * dim, dim)));
             y.reshape([x.dim(0), x.dim(1), self.heads, dim / self.heads]).transpose(1, 2)
-        };
-        let (q, k, v) = (project(0, query), project(1, key), project(2, value));
-        // Vaswani et al. 2017, eq. (1).
-        let scale = ((dim / self.heads) as f64).sqrt().recip();
-        let mut scores = q.affine(scale, 0.0).matmul(&k.transpose(2, 3));
-        if let Some(hidden) = mask.hidden(query.dim(0), query.dim(1), key.dim(1)) {
-            scores = scores.masked_fill(&hidden, f32::NEG_INFINITY);
-        }
-        let weights = scores.softmax(3);
-        let gathered = self.dropout.forward(&weights, cx).matmul(&v).transpose(1, 2);
-        let joined = gathered.reshape([query.dim(0), query.dim(1), dim]);
-        (self.out_proj.forward(&joined, cx), weights)
+        })
+    }
+
+    /// What the heads gathered, `[batch, heads, queries, size]`, side by side and projected back.
+    fn join(&self, gathered: &Tensor, cx: &mut Ctx) -> Tensor {
+        let joined = gathered.transpose(1, 2).flatten_from(2);
+        self.out_proj.forward(&joined, cx)
     }
 }
 

@@ -19,10 +19,11 @@ use etude_autograd::Tensor;
 use crate::ctx::Ctx;
 use crate::module::Module;
 
-pub use attention::{Mask, MultiheadAttention};
+pub use attention::MultiheadAttention;
 pub use conv::{Conv2d, ConvTranspose2d};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
+pub use etude_autograd::Mask;
 pub use linear::Linear;
 pub use norm::{BatchNorm, BatchNorm1d, BatchNorm2d, LayerNorm};
 pub use recurrent::{Gru, Lstm, LstmState, Rnn, batch_major, time_major};

@@ -3,6 +3,7 @@
 //! A case is a function that is generic over the element, so that the f64 instance, whose functions are the standard
 //! library's, is the reference of the f32 one.
 
+pub mod attention;
 pub mod conv;
 pub mod elementwise;
 pub mod memory;
@@ -124,6 +125,7 @@ pub fn subjects() -> Vec<Subject> {
         softmax::subjects(),
         norm::subjects(),
         recurrent::subjects(),
+        attention::subjects(),
         optim::subjects(),
         memory::subjects(),
     ];

@@ -1,0 +1,245 @@
+//! Scaled dot-product attention: one fused kernel in tiles, with a composite twin.
+
+use etude_kernels::Buf;
+use etude_kernels::attention::{self as kernel, Attention, Gradients, Heads};
+
+use crate::dtype::Float;
+use crate::node::{Op, Saves, Vjp};
+use crate::tensor::Tensor;
+
+/// Which keys a query may look at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mask<'a> {
+    /// Query i sees keys 0 ..= i + (keys − queries): the last query sees all, the others no future.
+    pub causal: bool,
+    /// `[batch, keys]`, true for keys that nobody may see, such as padding.
+    pub padding: Option<&'a Tensor<bool>>,
+}
+
+impl<'a> Mask<'a> {
+    /// No query sees a key after itself.
+    pub fn causal() -> Self {
+        Mask { causal: true, padding: None }
+    }
+
+    /// Nobody sees these keys, `[batch, keys]`.
+    pub fn padding(padding: Option<&'a Tensor<bool>>) -> Self {
+        Mask { causal: false, padding }
+    }
+
+    /// True where a key must not be seen, for scores `[batch, heads, queries, keys]`.
+    fn hidden(&self, queries: usize, keys: usize) -> Option<Tensor<bool>> {
+        let future = self.causal.then(|| {
+            let future = |at: usize| (at % keys) + queries > (at / keys) + keys;
+            Tensor::from_vec((0..queries * keys).map(future).collect(), [1, 1, queries, keys])
+        });
+        let padding = self.padding.map(|mask| mask.reshape([mask.dim(0), 1, 1, keys]));
+        match (future, padding) {
+            (Some(a), Some(b)) => Some(a.or(&b)),
+            (a, b) => a.or(b),
+        }
+    }
+}
+
+/// What the rule keeps besides inputs and output. Inputs: q, k, v; or one that holds them side by side.
+struct Fused<T: Float> {
+    shape: Attention,
+    padding: Option<Tensor<bool>>,
+    /// For each query ln Σ exp(score), `[batch, heads, queries]`.
+    lse: Tensor<T>,
+}
+
+impl<T: Float> Fused<T> {
+    fn mask(&self) -> Mask<'_> {
+        Mask { causal: self.shape.causal, padding: self.padding.as_ref() }
+    }
+
+    /// The gradients go where the caller says; `out` and `g` are `[batch, heads, queries, size]`.
+    fn gradients(&self, [q, k, v]: [&Tensor<T>; 3], out: &Tensor<T>, g: &Tensor<T>, to: Gradients<'_, T>) {
+        let [q, k, v, g] = [q, k, v, g].map(whole_tokens);
+        let hidden = self.padding.as_ref().map(Tensor::data);
+        let out = out.transpose(1, 2);
+        let lse = self.lse.data();
+        let [q, k, v, g] = [&q, &k, &v, &g].map(heads);
+        kernel::attention_grad(&self.shape, q, k, v, hidden.as_deref(), &out.data(), &lse, g, to);
+    }
+}
+
+/// q, k and v apart.
+struct Apart<T: Float>(Fused<T>);
+
+impl<T: Float> Op<T> for Apart<T> {
+    fn name(&self) -> &'static str {
+        "scaled_dot_product_attention"
+    }
+    fn saves(&self) -> Saves {
+        Saves::ALL
+    }
+    fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
+        let x = [cx.input(0), cx.input(1), cx.input(2)];
+        let [mut q, mut k, mut v] = [0, 1, 2].map(|i| Buf::scratch(x[i].len()));
+        let to = Gradients::Apart { q: &mut q, k: &mut k, v: &mut v };
+        self.0.gradients([&x[0], &x[1], &x[2]], &cx.output(), g, to);
+        // As the output lies: a projection behind it finds its gradient in the order of its own.
+        let like =
+            |buf, x: &Tensor<T>| Some(Tensor::from_buf(buf, &[x.dim(0), x.dim(2), x.dim(1), x.dim(3)]).transpose(1, 2));
+        vec![like(q, &x[0]), like(k, &x[1]), like(v, &x[2])]
+    }
+    fn composite(&self, x: &[Tensor<T>]) -> Option<Tensor<T>> {
+        Some(attention_composite(&x[0], &x[1], &x[2], self.0.mask(), self.0.shape.scale))
+    }
+}
+
+/// q, k and v side by side in one tensor.
+struct Joint<T: Float>(Fused<T>);
+
+impl<T: Float> Op<T> for Joint<T> {
+    fn name(&self) -> &'static str {
+        "self_attention"
+    }
+    fn saves(&self) -> Saves {
+        Saves::ALL
+    }
+    fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
+        let qkv = cx.input(0).detach();
+        let [q, k, v] = apart(&qkv);
+        let mut to = Buf::scratch(qkv.len());
+        let (out, g) = (cx.output().detach().transpose(1, 2), g.transpose(1, 2));
+        self.0.gradients([&q, &k, &v], &out, &g, Gradients::Joint(&mut to));
+        vec![Some(Tensor::from_buf(to, qkv.shape()))]
+    }
+    fn composite(&self, x: &[Tensor<T>]) -> Option<Tensor<T>> {
+        Some(self_attention_composite(&x[0], self.0.mask(), self.0.shape.scale))
+    }
+}
+
+/// weights·v from elementary operations.
+pub(crate) fn attention_composite<T: Float>(
+    q: &Tensor<T>,
+    k: &Tensor<T>,
+    v: &Tensor<T>,
+    mask: Mask<'_>,
+    scale: f64,
+) -> Tensor<T> {
+    q.attention_weights(k, mask, Some(scale)).matmul(v)
+}
+
+/// The same of a joint tensor.
+pub(crate) fn self_attention_composite<T: Float>(qkv: &Tensor<T>, mask: Mask<'_>, scale: f64) -> Tensor<T> {
+    let [q, k, v] = apart(qkv);
+    attention_composite(&q, &k, &v, mask, scale).transpose(1, 2)
+}
+
+/// q, k and v, `[batch, heads, tokens, size]` each, of `[batch, tokens, 3, heads, size]`.
+fn apart<T: Float>(qkv: &Tensor<T>) -> [Tensor<T>; 3] {
+    let qkv = qkv.permute([2, 0, 3, 1, 4]);
+    [0, 1, 2].map(|i| qkv.select(0, i))
+}
+
+/// The same with each token's numbers next to each other, as the kernel reads them.
+fn whole_tokens<T: Float>(x: &Tensor<T>) -> Tensor<T> {
+    let dense = x.layout().strides[3] == 1 || x.dim(3) == 1;
+    if dense { x.detach() } else { x.detach().contiguous() }
+}
+
+/// `[batch, heads, tokens, size]` as the kernel takes it.
+fn heads<T: Float>(x: &Tensor<T>) -> Heads<'_, T> {
+    let (strided, strides) = (x.strided(), &x.layout().strides);
+    Heads {
+        data: &strided.data[strided.offset.min(strided.data.len())..],
+        strides: [strides[0], strides[1], strides[2]],
+    }
+}
+
+/// The usual scale of scores of so many numbers.
+pub(crate) fn usual(size: usize) -> f64 {
+    1.0 / (size as f64).sqrt()
+}
+
+/// Runs the kernel: its result as `[batch, queries, heads, size]`, and what its rule keeps.
+#[track_caller]
+fn forward<T: Float>(op: &str, x: [&Tensor<T>; 3], mask: Mask<'_>, scale: Option<f64>) -> (Tensor<T>, Fused<T>) {
+    let [q, k, v] = x;
+    check(op, q, k, mask);
+    assert!(k.shape() == v.shape(), "{op}: keys {:?} and values {:?} differ", k.shape(), v.shape());
+    let shape = Attention {
+        batch: q.dim(0),
+        heads: q.dim(1),
+        queries: q.dim(2),
+        keys: k.dim(2),
+        size: q.dim(3),
+        causal: mask.causal,
+        scale: scale.unwrap_or(usual(q.dim(3))),
+    };
+    let [batch, count, queries] = [shape.batch, shape.heads, shape.queries];
+    let (mut out, mut lse) = (Buf::scratch(q.len()), Buf::scratch(batch * count * queries));
+    let x = x.map(whole_tokens);
+    let hidden = mask.padding.map(Tensor::data);
+    let [q, k, v] = [&x[0], &x[1], &x[2]].map(heads);
+    kernel::attention(&shape, q, k, v, hidden.as_deref(), &mut out, &mut lse);
+    let y = Tensor::from_buf(out, &[batch, queries, count, shape.size]);
+    let lse = Tensor::from_buf(lse, &[batch, count, queries]);
+    (y, Fused { shape, padding: mask.padding.cloned(), lse })
+}
+
+#[track_caller]
+fn check<T: Float>(op: &str, q: &Tensor<T>, k: &Tensor<T>, mask: Mask<'_>) {
+    let (a, b) = (q.shape(), k.shape());
+    let fits = a.len() == 4 && b.len() == 4 && a[..2] == b[..2] && a[3] == b[3];
+    assert!(fits, "{op}: queries {a:?} and keys {b:?} are not [batch, heads, tokens, size] with equal sizes");
+    if let Some(padding) = mask.padding {
+        let found = padding.shape();
+        assert!(found == [b[0], b[2]], "{op}: the padding mask has shape {found:?}, expected [{}, {}]", b[0], b[2]);
+    }
+}
+
+impl<T: Float> Tensor<T> {
+    /// softmax(scale·q·kᵀ)·v of every head, for queries `[batch, heads, queries, size]` (this tensor) and keys and values
+    /// `[batch, heads, keys, size]`; the scale is 1/√size unless given. A query that sees no key gives zeros and has no
+    /// gradient, where PyTorch gives NaN.
+    ///
+    /// Vaswani et al. 2017, arXiv:1706.03762, eq. (1), in tiles: memory is linear in the lengths (Dao et al. 2022,
+    /// arXiv:2205.14135). Operands may be views of a projection; the result lies as `[batch, queries, heads, size]`, so
+    /// that joining its heads copies nothing.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn scaled_dot_product_attention(&self, k: &Self, v: &Self, mask: Mask<'_>, scale: Option<f64>) -> Self {
+        let (y, fused) = forward("scaled_dot_product_attention", [self, k, v], mask, scale);
+        Tensor::record(Apart(fused), &[self, k, v], y.transpose(1, 2))
+    }
+
+    /// [`Tensor::scaled_dot_product_attention`] of queries, keys and values side by side, `[batch, tokens, 3, heads,
+    /// size]`: what one projection gives. The result is `[batch, tokens, heads, size]`. Nothing is moved before or behind
+    /// it, nor in the backward pass.
+    ///
+    /// # Panics
+    /// If the shape is another.
+    #[track_caller]
+    pub fn self_attention(&self, mask: Mask<'_>, scale: Option<f64>) -> Self {
+        let shape = self.shape();
+        let fits = shape.len() == 5 && shape[2] == 3;
+        assert!(fits, "self_attention: {shape:?} is not [batch, tokens, 3, heads, size]");
+        let [q, k, v] = apart(&self.detach());
+        let (y, fused) = forward("self_attention", [&q, &k, &v], mask, scale);
+        Tensor::record(Joint(fused), &[self], y)
+    }
+
+    /// softmax(scale·q·kᵀ), `[batch, heads, queries, keys]`: how much each query of
+    /// [`Tensor::scaled_dot_product_attention`] takes of each value. Zeros for a query that sees no key.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn attention_weights(&self, k: &Self, mask: Mask<'_>, scale: Option<f64>) -> Self {
+        check("attention_weights", self, k, mask);
+        // Scaling q costs less than scaling the scores, of which there are more.
+        let scores = self.affine(scale.unwrap_or(usual(self.dim(3))), 0.0).matmul(&k.t());
+        match mask.hidden(self.dim(2), k.dim(2)) {
+            None => scores.softmax(3),
+            // A finite number: where all are hidden the softmax is still one, and its gradient is not NaN.
+            Some(hidden) => scores.masked_fill(&hidden, T::from_f64(-1e30)).softmax(3).masked_fill(&hidden, T::ZERO),
+        }
+    }
+}

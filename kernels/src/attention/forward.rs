@@ -1,0 +1,220 @@
+//! The forward pass: FlashAttention-2, algorithm 1.
+//!
+//! A task is one head with a group of blocks of queries. Each block of keys is copied next to itself once a group, without
+//! the keys that nobody sees, and stays in the nearest caches while the blocks of queries meet it.
+
+use pulp::{Simd, WithSimd};
+
+use super::softmax::{Online, Scores};
+use super::{Attention, Heads, KEYS, Keys, Meeting, Seen, line, tiles};
+use crate::buf::Buf;
+use crate::elem::Real;
+use crate::gemm::{Accumulate, Band, Blocks, Mat, Tile, slack};
+use crate::lanes::MAX_LANES;
+use crate::par;
+use crate::registers::{Dst, Src, count};
+
+/// Blocks of queries of a group at most: with their results they stay in a second-level cache.
+const GROUP: usize = 4;
+/// Queries for which copying keys takes longer than what it saves.
+const FEW: usize = 16;
+/// Multiplications that are worth a task of their own, about 10 µs.
+const TASK: usize = 1 << 19;
+
+/// Some queries of a head.
+struct Task<'a, T> {
+    batch: usize,
+    head: usize,
+    /// The first query.
+    from: usize,
+    out: Tile<'a, T>,
+    lse: &'a mut [T],
+}
+
+pub(super) fn attention_of<T: Real>(
+    s: &Attention,
+    q: Heads<'_, T>,
+    k: Heads<'_, T>,
+    v: Heads<'_, T>,
+    hidden: Option<&[bool]>,
+    out: &mut [T],
+    lse: &mut [T],
+) {
+    s.check([q, k, v], hidden, out.len(), lse.len());
+    if out.is_empty() || s.keys == 0 {
+        out.fill(T::ZERO);
+        lse.fill(T::NEG_INFINITY);
+        return;
+    }
+    let group = GROUP * s.block();
+    let mut tasks = Vec::new();
+    for (i, (tile, lse)) in
+        tiles(out, s.queries, s.heads, s.size).into_iter().zip(lse.chunks_mut(s.queries)).enumerate()
+    {
+        let (batch, head) = (i / s.heads, i % s.heads);
+        for (g, (out, lse)) in tile.split(group, s.size).into_iter().zip(lse.chunks_mut(group)).enumerate() {
+            tasks.push(Task { batch, head, from: g * group, out, lse });
+        }
+    }
+    let forward = Forward { s, q, k, v, seen: Seen::new(s, hidden), blocks: Blocks::current() };
+    let each = group.min(s.queries) * s.keys * s.size;
+    par::chunks_mut(&mut tasks, (TASK / each).max(1), |_, tasks| {
+        let mut scratch = Scratch::new(s);
+        tasks.iter_mut().for_each(|task| forward.run(task, &mut scratch));
+    });
+}
+
+struct Forward<'a, T> {
+    s: &'a Attention,
+    q: Heads<'a, T>,
+    k: Heads<'a, T>,
+    v: Heads<'a, T>,
+    seen: Seen,
+    blocks: Blocks,
+}
+
+/// What a task works with: a block of keys and values, and what belongs to its queries.
+struct Scratch<T: Real> {
+    keys: Buf<T>,
+    values: Buf<T>,
+    working: Working<T>,
+}
+
+/// For one block of queries, or for the group where it says so.
+struct Working<T: Real> {
+    /// A block of queries, then transposed and scaled for the group.
+    queries: Buf<T>,
+    transposed: Buf<T>,
+    scores: Buf<T>,
+    /// For the group: results before they are divided by the sums.
+    out: Buf<T>,
+    /// For the group: running maximum and sum of each query.
+    max: Buf<T>,
+    sum: Buf<T>,
+}
+
+impl<T: Real> Scratch<T> {
+    fn new(s: &Attention) -> Self {
+        let (line, block) = (line(s.size), s.block());
+        let group = (GROUP * block).min(s.queries.next_multiple_of(block));
+        Scratch {
+            keys: Buf::scratch(KEYS * line + slack(line)),
+            values: Buf::scratch(KEYS * line + slack(line)),
+            working: Working::new(s, group),
+        }
+    }
+}
+
+impl<T: Real> Working<T> {
+    fn new(s: &Attention, group: usize) -> Self {
+        let (line, block) = (line(s.size), s.block());
+        Working {
+            queries: Buf::scratch(block * line),
+            transposed: Buf::scratch(group * s.size.next_multiple_of(MAX_LANES) + slack(block)),
+            scores: Buf::scratch(KEYS * block + slack(block)),
+            out: Buf::scratch(group * s.size),
+            max: Buf::scratch(group),
+            sum: Buf::scratch(group),
+        }
+    }
+}
+
+impl<T: Real> Forward<'_, T> {
+    fn run(&self, task: &mut Task<'_, T>, scratch: &mut Scratch<T>) {
+        let s = self.s;
+        let (block, line, padded) = (s.block(), line(s.size), s.size.next_multiple_of(MAX_LANES));
+        let end = task.from + task.out.rows();
+        let Scratch { keys: to_k, values: to_v, working } = scratch;
+        let q = self.q.head(task.batch, task.head);
+        for (i, from) in (task.from..end).step_by(block).enumerate() {
+            let held = block.min(end - from);
+            q.gather_padded(self.blocks.isa, [from, held, block], s.size, T::from_f64(s.scale), &mut working.queries);
+            let to = &mut working.transposed[i * padded * block..];
+            self.blocks.transpose(&working.queries, line, [block, padded], to, block);
+        }
+        working.max.fill(T::NEG_INFINITY);
+        working.sum.fill(T::ZERO);
+        let (k, v) = (self.k.head(task.batch, task.head), self.v.head(task.batch, task.head));
+        let (keys, few) = (self.seen.of(task.batch), end - task.from < FEW);
+        for j in (0..keys.count).step_by(KEYS) {
+            if keys.at(j) as isize > s.horizon(end - 1) {
+                break;
+            }
+            let count = KEYS.min(keys.count - j);
+            let blocks = [k.block(keys, [j, count], few, s.size, to_k), v.block(keys, [j, count], few, s.size, to_v)];
+            for (i, from) in (task.from..end).step_by(block).enumerate() {
+                self.meet([i, from, block.min(end - from)], keys, j, blocks, working);
+            }
+        }
+        let Working { out, max, sum, .. } = working;
+        self.blocks.isa.run(Finish { task, out, max, sum, size: s.size });
+    }
+
+    /// Block `i` of queries, `held` from `from` on, meets the keys and values from number `j` on.
+    fn meet(
+        &self,
+        [i, from, held]: [usize; 3],
+        keys: Keys<'_>,
+        j: usize,
+        [k, v]: [Mat<'_, T>; 2],
+        working: &mut Working<T>,
+    ) {
+        let s = self.s;
+        let (block, padded) = (s.block(), s.size.next_multiple_of(MAX_LANES));
+        let meeting = Meeting::new(s, from, held, keys, j, k.rows);
+        let Meeting { rows, reach, diagonal } = meeting;
+        if rows == 0 {
+            return;
+        }
+        let Working { transposed, scores, out, max, sum, .. } = working;
+        let width = held.next_multiple_of(self.blocks.isa.lanes());
+        let queries = Mat::new(&transposed[i * padded * block..], s.size, width, block, 1);
+        let (k, v) = (k.block(0, 0, rows, s.size), v.block(0, 0, rows, s.size));
+        self.blocks.product(&mut scores[..rows * width], k, queries, Accumulate::No, Band::Wanted(reach));
+        let first = diagonal.then(|| meeting.first_queries::<T>(s, from, keys, j));
+        let first = first.as_ref().map(|first| &first[..]);
+        let out = &mut out[i * block * s.size..][..held * s.size];
+        let data = &mut scores[..rows * width];
+        self.blocks.isa.run(Online {
+            scores: Scores { data, rows, width, held, reach, first },
+            max: &mut max[i * block..][..block],
+            sum: &mut sum[i * block..][..block],
+            out: if j == 0 { &mut [] } else { &mut *out },
+            size: s.size,
+        });
+        let p = Mat::new(scores, held, rows, 1, width);
+        // The first block of keys is the first that any query meets: positions grow.
+        let accumulate = if j == 0 { Accumulate::No } else { Accumulate::Yes };
+        self.blocks.product(out, p, v, accumulate, Band::Lower(reach));
+    }
+}
+
+/// Divides the results by the sums, and takes the logarithms of these.
+struct Finish<'a, 't, T> {
+    task: &'a mut Task<'t, T>,
+    out: &'a [T],
+    max: &'a [T],
+    sum: &'a [T],
+    size: usize,
+}
+
+impl<T: Real> WithSimd for Finish<'_, '_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Finish { task, out, max, sum, size } = self;
+        // Queries of which none sees a key have the logarithm of 0 and the maximum of nothing: −∞ − ∞.
+        let mut lse = Dst::new(simd, &mut *task.lse);
+        let (maxima, sums) = (Src::new(simd, max), Src::new(simd, sum));
+        (0..count::<S, T>(task.out.rows())).for_each(|i| lse.set(i, maxima.get(i) + sums.get(i).ln()));
+        for (row, (result, &sum)) in out.chunks_exact(size).zip(sum).take(task.out.rows()).enumerate() {
+            let out = task.out.row_mut(row);
+            if sum == T::ZERO {
+                out.fill(T::ZERO);
+            } else {
+                let factor = T::ONE / sum;
+                out.iter_mut().zip(result).for_each(|(out, &x)| *out = x * factor);
+            }
+        }
+    }
+}

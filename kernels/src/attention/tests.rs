@@ -1,0 +1,231 @@
+//! Attention against its definition in f64, on every instruction set, and the promises of its documentation.
+
+use super::{Attention, Gradients, Heads, attention, attention_grad};
+use crate::elem::Real;
+use crate::isa::{self, Isa};
+use crate::{par, rng::Rng};
+
+/// Numbers of a standard normal distribution.
+fn normals<T: Real>(len: usize, seed: u64) -> Vec<T> {
+    let mut x = vec![0f32; len];
+    Rng::new(seed).fill_normal(&mut x);
+    x.into_iter().map(|x| T::from_f64(f64::from(x))).collect()
+}
+
+/// Operands of `[batch, tokens, heads, size]`.
+#[derive(Clone)]
+struct Operands<T> {
+    s: Attention,
+    q: Vec<T>,
+    k: Vec<T>,
+    v: Vec<T>,
+    hidden: Option<Vec<bool>>,
+}
+
+fn dense<'a, T>(s: &Attention, data: &'a [T], tokens: usize) -> Heads<'a, T> {
+    Heads { data, strides: [tokens * s.heads * s.size, s.size, s.heads * s.size] }
+}
+
+/// out, lse, dq, dk, dv.
+fn all<T: Real>(o: &Operands<T>, g: &[T]) -> [Vec<T>; 5] {
+    let s = &o.s;
+    let (q, k, v) = (dense(s, &o.q, s.queries), dense(s, &o.k, s.keys), dense(s, &o.v, s.keys));
+    let (mut out, mut lse) = (vec![T::NAN; o.q.len()], vec![T::NAN; s.batch * s.heads * s.queries]);
+    attention(s, q, k, v, o.hidden.as_deref(), &mut out, &mut lse);
+    let (mut dq, mut dk, mut dv) = (vec![T::NAN; o.q.len()], vec![T::NAN; o.k.len()], vec![T::NAN; o.v.len()]);
+    let gradients = Gradients::Apart { q: &mut dq, k: &mut dk, v: &mut dv };
+    attention_grad(s, q, k, v, o.hidden.as_deref(), &out, &lse, dense(s, g, s.queries), gradients);
+    [out, lse, dq, dk, dv]
+}
+
+/// The same by the definition, number by number in f64.
+fn definition<T: Real>(o: &Operands<T>, g: &[T]) -> [Vec<f64>; 5] {
+    let s = &o.s;
+    let at = |tokens: usize, b: usize, h: usize, t: usize| ((b * tokens + t) * s.heads + h) * s.size;
+    let wide = |x: &[T]| x.iter().map(|x| x.to_f64()).collect::<Vec<_>>();
+    let (q, k, v, g) = (wide(&o.q), wide(&o.k), wide(&o.v), wide(g));
+    let zeros = |x: &[f64]| vec![0.0; x.len()];
+    let (mut out, mut lse, mut dq, mut dk, mut dv) = (zeros(&q), Vec::new(), zeros(&q), zeros(&k), zeros(&v));
+    for (b, h, i) in
+        (0..s.batch * s.heads * s.queries).map(|n| (n / s.queries / s.heads, n / s.queries % s.heads, n % s.queries))
+    {
+        let sees = |j: usize| {
+            let padding = o.hidden.as_ref().is_some_and(|hidden| hidden[b * s.keys + j]);
+            !padding && (!s.causal || j + s.queries <= i + s.keys)
+        };
+        let seen: Vec<usize> = (0..s.keys).filter(|&j| sees(j)).collect();
+        let iq = at(s.queries, b, h, i);
+        let dot = |x: &[f64], i: usize, y: &[f64], j: usize| (0..s.size).map(|c| x[i + c] * y[j + c]).sum::<f64>();
+        let scores: Vec<f64> = seen.iter().map(|&j| s.scale * dot(&q, iq, &k, at(s.keys, b, h, j))).collect();
+        let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = scores.iter().map(|x| (x - top).exp()).sum();
+        lse.push(if seen.is_empty() { f64::NEG_INFINITY } else { top + sum.ln() });
+        let p: Vec<f64> = scores.iter().map(|x| (x - top).exp() / sum).collect();
+        for (&j, &p) in seen.iter().zip(&p) {
+            (0..s.size).for_each(|c| out[iq + c] += p * v[at(s.keys, b, h, j) + c]);
+        }
+        let delta = dot(&g, iq, &out, iq);
+        for (&j, &p) in seen.iter().zip(&p) {
+            let jk = at(s.keys, b, h, j);
+            let ds = s.scale * p * (dot(&g, iq, &v, jk) - delta);
+            for c in 0..s.size {
+                dv[jk + c] += p * g[iq + c];
+                dq[iq + c] += ds * k[jk + c];
+                dk[jk + c] += ds * q[iq + c];
+            }
+        }
+    }
+    [out, lse, dq, dk, dv]
+}
+
+fn operands<T: Real>(s: Attention, hides: Option<u64>) -> Operands<T> {
+    let hidden = hides.map(|one_in| {
+        let mut rng = Rng::new(9);
+        (0..s.batch * s.keys).map(|_| rng.below(one_in as usize) == 0).collect()
+    });
+    let len = |tokens| s.batch * s.heads * tokens * s.size;
+    Operands { s, q: normals(len(s.queries), 1), k: normals(len(s.keys), 2), v: normals(len(s.keys), 3), hidden }
+}
+
+fn sizes(batch: usize, heads: usize, queries: usize, keys: usize, size: usize, causal: bool) -> Attention {
+    Attention { batch, heads, queries, keys, size, causal, scale: 1.0 / (size as f64).sqrt() }
+}
+
+/// Lengths around the edges of registers, squares and blocks; more heads than tasks, and fewer.
+fn shapes() -> Vec<Attention> {
+    vec![
+        sizes(1, 1, 1, 1, 1, false),
+        sizes(2, 3, 7, 7, 5, true),
+        sizes(3, 4, 33, 17, 8, false),
+        sizes(1, 2, 40, 29, 16, true),
+        sizes(1, 2, 29, 40, 17, true),
+        sizes(1, 1, 96, 97, 33, true),
+        sizes(2, 1, 97, 96, 64, false),
+        sizes(1, 1, 200, 200, 20, true),
+        sizes(1, 1, 500, 300, 3, true),
+        sizes(1, 9, 1, 210, 12, true),
+    ]
+}
+
+fn close<T: Real>(what: &str, got: &[T], want: &[f64], tolerance: f64) {
+    let largest = want.iter().filter(|x| x.is_finite()).fold(1e-3, |m: f64, x| m.max(x.abs()));
+    for (i, (got, &want)) in got.iter().zip(want).enumerate() {
+        let got = got.to_f64();
+        let equal = got == want || (got - want).abs() <= tolerance * largest;
+        assert!(equal, "{what}: number {i} is {got:e}, expected {want:e}");
+    }
+    assert_eq!(got.len(), want.len(), "{what}");
+}
+
+fn check<T: Real>(tolerance: f64) {
+    for s in shapes() {
+        for hides in [None, Some(4), Some(1)] {
+            let o = operands::<T>(s, hides);
+            let g = normals::<T>(o.q.len(), 4);
+            let want = definition(&o, &g);
+            for isa in Isa::available() {
+                let got = isa::with(isa, || all(&o, &g));
+                for (what, (got, want)) in ["out", "lse", "dq", "dk", "dv"].into_iter().zip(got.iter().zip(&want)) {
+                    close(&format!("{what} of {s:?} hiding {hides:?} on {isa}"), got, want, tolerance);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn it_equals_its_definition() {
+    check::<f32>(2e-6);
+    check::<f64>(1e-13);
+}
+
+#[test]
+fn threads_change_no_bit() {
+    for s in [sizes(1, 2, 700, 700, 16, true), sizes(5, 4, 40, 30, 8, false)] {
+        let o = operands::<f32>(s, Some(5));
+        let g = normals(o.q.len(), 4);
+        let bits = |n| par::with_threads(n, || all(&o, &g)).map(|x| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
+        let one = bits(1);
+        [2, 3, 8].into_iter().for_each(|n| assert!(bits(n) == one, "{n} threads, {s:?}"));
+    }
+}
+
+/// A decoder with a cache asks for its last queries only.
+#[test]
+fn a_query_alone_has_the_bits_that_it_has_among_others() {
+    let s = sizes(1, 2, 230, 230, 24, true);
+    let o = operands::<f32>(s, None);
+    let whole = &all(&o, &o.q.clone())[0];
+    let token = s.heads * s.size;
+    for (from, to) in [(0, 1), (1, 100), (100, 197), (197, 230)] {
+        let part = Operands {
+            s: Attention { queries: to - from, keys: to, ..s },
+            q: o.q[from * token..to * token].to_vec(),
+            k: o.k[..to * token].to_vec(),
+            v: o.v[..to * token].to_vec(),
+            hidden: None,
+        };
+        let got = &all(&part, &part.q.clone())[0];
+        assert!(got.iter().zip(&whole[from * token..]).all(|(a, b)| a == b), "queries {from}..{to}");
+    }
+}
+
+#[test]
+fn padding_changes_no_bit_of_what_is_seen() {
+    // So many heads that none is cut in ranges of keys.
+    let s = sizes(1, 8, 40, 130, 16, false);
+    let o = operands::<f32>(s, None);
+    let g = normals::<f32>(o.q.len(), 4);
+    let token = s.heads * s.size;
+    // Every third key is new, and hidden.
+    let spread =
+        |x: &[f32]| x.chunks(2 * token).flat_map(|two| [two, &vec![f32::NAN; token]].concat()).collect::<Vec<_>>();
+    let keys = s.keys / 2 * 3;
+    let hidden = Some((0..keys).map(|i| i % 3 == 2).collect());
+    let padded = Operands { s: Attention { keys, ..s }, q: o.q.clone(), k: spread(&o.k), v: spread(&o.v), hidden };
+    let ([out, lse, dq, dk, _], [padded_out, padded_lse, padded_dq, padded_dk, _]) = (all(&o, &g), all(&padded, &g));
+    assert!((out, lse, dq) == (padded_out, padded_lse, padded_dq));
+    let kept = |(i, x): (usize, &f32)| (i / token % 3 < 2).then_some(*x);
+    assert!(dk == padded_dk.iter().enumerate().filter_map(kept).collect::<Vec<_>>());
+    assert!(padded_dk.iter().enumerate().all(|(i, &x)| i / token % 3 < 2 || x == 0.0), "a hidden key has no gradient");
+}
+
+#[test]
+fn a_joint_projection_is_read_and_its_gradient_written_in_place() {
+    let s = sizes(2, 3, 50, 50, 12, true);
+    let qkv = normals::<f32>(s.batch * s.queries * 3 * s.heads * s.size, 5);
+    let third = s.heads * s.size;
+    let part = |i: usize| Heads { data: &qkv[i * third..], strides: [s.queries * 3 * third, s.size, 3 * third] };
+    let apart =
+        |i: usize| qkv.chunks_exact(3 * third).flat_map(|t| t[i * third..][..third].to_vec()).collect::<Vec<_>>();
+    let o = Operands { s, q: apart(0), k: apart(1), v: apart(2), hidden: None };
+    let g = normals::<f32>(o.q.len(), 6);
+    let [out, lse, dq, dk, dv] = all(&o, &g);
+    let (mut joint_out, mut joint_lse, mut joint) = (vec![0.0; out.len()], vec![0.0; lse.len()], vec![0.0; qkv.len()]);
+    attention(&s, part(0), part(1), part(2), None, &mut joint_out, &mut joint_lse);
+    let to = Gradients::Joint(&mut joint);
+    attention_grad(&s, part(0), part(1), part(2), None, &out, &lse, dense(&s, &g, s.queries), to);
+    assert!((out, lse) == (joint_out, joint_lse));
+    let tokens = dq.chunks(third).zip(dk.chunks(third)).zip(dv.chunks(third));
+    assert!(joint == tokens.flat_map(|((q, k), v)| [q, k, v].concat()).collect::<Vec<_>>());
+}
+
+#[test]
+fn nan_is_not_lost() {
+    let s = sizes(1, 1, 20, 120, 8, false);
+    for i in 0..3 {
+        let mut o = operands::<f32>(s, None);
+        [&mut o.q, &mut o.k, &mut o.v][i][13] = f32::NAN;
+        let g = normals(o.q.len(), 4);
+        let got = all(&o, &g);
+        [0, 2, 3].into_iter().for_each(|n| assert!(got[n].iter().any(|x| x.is_nan()), "operand {i}, result {n}"));
+    }
+}
+
+#[test]
+#[should_panic(expected = "leaves them")]
+fn an_operand_that_leaves_its_data_is_refused() {
+    let mut o = operands::<f32>(sizes(1, 1, 4, 4, 4, false), None);
+    o.k.pop();
+    all(&o, &o.q.clone());
+}
