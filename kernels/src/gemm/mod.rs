@@ -128,12 +128,12 @@ fn matmul_any<T: Real>(c: &mut [T], a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Ac
         return;
     }
     let isa = isa::current();
-    let plan = Plan::new(&a, &b);
+    let plan = Plan::new(isa, &a, &b);
     let parts = parts_of_k(m, k, n);
     if parts > 1 {
         return split_k(isa, c, a, b, accumulate, plan, parts);
     }
-    let (rows, cols) = tile(m, k, n, b.col_stride == 1);
+    let (rows, cols) = tile(m, k, n, b.col_stride == 1, par::threads());
     if (rows, cols) == (m, n) {
         return whole(isa, c, a, b, accumulate, plan);
     }
@@ -147,8 +147,11 @@ fn matmul_any<T: Real>(c: &mut [T], a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Ac
 }
 
 /// Rows and columns of the tiles of C: halves the longer side until there are enough tiles, because the operands of a
-/// square tile are read (and packed) the fewest times.
-fn tile(m: usize, k: usize, n: usize, runs_along_rows: bool) -> (usize, usize) {
+/// square tile are read (and packed) the fewest times. The cut changes no bit, so it may depend on the threads.
+fn tile(m: usize, k: usize, n: usize, runs_along_rows: bool, threads: usize) -> (usize, usize) {
+    if threads == 1 {
+        return (m, n);
+    }
     // Reading an element of a thin product's larger operand takes as long as some 16 multiplications.
     let work = m * n * k + 16 * k * (m + n);
     // 2 tiles from 2²³ multiplications (about 100 µs) on, twice as many for each doubling of all sides: the more there
@@ -216,7 +219,7 @@ fn batched_any<T: Real>(c: &mut [T], batch: usize, a: &Mats<'_, T>, b: &Mats<'_,
     }
     // Matrices enough: each is one tile, and a thread takes several small ones.
     let (isa, permission) = (isa::current(), Permission::current());
-    let plan = Plan::new(&a(0), &b(0));
+    let plan = Plan::new(isa, &a(0), &b(0));
     let each = ((1 << 20) / (size * a(0).cols).max(1)).clamp(1, batch.div_ceil(TASKS));
     par::chunks_mut(c, each * size, |block, c| {
         for (i, c) in c.chunks_exact_mut(size).enumerate() {
