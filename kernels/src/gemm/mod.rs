@@ -254,7 +254,10 @@ fn whole<T: Real>(isa: Isa, c: &mut [T], a: Mat<'_, T>, b: Mat<'_, T>, accumulat
 /// One tile of C on this thread; k > 0.
 fn serial<T: Real>(isa: Isa, c: &mut Tile<'_, T>, a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Accumulate, plan: Plan) {
     let add = accumulate == Accumulate::Yes;
-    let done = if a.rows == 1 && b.row_stride == 1 && b.col_stride != 1 { row::whole(b.cols) } else { 0 };
+    if a.rows == 1 && b.col_stride == 1 {
+        return row::row_of_rows(isa, c, a, b, add);
+    }
+    let done = if a.rows == 1 && b.row_stride == 1 { row::whole(b.cols) } else { 0 };
     if done > 0 {
         row::row(isa, c, a, b, add);
     }
