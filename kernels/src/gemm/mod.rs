@@ -157,6 +157,8 @@ fn tile(m: usize, k: usize, n: usize, runs_along_rows: bool, threads: usize) -> 
     // 2 tiles from 2²³ multiplications (about 100 µs) on, twice as many for each doubling of all sides: the more there
     // is to do, the larger a tile can be.
     let wanted = 1 << (work.max(1).ilog2().saturating_sub(20) / 3);
+    // Each tile packs its operands for itself; two tiles a thread are enough to even out who is late.
+    let wanted = (2 * threads).min(wanted);
     // A strip of few rows of B in long lines is read in long lines.
     let least_cols = if m < 8 && runs_along_rows { 2048 } else { 64 };
     let (mut rows, mut cols) = (m, n);

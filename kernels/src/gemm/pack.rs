@@ -25,6 +25,9 @@ const TOGETHER: usize = 8;
 /// Rows by which their sources are asked for ahead.
 const ROWS_AHEAD: usize = 4;
 
+/// Elements by which rows to transpose are asked for ahead.
+const AHEAD: usize = 64;
+
 /// Elements that a block of A of `rows` rows takes, packed.
 pub(super) fn lines(rows: usize) -> usize {
     (rows + TALLEST) * LINE
@@ -113,6 +116,9 @@ fn transpose<S: Simd, T: Real>(m: Mat<'_, T>, stride: usize, out: &mut [T]) {
     // Along the rows: few lines of memory at once, each to its end.
     for i in (0..squares[0]).step_by(SIDE) {
         for j in (0..squares[1]).step_by(SIDE) {
+            for r in i..i + SIDE {
+                prefetch(data.as_ptr().wrapping_add(r * row_stride + j + AHEAD));
+            }
             square::<S, T>(&data[i * row_stride + j..], row_stride, &mut out[j * stride + i..], stride);
         }
     }
