@@ -79,6 +79,12 @@ impl<W: Tiled> WithSimd for OnTiles<W> {
 /// Steps along k by which rows of B are asked for ahead: B passes from the second-level cache.
 const AHEAD: usize = 10;
 
+/// Steps along k in a round of the micro-kernel's loop.
+const ROUND: usize = 4;
+
+/// Bytes that a prefetch brings.
+pub(super) const CACHE_LINE: usize = 64;
+
 /// The tallest tile of any instruction set.
 pub(super) const TALLEST: usize = 14;
 /// The widest tile of any instruction set, in elements.
@@ -123,23 +129,52 @@ pub(super) fn micro_kernel<S: Simd, T: Real, const MR: usize, const NV: usize>(
     assert!((MR - 1) * a.row + last * a.col < a.data.len(), "gemm: a left strip leaves its slice");
     assert!(last * b.row + width <= b.data.len(), "gemm: a right strip leaves its slice");
     let (mut from_a, mut from_b) = (a.data.as_ptr(), b.data.as_ptr());
-    for _ in 0..depth {
-        // SAFETY: `from_b` is at p·row with p < depth, so `width` elements from there lie in the slice (second assertion).
-        let b_row = unsafe { std::slice::from_raw_parts(from_b, width) };
+    let mut left = depth;
+    while left > 0 {
+        // Several steps to a round, because the loop has little time for anything but its multiplications.
+        let steps = if left >= ROUND { ROUND } else { 1 };
+        // SAFETY: `left` ≥ `steps` steps from here on, so what they read lies in the slices (the assertions).
+        sums = unsafe {
+            if steps == ROUND {
+                round::<S, T, MR, NV, ROUND>(simd, (from_a, a.row, a.col), (from_b, b.row), sums)
+            } else {
+                round::<S, T, MR, NV, 1>(simd, (from_a, a.row, a.col), (from_b, b.row), sums)
+            }
+        };
+        left -= steps;
+        // Wrapping: behind the last step the pointers may leave the slices; they are not read there.
+        from_a = from_a.wrapping_add(steps * a.col);
+        from_b = from_b.wrapping_add(steps * b.row);
+    }
+    sums
+}
+
+/// `N` steps along k.
+///
+/// # Safety
+/// Element (i, u) of A lies at `a.0 + i·a.1 + u·a.2`, and NV registers of row u of B at `b.0 + u·b.1`, for i < MR, u < N.
+#[inline(always)]
+unsafe fn round<S: Simd, T: Real, const MR: usize, const NV: usize, const N: usize>(
+    simd: S,
+    a: (*const T, usize, usize),
+    b: (*const T, usize),
+    mut sums: [[T::V<S>; NV]; MR],
+) -> [[T::V<S>; NV]; MR] {
+    let width = NV * T::lanes::<S>();
+    for u in 0..N {
+        // SAFETY: the caller's promise.
+        let b_row = unsafe { std::slice::from_raw_parts(b.0.add(u * b.1), width) };
         let b_row = T::split::<S>(b_row).0.as_chunks::<NV>().0[0];
         for (i, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: element (i, p) with i < MR and p < depth lies in the slice (first assertion).
-            let x = T::splat(simd, unsafe { *from_a.add(i * a.row) });
+            // SAFETY: the caller's promise.
+            let x = T::splat(simd, unsafe { *a.0.add(i * a.1 + u * a.2) });
             for (sum, y) in sums.iter_mut().zip(b_row) {
                 *sum = T::fma(simd, x, y, *sum);
             }
         }
-        for v in 0..NV {
-            prefetch(from_b.wrapping_add(AHEAD * b.row + v * T::lanes::<S>()));
+        for v in (0..width).step_by(CACHE_LINE / size_of::<T>()) {
+            prefetch(b.0.wrapping_add((AHEAD + u) * b.1 + v));
         }
-        // Wrapping: behind the last step the pointers may leave the slices; they are not read there.
-        from_a = from_a.wrapping_add(a.col);
-        from_b = from_b.wrapping_add(b.row);
     }
     sums
 }

@@ -130,12 +130,12 @@ fn matmul_any<T: Real>(c: &mut [T], a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Ac
         return;
     }
     let isa = isa::current();
-    let plan = Plan::new(&a, &b);
+    let plan = Plan::new(isa, &a, &b);
     let parts = parts_of_k(m, k, n);
     if parts > 1 {
         return split_k(isa, c, a, b, accumulate, plan, parts);
     }
-    let (rows, cols) = tile(m, k, n, b.col_stride == 1);
+    let (rows, cols) = tile(m, k, n, b.col_stride == 1, par::threads());
     if (rows, cols) == (m, n) {
         return whole(isa, c, a, b, accumulate, plan);
     }
@@ -149,13 +149,18 @@ fn matmul_any<T: Real>(c: &mut [T], a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Ac
 }
 
 /// Rows and columns of the tiles of C: halves the longer side until there are enough tiles, because the operands of a
-/// square tile are read (and packed) the fewest times.
-fn tile(m: usize, k: usize, n: usize, runs_along_rows: bool) -> (usize, usize) {
+/// square tile are read (and packed) the fewest times. The cut changes no bit, so it may depend on the threads.
+fn tile(m: usize, k: usize, n: usize, runs_along_rows: bool, threads: usize) -> (usize, usize) {
+    if threads == 1 {
+        return (m, n);
+    }
     // Reading an element of a thin product's larger operand takes as long as some 16 multiplications.
     let work = m * n * k + 16 * k * (m + n);
     // 2 tiles from 2²³ multiplications (about 100 µs) on, twice as many for each doubling of all sides: the more there
     // is to do, the larger a tile can be.
     let wanted = 1 << (work.max(1).ilog2().saturating_sub(20) / 3);
+    // Each tile packs its operands for itself; two tiles a thread are enough to even out who is late.
+    let wanted = (2 * threads).min(wanted);
     // A strip of few rows of B in long lines is read in long lines.
     let least_cols = if m < 8 && runs_along_rows { 2048 } else { 64 };
     let (mut rows, mut cols) = (m, n);
@@ -218,7 +223,7 @@ fn batched_any<T: Real>(c: &mut [T], batch: usize, a: &Mats<'_, T>, b: &Mats<'_,
     }
     // Matrices enough: each is one tile, and a thread takes several small ones.
     let (isa, permission) = (isa::current(), Permission::current());
-    let plan = Plan::new(&a(0), &b(0));
+    let plan = Plan::new(isa, &a(0), &b(0));
     let each = ((1 << 20) / (size * a(0).cols).max(1)).clamp(1, batch.div_ceil(TASKS));
     par::chunks_mut(c, each * size, |block, c| {
         for (i, c) in c.chunks_exact_mut(size).enumerate() {
@@ -253,7 +258,10 @@ fn whole<T: Real>(isa: Isa, c: &mut [T], a: Mat<'_, T>, b: Mat<'_, T>, accumulat
 /// One tile of C on this thread; k > 0.
 fn serial<T: Real>(isa: Isa, c: &mut Tile<'_, T>, a: Mat<'_, T>, b: Mat<'_, T>, accumulate: Accumulate, plan: Plan) {
     let add = accumulate == Accumulate::Yes;
-    let done = if a.rows == 1 && b.row_stride == 1 && b.col_stride != 1 { row::whole(b.cols) } else { 0 };
+    if a.rows == 1 && b.col_stride == 1 {
+        return row::row_of_rows(isa, c, a, b, add);
+    }
+    let done = if a.rows == 1 && b.row_stride == 1 { row::whole(b.cols) } else { 0 };
     if done > 0 {
         row::row(isa, c, a, b, add);
     }

@@ -10,14 +10,23 @@
 use pulp::Simd;
 
 use super::Mat;
-use super::micro::TALLEST;
+use super::micro::{CACHE_LINE, TALLEST};
 use super::transpose::{SIDE, square};
 use crate::elem::Real;
+use crate::lanes::prefetch;
 
 /// Depth of a block at most.
 pub(super) const KC: usize = 256;
 /// Distance between the lines of a packed block of A.
 pub(super) const LINE: usize = KC + 16;
+
+/// Panels of B that are packed side by side: not more than a first-level cache has ways.
+const TOGETHER: usize = 8;
+/// Rows by which their sources are asked for ahead.
+const ROWS_AHEAD: usize = 4;
+
+/// Elements by which rows to transpose are asked for ahead.
+const AHEAD: usize = 64;
 
 /// Elements that a block of A of `rows` rows takes, packed.
 pub(super) fn lines(rows: usize) -> usize {
@@ -49,13 +58,21 @@ pub(super) fn pack_panels<S: Simd, T: Real, const NW: usize, const NN: usize>(b:
     let wide = NW * T::lanes::<S>();
     let mut whole = 0;
     if col_stride == 1 {
-        // Row by row, since memory is fastest in long lines: each row is dealt out to all panels.
+        // Row by row, since memory is fastest in long lines: each row is dealt out to several panels, few enough to be
+        // written side by side in the sets of a first-level cache.
         whole = cols / wide * wide;
-        for p in 0..depth {
-            let row = T::split::<S>(&data[p * row_stride..][..whole]).0.as_chunks::<NW>().0;
-            for (j, x) in row.iter().enumerate() {
-                let to = &mut out[(j * depth + p) * wide..][..wide];
-                T::split_mut::<S>(to).0.iter_mut().zip(x).for_each(|(to, &x)| *to = x);
+        for from in (0..whole).step_by(TOGETHER * wide) {
+            let held = (TOGETHER * wide).min(whole - from);
+            let panels = &mut out[from * depth..][..held * depth];
+            for p in 0..depth {
+                let row = &data[p * row_stride + from..];
+                for at in (0..held).step_by(CACHE_LINE / size_of::<T>()) {
+                    prefetch(row.as_ptr().wrapping_add(ROWS_AHEAD * row_stride + at));
+                }
+                let row = T::split::<S>(&row[..held]).0.as_chunks::<NW>().0;
+                for (x, panel) in row.iter().zip(panels.chunks_exact_mut(depth * wide)) {
+                    T::split_mut::<S>(&mut panel[p * wide..][..wide]).0.iter_mut().zip(x).for_each(|(to, &x)| *to = x);
+                }
             }
         }
     }
@@ -99,6 +116,9 @@ fn transpose<S: Simd, T: Real>(m: Mat<'_, T>, stride: usize, out: &mut [T]) {
     // Along the rows: few lines of memory at once, each to its end.
     for i in (0..squares[0]).step_by(SIDE) {
         for j in (0..squares[1]).step_by(SIDE) {
+            for r in i..i + SIDE {
+                prefetch(data.as_ptr().wrapping_add(r * row_stride + j + AHEAD));
+            }
             square::<S, T>(&data[i * row_stride + j..], row_stride, &mut out[j * stride + i..], stride);
         }
     }

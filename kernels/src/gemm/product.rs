@@ -3,22 +3,20 @@
 //! The loops are those of Goto & van de Geijn 2008 (*Anatomy of High-Performance Matrix Multiplication*) as BLIS orders
 //! them (Van Zee & van de Geijn 2015, fig. 1), with the roles of A and B exchanged because C is row-major: blocks of
 //! columns, of k, of rows; then strips of A, each of which stays in the first-level cache while the panels of B pass from
-//! the second. An operand is packed where packing pays, and read where it lies where it does not ([`Plan`]).
+//! the second, or panels of B, which stay while the strips pass, where a panel is small enough ([`stays`]). An operand is
+//! packed where packing pays, and read where it lies where it does not ([`Plan`]).
 
 use std::ops::Range;
 
 use pulp::Simd;
 
-use super::micro::{OnTiles, Strip, Tiled, WIDEST, micro_kernel, next_height, store, tiled};
+use super::micro::{CACHE_LINE, OnTiles, Strip, Tiled, WIDEST, micro_kernel, next_height, store, tiled};
 use super::pack::{KC, LINE, lines, pack_lines, pack_panels};
-use super::plan::Plan;
+use super::plan::{Plan, packs_left};
 use super::{Accumulate, Mat, Tile};
 use crate::buf::Buf;
 use crate::elem::Real;
 use crate::isa::Isa;
-
-/// Rows of A that are packed at once, a multiple of the heights of tiles.
-const MC: usize = 96;
 
 /// The depth of the blocks of k: equal ones, since a short last block would move C as often for less.
 ///
@@ -40,7 +38,7 @@ pub(super) fn product<T: Real>(
     let (m, k, n) = (a.rows, a.cols, b.cols);
     let depth = even_depth(k);
     let panels = Buf::scratch(depth * (if plan.pack_b { plan.columns.min(n) } else { 0 } + WIDEST));
-    let packed = Buf::scratch(lines(if plan.pack_a || !T::F32 { MC.min(m) } else { 0 }));
+    let packed = Buf::scratch(lines(if plan.pack_a || !T::F32 { plan.rows.min(m) } else { 0 }));
     isa.run(OnTiles(Product { c, from, a, b, add, plan, panels, lines: packed }));
 }
 
@@ -73,8 +71,9 @@ impl<T: Real> Packed<T> {
             c.fill(T::ZERO);
         }
         let c = &mut Tile::whole(c, a.rows, self.n);
-        let lines = Buf::scratch(lines(if T::F32 { 0 } else { a.rows }));
-        self.isa.run(OnTiles(WithPacked { c, a, b: self, add: accumulate == Accumulate::Yes, lines }));
+        let pack = packs_left(self.isa, &a, self.n);
+        let lines = Buf::scratch(lines(if pack || !T::F32 { a.rows } else { 0 }));
+        self.isa.run(OnTiles(WithPacked { c, a, b: self, add: accumulate == Accumulate::Yes, pack, lines }));
     }
 }
 
@@ -101,6 +100,7 @@ struct WithPacked<'a, 'c, T: Real> {
     a: Mat<'a, T>,
     b: &'a Packed<T>,
     add: bool,
+    pack: bool,
     lines: Buf<T>,
 }
 
@@ -111,7 +111,8 @@ tiled! {
             let most = even_depth(k);
             for (p, panels) in data.chunks((most * padded).max(1)).enumerate() {
                 let depth = most.min(k - p * most);
-                let a = left::<S, T, N0>(self.a.block(0, p * most, self.a.rows, depth), &mut self.lines, false);
+                let a = self.a.block(0, p * most, self.a.rows, depth);
+                let a = left::<S, T, N0>(a, &mut self.lines, self.pack, false);
                 let b = Right { in_place: None, panels, cols: n };
                 let mut block = Block { c: &mut *self.c, at: [0, 0], depth, add: self.add || p > 0 };
                 block.run::<S, W0, W1, W2, NW, N0, N1, N2, NN>(simd, a, b);
@@ -135,22 +136,31 @@ tiled! {
     impl<T: Real> Tiled for Product<'_, '_, T> {
         fn run(mut self, simd) {
             let (m, k, n) = (self.a.rows, self.a.cols, self.b.cols);
-            let (columns, deepest) = (self.plan.columns, even_depth(k));
-            for j in (0..n).step_by(columns) {
-                for p in (0..k).step_by(deepest) {
-                    let depth = deepest.min(k - p);
-                    let b = self.b.block(p, j, depth, columns.min(n - j));
-                    let b = right::<S, T, NW, NN>(b, &mut self.panels, self.plan.pack_b);
-                    for i in (0..m).step_by(MC) {
-                        let a = self.a.block(i, p, MC.min(m - i), depth);
-                        let a = left::<S, T, N0>(a, &mut self.lines, self.plan.pack_a);
-                        let mut block = Block { c: &mut *self.c, at: [i, self.from + j], depth, add: self.add || p > 0 };
-                        block.run::<S, W0, W1, W2, NW, N0, N1, N2, NN>(simd, a, b);
-                    }
+            let Plan { pack_a, pack_b, rows, columns } = self.plan;
+            let deepest = even_depth(k);
+            let (across, along) = (n.div_ceil(columns), k.div_ceil(deepest));
+            for at in 0..across * along {
+                // Where panels stay, a single block of A passes all columns, packed once.
+                let (j, p) = if const { stays::<S, T>(NW) } { (at % across, at / across) } else { (at / along, at % along) };
+                let (j, p) = (j * columns, p * deepest);
+                let depth = deepest.min(k - p);
+                let b = self.b.block(p, j, depth, columns.min(n - j));
+                let b = right::<S, T, NW, NN>(b, &mut self.panels, pack_b);
+                for i in (0..m).step_by(rows) {
+                    let a = self.a.block(i, p, rows.min(m - i), depth);
+                    let packed = const { stays::<S, T>(NW) } && j > 0 && m <= rows;
+                    let a = left::<S, T, N0>(a, &mut self.lines, pack_a, packed);
+                    let mut block = Block { c: &mut *self.c, at: [i, self.from + j], depth, add: self.add || p > 0 };
+                    block.run::<S, W0, W1, W2, NW, N0, N1, N2, NN>(simd, a, b);
                 }
             }
         }
     }
+}
+
+/// Whether a panel of `registers` a row, of full depth, stays in a first-level cache of 32 KiB while strips of A pass.
+const fn stays<S: Simd, T: Real>(registers: usize) -> bool {
+    registers * size_of::<T::V<S>>() * KC <= 16 << 10
 }
 
 /// A block of B: whole panels where they lie, if any, and packed panels for the columns behind them.
@@ -184,11 +194,16 @@ struct Left<'a, T> {
 }
 
 #[inline(always)]
-fn left<'a, S: Simd, T: Real, const TALL: usize>(a: Mat<'a, T>, lines: &'a mut [T], pack: bool) -> Left<'a, T> {
+fn left<'a, S: Simd, T: Real, const TALL: usize>(
+    a: Mat<'a, T>,
+    lines: &'a mut [T],
+    pack: bool,
+    packed: bool,
+) -> Left<'a, T> {
     // The last rows are packed, because a tile may be higher than what is left; so are all rows of f64, which checks
     // gradients and need not be fast: a third of the code to compile.
     let whole = if pack || const { !T::F32 } { 0 } else { a.rows / TALL * TALL };
-    if whole < a.rows {
+    if whole < a.rows && !packed {
         pack_lines::<S, T, TALL>(a.block(whole, 0, a.rows - whole, a.cols), lines);
     }
     Left { in_place: (whole > 0).then(|| a.block(0, 0, whole, a.cols)), lines, rows: a.rows }
@@ -227,7 +242,11 @@ impl<T: Real> Block<'_, '_, T> {
             narrow = 0;
         }
         let wide = b.cols - narrow;
-        self.strips::<S, W0, W1, W2, NW>(simd, a, b, 0..wide);
+        // One after another where a panel stays, else all of them for each strip.
+        let at_once = if const { stays::<S, T>(NW) } && b.in_place.is_none() { NW * lanes } else { wide.max(1) };
+        for j in (0..wide).step_by(at_once) {
+            self.strips::<S, W0, W1, W2, NW>(simd, a, b, j..wide.min(j + at_once));
+        }
         if narrow > lanes {
             self.strips::<S, N0, N1, N2, NN>(simd, a, b, wide..b.cols);
         } else if narrow > 0 {
@@ -249,13 +268,8 @@ impl<T: Real> Block<'_, '_, T> {
         if const { T::F32 }
             && let Some(a) = a.in_place
         {
-            if a.col_stride == 1 {
-                let strip = |i| Strip { data: &a.data[i * a.row_stride..], row: a.row_stride, col: 1 };
-                self.tiles::<S, TALL, MIDDLE, LOW, NV>(simd, 0..whole, strip, b, cols.clone());
-            } else {
-                let strip = |i| Strip { data: &a.data[i..], row: 1, col: a.col_stride };
-                self.tiles::<S, TALL, MIDDLE, LOW, NV>(simd, 0..whole, strip, b, cols.clone());
-            }
+            let strip = |i| Strip { data: &a.data[i * a.row_stride..], row: a.row_stride, col: 1 };
+            self.tiles::<S, TALL, MIDDLE, LOW, NV>(simd, 0..whole, strip, b, cols.clone());
         }
         let strip = |i| Strip { data: &a.lines[(i - whole) * LINE..], row: LINE, col: 1 };
         self.tiles::<S, TALL, MIDDLE, LOW, NV>(simd, whole..a.rows, strip, b, cols);
@@ -320,8 +334,8 @@ impl<T: Real> Block<'_, '_, T> {
     ) {
         let (row, col) = (self.at[0] + i, self.at[1] + j);
         for r in 0..MR.min(left) {
-            for v in 0..NV {
-                self.c.prefetch(row + r, col + v * T::lanes::<S>());
+            for v in (0..NV * T::lanes::<S>()).step_by(CACHE_LINE / size_of::<T>()) {
+                self.c.prefetch(row + r, col + v);
             }
         }
         let sums = micro_kernel::<S, T, MR, NV>(simd, a, b, self.depth);

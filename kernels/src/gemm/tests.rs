@@ -149,8 +149,8 @@ proptest! {
 }
 
 /// Shapes whose tiles are many, and of every kind of product.
-const LARGE: [(usize, usize, usize); 6] =
-    [(300, 130, 520), (1, 700, 2000), (2000, 700, 1), (16, 300, 1030), (1100, 40, 24), (24, 3000, 40)];
+const LARGE: [(usize, usize, usize); 7] =
+    [(300, 130, 520), (200, 40, 2100), (1, 700, 2100), (2000, 700, 1), (16, 300, 1030), (1100, 40, 24), (24, 3000, 40)];
 
 #[test]
 fn large_products_are_the_definition_and_the_same_on_any_number_of_threads() {

@@ -42,11 +42,17 @@ const SHAPES: &[Shape] = &[
     plain("", [256; 3]),
     plain("", [512; 3]),
     plain("MLP forward", [128, 512, 784]),
+    nt("MLP forward, x·Wᵀ", [128, 512, 784]),
     nt("MLP dX, A·Bᵀ", [128, 784, 512]),
+    plain("MLP dX, g·W", [128, 784, 512]),
     tn("MLP dW, Aᵀ·B", [784, 512, 128]),
+    tn("MLP dW, gᵀ·x", [512, 784, 128]),
     plain("im2col", [50176, 32, 288]),
     tn("im2col dW, Aᵀ·B", [288, 32, 50176]),
     plain("transformer", [4096, 2048, 512]),
+    nt("transformer, x·Wᵀ", [4096, 2048, 512]),
+    plain("transformer, g·W", [4096, 512, 2048]),
+    tn("transformer, gᵀ·x", [2048, 512, 4096]),
     Shape {
         kernel: "gemm_batched_nt", note: "attention Q·Kᵀ", batch: 256, sizes: [128, 128, 64], b_transposed: true
     },
@@ -55,6 +61,8 @@ const SHAPES: &[Shape] = &[
     nt("GEMV, A·Bᵀ", [1, 4096, 4096]),
     plain("LSTM step", [16, 2048, 1024]),
     nt("LSTM step, A·Bᵀ", [16, 2048, 1024]),
+    plain("LSTM step", [32, 2048, 512]),
+    nt("LSTM step, A·Bᵀ", [32, 2048, 512]),
 ];
 
 /// All products.
