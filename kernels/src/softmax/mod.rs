@@ -120,7 +120,7 @@ fn larger<S: Simd, T: Real>(a: F<S, T>, x: F<S, T>) -> F<S, T> {
     a.lt(x).select(x, a)
 }
 
-/// Σ e^(x − m), calling `each` with every register of the exponentials.
+/// Σ e^(x − m) for m ≥ x, calling `each` with every register of the exponentials.
 #[inline(always)]
 fn exponentials<S: Simd, T: Real>(simd: S, x: &[T], m: T, mut each: impl FnMut(usize, F<S, T>)) -> T {
     // Lanes behind the tail hold −∞ and add e^(−∞) = 0.
@@ -130,7 +130,7 @@ fn exponentials<S: Simd, T: Real>(simd: S, x: &[T], m: T, mut each: impl FnMut(u
         count::<S, T>(x.len()),
         #[inline(always)]
         |i| {
-            let e = (src.get(i) - m).exp();
+            let e = (src.get(i) - m).exp_negative();
             each(i, e);
             e
         },
@@ -292,7 +292,11 @@ impl<T: Real> Row<T> for LogSumExp<'_, T> {
     fn row<S: Simd>(&self, simd: S, r: usize, out: &mut [T]) {
         let x = &self.x[r * self.n..][..self.n];
         let m = max(simd, x);
-        // With an infinite maximum the plain sum of exponentials is 0 or ∞, and its logarithm is the limit.
+        if m == T::INFINITY {
+            out[0] = if x.iter().any(|x| x.is_nan()) { T::NAN } else { m };
+            return;
+        }
+        // Of nothing but −∞ the plain sum of exponentials is 0, and its logarithm is the limit.
         let m = if m.is_finite() { m } else { T::ZERO };
         out[0] = m + ln(exponentials(simd, x, m, |_, _| ()));
     }
