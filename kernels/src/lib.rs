@@ -10,6 +10,7 @@
 
 pub mod buf;
 pub mod conv;
+mod door;
 pub mod elem;
 pub mod ew;
 pub mod gemm;

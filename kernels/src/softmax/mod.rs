@@ -7,6 +7,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use crate::door;
 use crate::elem::Real;
 use crate::isa;
 use crate::lanes::F;
@@ -41,12 +42,12 @@ stamp! {
     /// # Panics
     /// If a length does not fit `rows` and `n`.
     pub fn logsumexp(x: &[T], rows: usize, n: usize, out: &mut [T]) = logsumexp_of;
-    /// Each row: logsumexp x − x\[target\]. The caller checks the targets.
+    /// Each row: logsumexp x − x\[target\].
     ///
     /// # Panics
     /// If a length does not fit `rows` and `n`, or a target is not below `n`.
     pub fn cross_entropy(logits: &[T], targets: &[i64], rows: usize, n: usize, losses: &mut [T]) = cross_entropy_of;
-    /// Each row: g (softmax x − onehot target), with a g for each row. The caller checks the targets.
+    /// Each row: g (softmax x − onehot target), with a g for each row.
     ///
     /// # Panics
     /// If a length does not fit `rows` and `n`, or a target is not below `n`.
@@ -96,7 +97,8 @@ fn each_row<T: Real>(kernel: &impl Row<T>, read: usize, width: usize, out: &mut 
 
 #[track_caller]
 fn check(name: &str, what: &str, len: usize, rows: usize, n: usize) {
-    assert_eq!(len, rows * n, "{name}: {what} has not {rows} rows of {n}");
+    let want = door::product(name, &[rows, n]);
+    assert_eq!(len, want, "{name}: {what} has not {rows} rows of {n}");
 }
 
 /// The maximum of a row; NaN only if all is NaN (a NaN reaches the result through the exponentials anyway).
@@ -328,6 +330,7 @@ fn cross_entropy_of<T: Real>(x: &[T], targets: &[i64], rows: usize, n: usize, lo
     check("cross_entropy", "logits", x.len(), rows, n);
     check("cross_entropy", "targets", targets.len(), rows, 1);
     check("cross_entropy", "losses", losses.len(), rows, 1);
+    door::indices("cross_entropy", targets, n);
     each_row(&CrossEntropy { x, targets, n }, n, 1, losses);
 }
 
@@ -352,6 +355,7 @@ fn cross_entropy_grad_of<T: Real>(x: &[T], targets: &[i64], g: &[T], rows: usize
     check("cross_entropy_grad", "logits", x.len(), rows, n);
     check("cross_entropy_grad", "targets", targets.len(), rows, 1);
     check("cross_entropy_grad", "g", g.len(), rows, 1);
+    door::indices("cross_entropy_grad", targets, n);
     check("cross_entropy_grad", "out", out.len(), rows, n);
     each_row(&CrossEntropyGrad { x, targets, g, n }, n, n, out);
 }
