@@ -1,9 +1,10 @@
 //! Rows and elements picked by index, and their gradients.
 //!
-//! Indices are checked by the caller, where they enter; an index out of range panics here as any slice access does.
+//! Indices are checked at the door, so that none can wrap around to another row.
 //! Invariant: the scatters add in the order of `ids`, whatever the number of threads, so repeated indices give the same
 //! bits every time.
 
+use crate::door;
 use crate::elem::{Elem, Real};
 use crate::par;
 use crate::stamp::stamp;
@@ -41,10 +42,16 @@ stamp! {
 const GRAIN: usize = 1 << 15;
 
 fn gather_rows_any<T: Elem>(x: &[T], width: usize, ids: &[i64], out: &mut [T]) {
-    assert_eq!(out.len(), ids.len() * width, "index::gather_rows: out is not {} rows of {width}", ids.len());
+    assert_eq!(
+        out.len(),
+        door::product("index::gather_rows", &[ids.len(), width]),
+        "index::gather_rows: out is not {} rows of {width}",
+        ids.len()
+    );
     if out.is_empty() {
         return;
     }
+    door::indices("index::gather_rows", ids, x.len() / width);
     let rows = GRAIN.div_ceil(width);
     par::chunks_mut(out, rows * width, |block, part| {
         for (row, &id) in part.chunks_exact_mut(width).zip(&ids[block * rows..]) {
@@ -54,10 +61,16 @@ fn gather_rows_any<T: Elem>(x: &[T], width: usize, ids: &[i64], out: &mut [T]) {
 }
 
 fn scatter_add_rows_any<T: Real>(src: &[T], width: usize, ids: &[i64], out: &mut [T]) {
-    assert_eq!(src.len(), ids.len() * width, "index::scatter_add_rows: src is not {} rows of {width}", ids.len());
+    assert_eq!(
+        src.len(),
+        door::product("index::scatter_add_rows", &[ids.len(), width]),
+        "index::scatter_add_rows: src is not {} rows of {width}",
+        ids.len()
+    );
     if src.is_empty() {
         return;
     }
+    door::indices("index::scatter_add_rows", ids, out.len() / width);
     for (row, &id) in src.chunks_exact(width).zip(ids) {
         let target = &mut out[id as usize * width..][..width];
         target.iter_mut().zip(row).for_each(|(t, &s)| *t += s);
@@ -65,12 +78,21 @@ fn scatter_add_rows_any<T: Real>(src: &[T], width: usize, ids: &[i64], out: &mut
 }
 
 fn gather_any<T: Elem>(x: &[T], outer: usize, n: usize, inner: usize, ids: &[i64], k: usize, out: &mut [T]) {
-    assert_eq!(x.len(), outer * n * inner, "index::gather: x is not [{outer}, {n}, {inner}]");
-    assert_eq!(ids.len(), outer * k * inner, "index::gather: ids is not [{outer}, {k}, {inner}]");
+    assert_eq!(
+        x.len(),
+        door::product("index::gather", &[outer, n, inner]),
+        "index::gather: x is not [{outer}, {n}, {inner}]"
+    );
+    assert_eq!(
+        ids.len(),
+        door::product("index::gather", &[outer, k, inner]),
+        "index::gather: ids is not [{outer}, {k}, {inner}]"
+    );
     assert_eq!(out.len(), ids.len(), "index::gather: out and ids differ in length");
     if out.is_empty() {
         return;
     }
+    door::indices("index::gather", ids, n);
     let plane = k * inner;
     let planes = GRAIN.div_ceil(plane);
     par::chunks_mut(out, planes * plane, |block, part| {
@@ -88,12 +110,21 @@ fn gather_any<T: Elem>(x: &[T], outer: usize, n: usize, inner: usize, ids: &[i64
 }
 
 fn scatter_add_any<T: Real>(src: &[T], outer: usize, k: usize, inner: usize, ids: &[i64], n: usize, out: &mut [T]) {
-    assert_eq!(out.len(), outer * n * inner, "index::scatter_add: out is not [{outer}, {n}, {inner}]");
-    assert_eq!(ids.len(), outer * k * inner, "index::scatter_add: ids is not [{outer}, {k}, {inner}]");
+    assert_eq!(
+        out.len(),
+        door::product("index::scatter_add", &[outer, n, inner]),
+        "index::scatter_add: out is not [{outer}, {n}, {inner}]"
+    );
+    assert_eq!(
+        ids.len(),
+        door::product("index::scatter_add", &[outer, k, inner]),
+        "index::scatter_add: ids is not [{outer}, {k}, {inner}]"
+    );
     assert_eq!(src.len(), ids.len(), "index::scatter_add: src and ids differ in length");
-    if src.is_empty() || out.is_empty() {
+    if src.is_empty() {
         return;
     }
+    door::indices("index::scatter_add", ids, n);
     let (from, to) = (k * inner, n * inner);
     let planes = GRAIN.div_ceil(from.max(to));
     par::chunks_mut(out, planes * to, |block, part| {

@@ -11,6 +11,7 @@
 pub mod attention;
 pub mod buf;
 pub mod conv;
+mod door;
 pub mod elem;
 pub mod ew;
 pub mod gemm;

@@ -4,6 +4,7 @@
 //! dimensions of length 1 are dropped and neighbours that lie contiguously are merged, so that what remains is short:
 //! runs, repetitions, or a transpose, which goes in square tiles so that both sides use whole cache lines.
 
+use crate::door;
 use crate::elem::{Elem, Real};
 use crate::par;
 use crate::stamp::stamp;
@@ -67,13 +68,9 @@ fn collapse(shape: &[usize], strides: &[usize]) -> Vec<Dim> {
 
 /// Checks a view once, at the door: its rank, the length of the contiguous side, its last element.
 fn check(kernel: &str, shape: &[usize], strides: &[usize], contiguous: usize, offset: usize, data: usize) {
-    assert_eq!(shape.len(), strides.len(), "{kernel}: shape {shape:?} and strides {strides:?} differ in rank");
-    let len: usize = shape.iter().product();
+    let len = door::product(kernel, shape);
     assert_eq!(contiguous, len, "{kernel}: the contiguous side has {contiguous} elements, shape {shape:?} has {len}");
-    if len > 0 {
-        let last = offset + shape.iter().zip(strides).map(|(n, s)| (n - 1) * s).sum::<usize>();
-        assert!(last < data, "{kernel}: a view of shape {shape:?} reaches element {last} of {data}");
-    }
+    door::reach(kernel, shape, strides, offset, data);
 }
 
 fn copy_any<T: Elem>(src: Strided<'_, T>, shape: &[usize], out: &mut [T]) {

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod again;
+mod asan;
 mod bench;
 mod columns;
 mod golden;
@@ -39,6 +40,8 @@ enum Command {
     Ops(ops::OpsArgs),
     /// Run the kernels' tests as an ARM program with NEON, under qemu
     Neon(neon::NeonArgs),
+    /// Run the kernels' tests under AddressSanitizer, with a nightly compiler
+    Asan(asan::AsanArgs),
     /// Run the scripts beside the golden files again and name the files that changed
     Golden(golden::GoldenArgs),
 }
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::main(),
         Command::Ops(args) => ops::main(&args),
         Command::Neon(args) => neon::main(&args),
+        Command::Asan(args) => asan::main(&args),
         Command::Golden(args) => golden::main(&args),
     };
     match result {

@@ -1,5 +1,6 @@
 //! Walking several strided operands of one shape in runs along the innermost dimension.
 
+use crate::door;
 use crate::strided::Strided;
 
 /// One dimension: its length and each operand's stride (0 repeats an element).
@@ -18,23 +19,21 @@ pub(super) struct Plan<const N: usize> {
     start: [usize; N],
 }
 
-/// Offset and strides of an operand, without its type.
-pub(super) fn layout<'a, T>(x: &Strided<'a, T>) -> (usize, &'a [usize]) {
-    (x.offset, x.strides)
+/// Offset, strides and length of an operand, without its type.
+pub(super) fn layout<'a, T>(x: &Strided<'a, T>) -> (usize, &'a [usize], usize) {
+    (x.offset, x.strides, x.data.len())
 }
 
 impl<const N: usize> Plan<N> {
     /// # Panics
-    /// If an operand has not the shape's rank, or `len` is not the shape's.
+    /// If an operand has not the shape's rank or leaves its data, or `len` is not the shape's.
     #[track_caller]
-    pub fn new(name: &str, shape: &[usize], operands: [(usize, &[usize]); N], len: usize) -> Self {
-        assert_eq!(len, shape.iter().product::<usize>(), "{name}: out has not the length of the shape {shape:?}");
-        for (_, strides) in operands {
-            assert_eq!(
-                strides.len(),
-                shape.len(),
-                "{name}: strides {strides:?} have not the rank of the shape {shape:?}"
-            );
+    pub fn new(name: &str, shape: &[usize], operands: [(usize, &[usize], usize); N], len: usize) -> Self {
+        let lengths = operands.map(|(_, _, len)| len);
+        let operands = operands.map(|(offset, strides, _)| (offset, strides));
+        assert_eq!(len, door::product(name, shape), "{name}: out has not the length of the shape {shape:?}");
+        for ((offset, strides), len) in operands.into_iter().zip(lengths) {
+            door::reach(name, shape, strides, offset, len);
         }
         let mut dims: Vec<Dim<N>> = Vec::with_capacity(shape.len());
         for (axis, &n) in shape.iter().enumerate().filter(|(_, n)| **n != 1) {

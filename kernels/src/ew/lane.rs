@@ -131,33 +131,34 @@ lanes! {
     /// tanh x; derivative 1 − tanh² x.
     Tanh: Output, |x| x.tanh(), |y, g| g * (1.0 - y * y);
     /// σ(x) = 1 / (1 + e^(−x)); derivative σ (1 − σ).
-    Sigmoid: Output, |x| sigmoid(x), |y, g| g * (y * (1.0 - y));
+    Sigmoid: Output, |x| x.sigmoid(), |y, g| g * (y * (1.0 - y));
     /// ln σ(x) = min(x, 0) − ln(1 + e^(−|x|)); derivative 1 − σ(x) = σ(−x).
-    LogSigmoid: Input, |x| x.min(x.lit(0.0)) - (-x.abs()).exp().ln_1p(), |x, g| g * sigmoid(-x);
+    LogSigmoid: Input, |x| x.at_most(0.0) - (-x.abs()).exp_negative().ln_1p_unit(),
+        |x, g| g * (-x).sigmoid();
     /// ln(1 + eˣ) = max(x, 0) + ln(1 + e^(−|x|)); derivative σ(x).
-    Softplus: Input, |x| x.max(x.lit(0.0)) + (-x.abs()).exp().ln_1p(), |x, g| g * sigmoid(x);
+    Softplus: Input, |x| x.at_least(0.0) + (-x.abs()).exp_negative().ln_1p_unit(), |x, g| g * x.sigmoid();
     /// max(x, 0); derivative 1 above 0, else 0.
     Relu: Output, |x| x.max(x.lit(0.0)), |y, g| y.le(y.lit(0.0)).select(y.lit(0.0), g);
     /// x Φ(x) with the normal distribution function Φ (Hendrycks & Gimpel 2016, eq. 1); derivative Φ(x) + x φ(x).
     ///
     /// Φ keeps its relative accuracy in the tail, where 1 + erf would cancel.
-    Gelu: Input, |x| bound(x, f64::INFINITY) * x.normal_cdf(), |x, g| {
-        let x = bound(x, FAR);
-        let density = (x * x * -0.5).exp() * 0.398_942_280_401_432_7; // 1/√2π
-        g * x.fma(density, x.normal_cdf())
+    Gelu: Input, |x| bound(x) * x.normal().0, |x, g| {
+        let x = bound(x).at_most(FAR);
+        let (cdf, density) = x.normal();
+        g * x.fma(density, cdf)
     };
     /// x σ(2u), u = √(2/π) (x + 0.044715 x³) (Hendrycks & Gimpel 2016, §2: ½x (1 + tanh u), and ½ (1 + tanh u) = σ(2u));
     /// derivative σ + x σ (1 − σ) · 2u′.
-    GeluTanh: Input, |x| bound(x, f64::INFINITY) * sigmoid(gelu_argument(x)), |x, g| {
-        let x = bound(x, FAR);
-        let s = sigmoid(gelu_argument(x));
+    GeluTanh: Input, |x| bound(x) * gelu_argument(x).sigmoid(), |x, g| {
+        let x = bound(x).at_most(FAR);
+        let s = gelu_argument(x).sigmoid();
         let slope = (x * x).fma(x.lit(3.0 * GELU_CUBIC * GELU_SCALE), x.lit(GELU_SCALE));
         g * (x * s * (1.0 - s)).fma(slope, s)
     };
     /// x σ(x) (Elfwing et al. 2017); derivative σ (1 + x (1 − σ)).
-    Silu: Input, |x| bound(x, f64::INFINITY) * sigmoid(x), |x, g| {
-        let x = bound(x, FAR);
-        let s = sigmoid(x);
+    Silu: Input, |x| bound(x) * x.sigmoid(), |x, g| {
+        let x = bound(x).at_most(FAR);
+        let s = x.sigmoid();
         g * s * x.fma(1.0 - s, x.lit(1.0))
     };
     /// x above 0, else slope · x (Maas et al. 2013); derivative 1 or the slope.
@@ -183,23 +184,22 @@ const FAR: f64 = 800.0;
 const GELU_SCALE: f64 = 1.595_769_121_605_730_8;
 const GELU_CUBIC: f64 = 0.044_715;
 
-/// `x` cut off at −FAR and `upper`, so that a factor of 0 is not multiplied by infinity.
+/// `x` cut off at −FAR, so that infinity is not multiplied by a factor of 0.
 #[inline(always)]
-fn bound<S: Simd, T: Real>(x: F<S, T>, upper: f64) -> F<S, T> {
-    x.max(x.lit(-FAR)).min(x.lit(upper))
-}
-
-/// 1 / (1 + e^(−x)), through e^(−|x|) so that nothing overflows and both tails keep their relative accuracy.
-#[inline(always)]
-pub(crate) fn sigmoid<S: Simd, T: Real>(x: F<S, T>) -> F<S, T> {
-    let e = (-x.abs()).exp();
-    x.lt(x.lit(0.0)).select(e, x.lit(1.0)) / (1.0 + e)
+fn bound<S: Simd, T: Real>(x: F<S, T>) -> F<S, T> {
+    x.at_least(-FAR)
 }
 
 /// 2u of the tanh form of GELU.
 #[inline(always)]
 fn gelu_argument<S: Simd, T: Real>(x: F<S, T>) -> F<S, T> {
     x * (x * x).fma(x.lit(GELU_CUBIC * GELU_SCALE), x.lit(GELU_SCALE))
+}
+
+/// σ(x), as the cells of recurrent layers call it.
+#[inline(always)]
+pub(crate) fn sigmoid<S: Simd, T: Real>(x: F<S, T>) -> F<S, T> {
+    x.sigmoid()
 }
 
 /// eˣ − 1 for x ≤ 0, without cancellation: 2t / (1 − t) with t = tanh(x/2).

@@ -14,7 +14,7 @@ mod remez;
 mod tests;
 mod trig;
 
-pub use erf::{erf, erfc, normal_cdf};
+pub use erf::{erf, erfc, normal};
 pub use trig::{cos, sin};
 
 use std::f64::consts::LOG2_E;
@@ -100,22 +100,68 @@ const EXP: [f64; 5] = [0.49999994, 0.16666509, 0.041668005, 0.008370006, 0.00138
 /// nor loses a subnormal result.
 #[inline(always)]
 pub fn exp<S: Simd>(x: V<S>) -> V<S> {
-    // Beyond these bounds the result is 0 or ∞; the selections let NaN through.
-    let x = x.lit(89.0).lt(x).select(x.lit(89.0), x);
-    let x = x.lt(x.lit(-104.0)).select(x.lit(-104.0), x);
-    // Adding 1.5·2²³ + 254 rounds to an integer and leaves n + 254 in the low bits.
-    const MAGIC: f64 = 12_582_912.0 + 254.0;
-    let t = x.fma(x.lit(LOG2_E), x.lit(MAGIC));
-    let n = t - MAGIC;
-    // r = high + low. 1 + (high + (r² P(r) + low)) rounds a number near r only once; high is exact.
-    let high = n.fma(x.lit(-LN2_HIGH), x);
-    let low = n * -LN2_LOW;
-    let r = high + low;
-    let y = 1.0 + (high + poly(r, &EXP).fma(r * r, low));
-    // The halves of n + 254 are the exponent fields of two factors whose product is 2ⁿ; the shift drops the high bits.
-    let n = Bits::of(t);
+    // Beyond these bounds the result is 0 or ∞.
+    let x = x.at_most(89.0).at_least(-104.0);
+    // n + 254, whose halves are the exponent fields of two factors with the product 2ⁿ; the shift drops the high bits.
+    let (n, high, low) = reduce::<S, 254>(x, x.lit(0.0));
+    let y = 1.0 + exp_m1_reduced(high, low);
     let half = n.shr(1);
     y * half.shl(23).float() * n.minus(half).shl(23).float()
+}
+
+/// eˣ for x ≤ 0, NaN for NaN, unspecified above 0. Maximum error 1 ULP.
+#[inline(always)]
+pub fn exp_negative<S: Simd>(x: V<S>) -> V<S> {
+    let (n, high, low) = reduce::<S, LIFT>(x.at_least(-104.0), x.lit(0.0));
+    lifted(n, 1.0 + exp_m1_reduced(high, low)) * LOWER
+}
+
+/// σ(x) = 1 / (1 + e^(−x)). Maximum error 2 ULP.
+///
+/// Through e = e^(−|x|), so that nothing overflows and both tails keep their relative accuracy: σ = e / (1 + e) below 0,
+/// where the rounding error of e would be the largest part of the result's and is therefore put back.
+#[inline(always)]
+pub fn sigmoid<S: Simd>(x: V<S>) -> V<S> {
+    let (n, high, low) = reduce::<S, LIFT>((-x.abs()).at_least(-104.0), x.lit(0.0));
+    let rest = exp_m1_reduced(high, low);
+    let y = 1.0 + rest;
+    let lost = rest - (y - 1.0);
+    let e = lifted(n, y) * LOWER;
+    let below = x.lt(x.lit(0.0));
+    let quotient = below.select(e, x.lit(1.0)) / (1.0 + e);
+    quotient.fma(below.select(lost, x.lit(0.0)), quotient)
+}
+
+/// n + `BIAS` in the low bits, for the n with x + low = n·ln 2 + r, and r as a sum: high is exact as long as x and n are.
+#[inline(always)]
+fn reduce<S: Simd, const BIAS: u32>(x: V<S>, low: V<S>) -> (Bits<S>, V<S>, V<S>) {
+    // Adding 1.5·2²³ rounds to an integer.
+    let magic = 12_582_912.0 + f64::from(BIAS);
+    let t = x.fma(x.lit(LOG2_E), x.lit(magic));
+    let n = t - magic;
+    (Bits::of(t), n.fma(x.lit(-LN2_HIGH), x), n.fma(x.lit(-LN2_LOW), low))
+}
+
+/// eʳ − 1 for r = high + low, |r| ≤ 0.35; adding high last rounds a number near r only once.
+#[inline(always)]
+fn exp_m1_reduced<S: Simd>(high: V<S>, low: V<S>) -> V<S> {
+    let r = high + low;
+    let square = r * r;
+    // EXP by Estrin's scheme.
+    let (a, b) = (r.fma(r.lit(EXP[1]), r.lit(EXP[0])), r.fma(r.lit(EXP[3]), r.lit(EXP[2])));
+    let p = square.fma(r.lit(EXP[4]), b).fma(square, a);
+    high + p.fma(square, low)
+}
+
+/// What n is raised by: the exponent's bias, and 64 so that y·2ⁿ is a normal number down to n = −150.
+const LIFT: u32 = 127 + 64;
+/// 2^−64, which takes the 64 back with a single rounding.
+const LOWER: f64 = 5.421_010_862_427_522e-20;
+
+/// y · 2^(n + 64), for an n of [`reduce`] with [`LIFT`].
+#[inline(always)]
+fn lifted<S: Simd>(n: Bits<S>, y: V<S>) -> V<S> {
+    y * n.shl(23).float()
 }
 
 /// (ln(1 + f) − f + f²/2) / f³ on [√½ − 1, √2 − 1]; relative error of the logarithm 2^−29.8.
@@ -141,6 +187,19 @@ pub fn ln_1p<S: Simd>(x: V<S>) -> V<S> {
     let y = ln_normal(u, x.lit(0.0), c / u);
     let y = x.abs().lt(x.lit(f64::from(f32::EPSILON) / 4.0)).select(x, y);
     ln_limits(x, u, y)
+}
+
+/// (2 artanh s − 2s) / s³ on [0, ⅓] in s²; relative error of the logarithm 2^−33.0.
+const ARTANH: [f64; 5] = [0.66666675, 0.3999895, 0.28615218, 0.21443719, 0.24246344];
+
+/// ln(1 + x) for 0 ≤ x ≤ 1, NaN for NaN, unspecified elsewhere. Maximum error 2 ULP.
+///
+/// ln(1 + x) = 2 artanh(x / (2 + x)).
+#[inline(always)]
+pub fn ln_1p_unit<S: Simd>(x: V<S>) -> V<S> {
+    let s = x / (2.0 + x);
+    let square = s * s;
+    (s * square).fma(poly(square, &ARTANH), s + s)
 }
 
 /// ln x + exponent·ln 2 + c for a positive, normal x and a small c.
@@ -175,12 +234,13 @@ const TANH: [f64; 7] = [-0.33333296, 0.13332346, -0.053879846, 0.021486672, -0.0
 
 /// tanh x. Maximum error 1 ULP (1.1 unfused).
 ///
-/// A polynomial below 1; 1 − 2 / (e^(2x) + 1) above, where the subtrahend is below ¼ and its error with it.
+/// A polynomial below 1; 1 − 2e / (1 + e) with e = e^(−2x) above, where the subtrahend is below ¼ and its error with it.
 #[inline(always)]
 pub fn tanh<S: Simd>(x: V<S>) -> V<S> {
     let a = x.abs();
     let square = a * a;
     let near = (a * square).fma(poly(square, &TANH), a);
-    let far = 1.0 - 2.0 / ((a + a).exp() + 1.0);
+    let e = (a * -2.0).exp_negative();
+    let far = 1.0 - (e + e) / (1.0 + e);
     Bits::of(x).sign_onto(a.lt(a.lit(1.0)).select(near, far))
 }

@@ -40,18 +40,23 @@ pub trait LaneReal: Sized + Copy {
     fn abs<S: Simd>(s: S, a: Self::V<S>) -> Self::V<S>;
     fn sqrt<S: Simd>(s: S, a: Self::V<S>) -> Self::V<S>;
     fn fma<S: Simd>(s: S, a: Self::V<S>, b: Self::V<S>, c: Self::V<S>) -> Self::V<S>;
+    fn machine_min<S: Simd>(s: S, a: Self::V<S>, b: Self::V<S>) -> Self::V<S>;
+    fn machine_max<S: Simd>(s: S, a: Self::V<S>, b: Self::V<S>) -> Self::V<S>;
     fn lt<S: Simd>(s: S, a: Self::V<S>, b: Self::V<S>) -> Self::M<S>;
     fn le<S: Simd>(s: S, a: Self::V<S>, b: Self::V<S>) -> Self::M<S>;
     fn eq<S: Simd>(s: S, a: Self::V<S>, b: Self::V<S>) -> Self::M<S>;
     fn select<S: Simd>(s: S, m: Self::M<S>, a: Self::V<S>, b: Self::V<S>) -> Self::V<S>;
     fn reduce_sum<S: Simd>(s: S, a: Self::V<S>) -> Self;
     fn exp<S: Simd>(x: F<S, Self>) -> F<S, Self>;
+    fn exp_negative<S: Simd>(x: F<S, Self>) -> F<S, Self>;
+    fn sigmoid<S: Simd>(x: F<S, Self>) -> F<S, Self>;
     fn ln<S: Simd>(x: F<S, Self>) -> F<S, Self>;
     fn ln_1p<S: Simd>(x: F<S, Self>) -> F<S, Self>;
+    fn ln_1p_unit<S: Simd>(x: F<S, Self>) -> F<S, Self>;
     fn tanh<S: Simd>(x: F<S, Self>) -> F<S, Self>;
     fn erf<S: Simd>(x: F<S, Self>) -> F<S, Self>;
     fn erfc<S: Simd>(x: F<S, Self>) -> F<S, Self>;
-    fn normal_cdf<S: Simd>(x: F<S, Self>) -> F<S, Self>;
+    fn normal<S: Simd>(x: F<S, Self>) -> (F<S, Self>, F<S, Self>);
     fn sin<S: Simd>(x: F<S, Self>) -> F<S, Self>;
     fn cos<S: Simd>(x: F<S, Self>) -> F<S, Self>;
     fn powf<S: Simd>(x: F<S, Self>, p: Self) -> F<S, Self>;
@@ -60,7 +65,7 @@ pub trait LaneReal: Sized + Copy {
 macro_rules! lane_real {
     ($t:ident, $f32:literal, $v:ident, $m:ident, $lanes:ident, $split:ident, $split_mut:ident, $load:ident, $store:ident,
      $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $neg:ident, $abs:ident, $sqrt:ident, $fma:ident,
-     $lt:ident, $le:ident, $eq:ident, $select:ident, $sum:ident, $math:path) => {
+     $min:ident, $max:ident, $lt:ident, $le:ident, $eq:ident, $select:ident, $sum:ident, $math:path) => {
         impl LaneReal for $t {
             type V<S: Simd> = S::$v;
             type M<S: Simd> = S::$m;
@@ -127,6 +132,14 @@ macro_rules! lane_real {
                 s.$fma(a, b, c)
             }
             #[inline(always)]
+            fn machine_min<S: Simd>(s: S, a: Self::V<S>, b: Self::V<S>) -> Self::V<S> {
+                s.$min(a, b)
+            }
+            #[inline(always)]
+            fn machine_max<S: Simd>(s: S, a: Self::V<S>, b: Self::V<S>) -> Self::V<S> {
+                s.$max(a, b)
+            }
+            #[inline(always)]
             fn lt<S: Simd>(s: S, a: Self::V<S>, b: Self::V<S>) -> Self::M<S> {
                 s.$lt(a, b)
             }
@@ -153,7 +166,11 @@ macro_rules! lane_real {
 
 macro_rules! math_f32 {
     () => {
-        math_f32! { exp, ln, ln_1p, tanh, erf, erfc, normal_cdf, sin, cos }
+        math_f32! { exp, exp_negative, sigmoid, ln, ln_1p, ln_1p_unit, tanh, erf, erfc, sin, cos }
+        #[inline(always)]
+        fn normal<S: Simd>(x: F<S, Self>) -> (F<S, Self>, F<S, Self>) {
+            math::normal(x)
+        }
         #[inline(always)]
         fn powf<S: Simd>(x: F<S, Self>, p: Self) -> F<S, Self> {
             x.map(|x| x.powf(p))
@@ -169,7 +186,11 @@ macro_rules! math_f32 {
 
 macro_rules! math_f64 {
     () => {
-        math_f64! { exp f64::exp, ln f64::ln, ln_1p f64::ln_1p, tanh f64::tanh, erf libm::erf, erfc libm::erfc, normal_cdf normal_cdf, sin f64::sin, cos f64::cos }
+        math_f64! { exp f64::exp, exp_negative f64::exp, sigmoid sigmoid, ln f64::ln, ln_1p f64::ln_1p, ln_1p_unit f64::ln_1p, tanh f64::tanh, erf libm::erf, erfc libm::erfc, sin f64::sin, cos f64::cos }
+        #[inline(always)]
+        fn normal<S: Simd>(x: F<S, Self>) -> (F<S, Self>, F<S, Self>) {
+            (x.map(normal_cdf), x.map(normal_density))
+        }
         #[inline(always)]
         fn powf<S: Simd>(x: F<S, Self>, p: Self) -> F<S, Self> {
             x.map(|x| x.powf(p))
@@ -202,6 +223,8 @@ lane_real!(
     abs_f32s,
     sqrt_f32s,
     mul_add_e_f32s,
+    min_f32s,
+    max_f32s,
     less_than_f32s,
     less_than_or_equal_f32s,
     equal_f32s,
@@ -228,6 +251,8 @@ lane_real!(
     abs_f64s,
     sqrt_f64s,
     mul_add_e_f64s,
+    min_f64s,
+    max_f64s,
     less_than_f64s,
     less_than_or_equal_f64s,
     equal_f64s,
@@ -239,6 +264,17 @@ lane_real!(
 /// Φ(x) = erfc(−x/√2) / 2.
 fn normal_cdf(x: f64) -> f64 {
     0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
+}
+
+/// φ(x) = e^(−x²/2) / √2π.
+fn normal_density(x: f64) -> f64 {
+    (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt()
+}
+
+/// 1 / (1 + e^(−x)), through e^(−|x|) so that nothing overflows.
+fn sigmoid(x: f64) -> f64 {
+    let e = (-x.abs()).exp();
+    (if x < 0.0 { e } else { 1.0 }) / (1.0 + e)
 }
 
 /// Asks the machine to bring a cache line nearer; any address will do, and nothing happens where it cannot be asked.
@@ -355,6 +391,25 @@ impl<S: Simd, T: LaneReal> F<S, T> {
     pub fn min(self, b: Self) -> Self {
         self.lt(b).select(self, self.eq(self).select(b, self))
     }
+    /// At most `bound`, which is not NaN; NaN stays. One instruction where the machine's minimum gives its second operand
+    /// for NaN (x86) or propagates it (ARM); the scalar set's does neither.
+    #[inline(always)]
+    pub fn at_most(self, bound: f64) -> Self {
+        let bound = self.lit(bound);
+        if T::lanes::<S>() == 1 {
+            return bound.lt(self).select(bound, self);
+        }
+        F { simd: self.simd, v: T::machine_min(self.simd, bound.v, self.v) }
+    }
+    /// At least `bound`, which is not NaN; NaN stays.
+    #[inline(always)]
+    pub fn at_least(self, bound: f64) -> Self {
+        let bound = self.lit(bound);
+        if T::lanes::<S>() == 1 {
+            return self.lt(bound).select(bound, self);
+        }
+        F { simd: self.simd, v: T::machine_max(self.simd, bound.v, self.v) }
+    }
     /// Sum of the lanes. The order of summation depends on the instruction set.
     #[inline(always)]
     pub fn sum(self) -> T {
@@ -381,6 +436,16 @@ impl<S: Simd, T: LaneReal> F<S, T> {
     pub fn exp(self) -> Self {
         T::exp(self)
     }
+    /// eˣ for x ≤ 0: cheaper than [`F::exp`], and unspecified above 0.
+    #[inline(always)]
+    pub fn exp_negative(self) -> Self {
+        T::exp_negative(self)
+    }
+    /// σ(x) = 1 / (1 + e^(−x)), accurate in both tails.
+    #[inline(always)]
+    pub fn sigmoid(self) -> Self {
+        T::sigmoid(self)
+    }
     /// ln x.
     #[inline(always)]
     pub fn ln(self) -> Self {
@@ -390,6 +455,11 @@ impl<S: Simd, T: LaneReal> F<S, T> {
     #[inline(always)]
     pub fn ln_1p(self) -> Self {
         T::ln_1p(self)
+    }
+    /// ln(1 + x) for 0 ≤ x ≤ 1: cheaper than [`F::ln_1p`], and unspecified elsewhere.
+    #[inline(always)]
+    pub fn ln_1p_unit(self) -> Self {
+        T::ln_1p_unit(self)
     }
     /// tanh x.
     #[inline(always)]
@@ -406,10 +476,11 @@ impl<S: Simd, T: LaneReal> F<S, T> {
     pub fn erfc(self) -> Self {
         T::erfc(self)
     }
-    /// Φ(x), the distribution function of the standard normal distribution, accurate in both tails.
+    /// Φ(x) and φ(x), the distribution function of the standard normal distribution and its density; both are accurate
+    /// in both tails.
     #[inline(always)]
-    pub fn normal_cdf(self) -> Self {
-        T::normal_cdf(self)
+    pub fn normal(self) -> (Self, Self) {
+        T::normal(self)
     }
     /// sin x.
     #[inline(always)]

@@ -3,6 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::{BLOCK, check};
+use crate::door;
 use crate::elem::Real;
 use crate::isa;
 use crate::lanes::F;
@@ -75,7 +76,7 @@ pub(super) fn layer_norm_of<T: Real>(
     rstd: &mut [T],
 ) {
     for (what, len) in [("x", x.len()), ("out", out.len())] {
-        check("layer_norm", what, len, rows * n);
+        check("layer_norm", what, len, door::product("layer_norm", &[rows, n]));
     }
     for (what, len) in [("w", w.map(<[T]>::len)), ("b", b.map(<[T]>::len))] {
         check("layer_norm", what, len.unwrap_or(n), n);
@@ -176,7 +177,7 @@ pub(super) fn layer_norm_grad_of<T: Real>(
     db: Option<&mut [T]>,
 ) {
     for (what, len) in [("x", x.len()), ("g", g.len()), ("dx", dx.len())] {
-        check("layer_norm_grad", what, len, rows * n);
+        check("layer_norm_grad", what, len, door::product("layer_norm_grad", &[rows, n]));
     }
     let (dw_len, db_len) = (dw.as_deref().map(<[T]>::len), db.as_deref().map(<[T]>::len));
     for (what, len) in [("w", w.map(<[T]>::len)), ("dw", dw_len), ("db", db_len)] {

@@ -113,20 +113,25 @@ impl<R: Rule<N>, T: Real, const N: usize> WithSimd for Step<'_, '_, R, T, N> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Piece { param, grad, state } = self.piece;
         let (n, grad, mut param) = (count::<S, T>(grad.len()), Src::new(simd, grad), Both::new(simd, param));
-        // An absent state reads as 0 and swallows what is written.
+        // An absent state stays 0 and is not stored.
+        let present = state.each_ref().map(|state| !state.is_empty());
         let mut state = state.each_mut().map(
             #[inline(always)]
             |state| Both::new(simd, state),
         );
         for i in 0..n {
-            let old = state.each_ref().map(
-                #[inline(always)]
-                |state| state.get(i),
-            );
+            let mut old = [F::splat(simd, T::ZERO); N];
+            for k in 0..N {
+                if present[k] {
+                    old[k] = state[k].get(i);
+                }
+            }
             let (p, new) = self.rule.step(param.get(i), grad.get(i), old);
             param.set(i, p);
-            for (state, new) in state.iter_mut().zip(new) {
-                state.set(i, flush(new));
+            for k in 0..N {
+                if present[k] {
+                    state[k].set(i, flush(new[k]));
+                }
             }
         }
     }

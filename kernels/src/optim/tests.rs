@@ -142,6 +142,33 @@ fn moments_decay_to_zero_not_to_subnormals() {
 }
 
 #[test]
+fn no_state_of_any_update_is_ever_subnormal() {
+    for isa in Isa::available() {
+        isa::with(isa, || {
+            let mut rng = Rng::new(4);
+            // Gradients around the square root of the smallest normal number, whose squares lie on both sides of it.
+            let draw = |rng: &mut Rng, scale: f64| (0..37).map(|_| (rng.normal() * scale) as f32).collect::<Vec<f32>>();
+            let mut states = [(); 4].map(|()| draw(&mut rng, 1e-37));
+            states.iter_mut().flatten().for_each(|x| *x = x.abs());
+            let mut param = draw(&mut rng, 1.0);
+            for step in 1..60 {
+                let grad = draw(&mut rng, 1e-19);
+                let tiny = draw(&mut rng, 1e-38);
+                let [a, b, c, d] = &mut states;
+                let sgd_ = Sgd { lr: 0.1, momentum: 0.7, dampening: 0.0, weight_decay: 0.0, nesterov: false };
+                sgd(&mut param, &tiny, a, &sgd_);
+                let (beta1, beta2) = (0.7, 0.8);
+                let adam_ = Adam { lr: 0.1, beta1, beta2, eps: 1e-8, weight_decay: 0.0, decoupled: true, step };
+                adam(&mut param, &grad, b, c, &adam_);
+                let rms = RmsProp { lr: 0.1, alpha: 0.8, eps: 1e-8, weight_decay: 0.0, momentum: 0.0, centered: false };
+                rmsprop(&mut param, &grad, d, &mut [], &mut [], &rms);
+                assert!(states.iter().flatten().all(|x| *x == 0.0 || x.is_normal()), "step {step} on {isa}");
+            }
+        });
+    }
+}
+
+#[test]
 fn a_missing_gradient_is_seen_and_an_absent_state_untouched() {
     let hyper = Sgd { lr: 0.1, momentum: 0.0, dampening: 0.0, weight_decay: 0.0, nesterov: false };
     let mut param = [1.0f32; 20];

@@ -1,6 +1,7 @@
 //! Indices of extrema, and running sums.
 
 use super::{BLOCK, Reduce, reduce_of};
+use crate::door;
 use crate::elem::Real;
 use crate::par;
 
@@ -24,8 +25,8 @@ fn arg<T: Real>(
     better: impl Fn(T, T) -> bool + Sync,
 ) {
     assert!(n > 0 || out.is_empty(), "{name}: nothing to choose from");
-    assert_eq!(x.len(), outer * n * inner, "{name}: x is not [{outer}, {n}, {inner}]");
-    assert_eq!(out.len(), outer * inner, "{name}: out is not [{outer}, {inner}]");
+    assert_eq!(x.len(), door::product(name, &[outer, n, inner]), "{name}: x is not [{outer}, {n}, {inner}]");
+    assert_eq!(out.len(), door::product(name, &[outer, inner]), "{name}: out is not [{outer}, {inner}]");
     if out.is_empty() {
         return;
     }
@@ -61,7 +62,7 @@ fn arg<T: Real>(
 }
 
 pub(super) fn cumsum_of<T: Real>(x: &[T], outer: usize, n: usize, inner: usize, out: &mut [T]) {
-    assert_eq!(x.len(), outer * n * inner, "cumsum: x is not [{outer}, {n}, {inner}]");
+    assert_eq!(x.len(), door::product("cumsum", &[outer, n, inner]), "cumsum: x is not [{outer}, {n}, {inner}]");
     assert_eq!(out.len(), x.len(), "cumsum: out differs from x in length");
     if out.is_empty() {
         return;

@@ -9,6 +9,7 @@ mod fold;
 #[cfg(test)]
 mod tests;
 
+use crate::door;
 use crate::elem::Real;
 use crate::isa;
 use crate::par;
@@ -62,8 +63,8 @@ stamp! {
 const BLOCK: usize = 64 << 10;
 
 fn reduce_of<T: Real>(op: Reduce, x: &[T], outer: usize, n: usize, inner: usize, out: &mut [T]) {
-    assert_eq!(x.len(), outer * n * inner, "reduce: x is not [{outer}, {n}, {inner}]");
-    assert_eq!(out.len(), outer * inner, "reduce: out is not [{outer}, {inner}]");
+    assert_eq!(x.len(), door::product("reduce", &[outer, n, inner]), "reduce: x is not [{outer}, {n}, {inner}]");
+    assert_eq!(out.len(), door::product("reduce", &[outer, inner]), "reduce: out is not [{outer}, {inner}]");
     match op {
         Reduce::Sum => fold(fold::Sum, x, n, inner, out),
         Reduce::Max => fold(fold::Max, x, n, inner, out),

@@ -7,6 +7,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use crate::door;
 use crate::elem::Real;
 use crate::isa;
 use crate::lanes::F;
@@ -41,12 +42,12 @@ stamp! {
     /// # Panics
     /// If a length does not fit `rows` and `n`.
     pub fn logsumexp(x: &[T], rows: usize, n: usize, out: &mut [T]) = logsumexp_of;
-    /// Each row: logsumexp x − x\[target\]. The caller checks the targets.
+    /// Each row: logsumexp x − x\[target\].
     ///
     /// # Panics
     /// If a length does not fit `rows` and `n`, or a target is not below `n`.
     pub fn cross_entropy(logits: &[T], targets: &[i64], rows: usize, n: usize, losses: &mut [T]) = cross_entropy_of;
-    /// Each row: g (softmax x − onehot target), with a g for each row. The caller checks the targets.
+    /// Each row: g (softmax x − onehot target), with a g for each row.
     ///
     /// # Panics
     /// If a length does not fit `rows` and `n`, or a target is not below `n`.
@@ -96,7 +97,8 @@ fn each_row<T: Real>(kernel: &impl Row<T>, read: usize, width: usize, out: &mut 
 
 #[track_caller]
 fn check(name: &str, what: &str, len: usize, rows: usize, n: usize) {
-    assert_eq!(len, rows * n, "{name}: {what} has not {rows} rows of {n}");
+    let want = door::product(name, &[rows, n]);
+    assert_eq!(len, want, "{name}: {what} has not {rows} rows of {n}");
 }
 
 /// The maximum of a row; NaN only if all is NaN (a NaN reaches the result through the exponentials anyway).
@@ -120,7 +122,7 @@ fn larger<S: Simd, T: Real>(a: F<S, T>, x: F<S, T>) -> F<S, T> {
     a.lt(x).select(x, a)
 }
 
-/// Σ e^(x − m), calling `each` with every register of the exponentials.
+/// Σ e^(x − m) for m ≥ x, calling `each` with every register of the exponentials.
 #[inline(always)]
 fn exponentials<S: Simd, T: Real>(simd: S, x: &[T], m: T, mut each: impl FnMut(usize, F<S, T>)) -> T {
     // Lanes behind the tail hold −∞ and add e^(−∞) = 0.
@@ -130,7 +132,7 @@ fn exponentials<S: Simd, T: Real>(simd: S, x: &[T], m: T, mut each: impl FnMut(u
         count::<S, T>(x.len()),
         #[inline(always)]
         |i| {
-            let e = (src.get(i) - m).exp();
+            let e = (src.get(i) - m).exp_negative();
             each(i, e);
             e
         },
@@ -292,7 +294,11 @@ impl<T: Real> Row<T> for LogSumExp<'_, T> {
     fn row<S: Simd>(&self, simd: S, r: usize, out: &mut [T]) {
         let x = &self.x[r * self.n..][..self.n];
         let m = max(simd, x);
-        // With an infinite maximum the plain sum of exponentials is 0 or ∞, and its logarithm is the limit.
+        if m == T::INFINITY {
+            out[0] = if x.iter().any(|x| x.is_nan()) { T::NAN } else { m };
+            return;
+        }
+        // Of nothing but −∞ the plain sum of exponentials is 0, and its logarithm is the limit.
         let m = if m.is_finite() { m } else { T::ZERO };
         out[0] = m + ln(exponentials(simd, x, m, |_, _| ()));
     }
@@ -324,6 +330,7 @@ fn cross_entropy_of<T: Real>(x: &[T], targets: &[i64], rows: usize, n: usize, lo
     check("cross_entropy", "logits", x.len(), rows, n);
     check("cross_entropy", "targets", targets.len(), rows, 1);
     check("cross_entropy", "losses", losses.len(), rows, 1);
+    door::indices("cross_entropy", targets, n);
     each_row(&CrossEntropy { x, targets, n }, n, 1, losses);
 }
 
@@ -348,6 +355,7 @@ fn cross_entropy_grad_of<T: Real>(x: &[T], targets: &[i64], g: &[T], rows: usize
     check("cross_entropy_grad", "logits", x.len(), rows, n);
     check("cross_entropy_grad", "targets", targets.len(), rows, 1);
     check("cross_entropy_grad", "g", g.len(), rows, 1);
+    door::indices("cross_entropy_grad", targets, n);
     check("cross_entropy_grad", "out", out.len(), rows, n);
     each_row(&CrossEntropyGrad { x, targets, g, n }, n, n, out);
 }

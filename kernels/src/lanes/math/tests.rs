@@ -1,13 +1,13 @@
 //! Every function against f64 (the standard library's, libm's erf), on every instruction set, in ULP.
 
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_4, SQRT_2};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_4, PI, SQRT_2};
 
 use pulp::{Simd, WithSimd};
 
-use super::erf::{ERF, MIDDLE, TAIL};
+use super::erf::{ERF, MIDDLE, NORMAL, NORMAL_MIDDLE, TAIL};
 use super::remez::Fit;
 use super::trig::{COS, SIN};
-use super::{EXP, LN, TANH};
+use super::{ARTANH, EXP, LN, TANH};
 use crate::isa::Isa;
 use crate::lanes::F;
 
@@ -22,27 +22,46 @@ struct Case {
 #[derive(Clone, Copy, Debug)]
 enum Function {
     Exp,
+    /// Of −|x|.
+    ExpNegative,
+    Sigmoid,
     Ln,
     Ln1p,
+    /// Of |x|, at most 1.
+    Ln1pUnit,
     Tanh,
     Erf,
     Erfc,
     NormalCdf,
+    NormalDensity,
     Sin,
     Cos,
 }
 
-const CASES: [Case; 9] = [
+const CASES: [Case; 13] = [
     Case { function: Function::Exp, exact: f64::exp, fused: 1.0, unfused: 1.0 },
+    Case { function: Function::ExpNegative, exact: |x| (-x.abs()).exp(), fused: 1.0, unfused: 1.0 },
+    Case { function: Function::Sigmoid, exact: |x| 1.0 / (1.0 + (-x).exp()), fused: 2.0, unfused: 2.0 },
     Case { function: Function::Ln, exact: f64::ln, fused: 1.0, unfused: 1.0 },
     Case { function: Function::Ln1p, exact: f64::ln_1p, fused: 1.0, unfused: 1.0 },
+    Case { function: Function::Ln1pUnit, exact: ln_1p_unit, fused: 2.0, unfused: 2.5 },
     Case { function: Function::Tanh, exact: f64::tanh, fused: 1.0, unfused: 1.1 },
-    Case { function: Function::Erf, exact: libm::erf, fused: 1.2, unfused: 1.3 },
+    Case { function: Function::Erf, exact: libm::erf, fused: 1.3, unfused: 1.3 },
     Case { function: Function::Erfc, exact: libm::erfc, fused: 7.0, unfused: 7.0 },
     Case { function: Function::NormalCdf, exact: |x| 0.5 * libm::erfc(-x * FRAC_1_SQRT_2), fused: 7.0, unfused: 7.0 },
+    Case {
+        function: Function::NormalDensity,
+        exact: |x| (-0.5 * x * x).exp() / (2.0 * PI).sqrt(),
+        fused: 2.5,
+        unfused: 2.5,
+    },
     Case { function: Function::Sin, exact: f64::sin, fused: 2.0, unfused: 2.0 },
     Case { function: Function::Cos, exact: f64::cos, fused: 2.0, unfused: 2.0 },
 ];
+
+fn ln_1p_unit(x: f64) -> f64 {
+    if x.is_nan() { x } else { x.abs().min(1.0).ln_1p() }
+}
 
 struct Apply<'a>(Function, &'a [f32], &'a mut [f32]);
 
@@ -55,12 +74,16 @@ impl WithSimd for Apply<'_> {
             let x = F::<S, f32>::load(simd, x);
             let y = match self.0 {
                 Function::Exp => x.exp(),
+                Function::ExpNegative => (-x.abs()).exp_negative(),
+                Function::Sigmoid => x.sigmoid(),
                 Function::Ln => x.ln(),
                 Function::Ln1p => x.ln_1p(),
+                Function::Ln1pUnit => x.abs().at_most(1.0).ln_1p_unit(),
                 Function::Tanh => x.tanh(),
                 Function::Erf => x.erf(),
                 Function::Erfc => x.erfc(),
-                Function::NormalCdf => x.normal_cdf(),
+                Function::NormalCdf => x.normal().0,
+                Function::NormalDensity => x.normal().1,
                 Function::Sin => x.sin(),
                 Function::Cos => x.cos(),
             };
@@ -140,14 +163,18 @@ fn errors_are_within_those_stated_everywhere() {
 #[test]
 fn limits_and_signs_are_exact() {
     const INF: f32 = f32::INFINITY;
-    let cases: [(Function, &[(f32, f32)]); 9] = [
+    let cases: [(Function, &[(f32, f32)]); 13] = [
         (Function::Exp, &[(0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, 0.0), (-200.0, 0.0), (200.0, INF)]),
+        (Function::ExpNegative, &[(0.0, 1.0), (INF, 0.0), (200.0, 0.0)]),
+        (Function::Sigmoid, &[(0.0, 0.5), (-0.0, 0.5), (INF, 1.0), (-INF, 0.0)]),
         (Function::Ln, &[(1.0, 0.0), (0.0, -INF), (-0.0, -INF), (INF, INF), (-1.0, f32::NAN), (-INF, f32::NAN)]),
         (Function::Ln1p, &[(0.0, 0.0), (-0.0, -0.0), (-1.0, -INF), (INF, INF), (-1.5, f32::NAN), (-INF, f32::NAN)]),
+        (Function::Ln1pUnit, &[(0.0, 0.0)]),
         (Function::Tanh, &[(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0)]),
         (Function::Erf, &[(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0)]),
         (Function::Erfc, &[(INF, 0.0), (-INF, 2.0), (30.0, 0.0)]),
         (Function::NormalCdf, &[(INF, 1.0), (-INF, 0.0), (-40.0, 0.0)]),
+        (Function::NormalDensity, &[(INF, 0.0), (-INF, 0.0), (40.0, 0.0)]),
         (Function::Sin, &[(0.0, 0.0), (-0.0, -0.0), (INF, f32::NAN), (-INF, f32::NAN)]),
         (Function::Cos, &[(0.0, 1.0), (-0.0, 1.0), (INF, f32::NAN)]),
     ];
@@ -172,9 +199,13 @@ fn the_polynomials_are_those_of_the_derivation() {
         libm::erfc(x) * (x * x).exp() * (x + MIDDLE)
     };
     let erfc_end = (10.1 - MIDDLE) / (10.1 + MIDDLE);
+    let normal = |u: f64| {
+        let a = NORMAL_MIDDLE * u / (1.0 - u);
+        0.5 * libm::erfc(a * FRAC_1_SQRT_2) * (a * a / 2.0).exp() * (a + NORMAL_MIDDLE)
+    };
     let quarter = FRAC_PI_4 * 1.001; // a little more than the reduction leaves
     let fit = |target, scale, lo, hi, first, step| Fit { target, scale, lo, hi, first, step };
-    type Table<'a> = [(&'a str, &'a [f64], Fit<'a>); 7];
+    type Table<'a> = [(&'a str, &'a [f64], Fit<'a>); 9];
     let table: Table = [
         ("EXP", &EXP, fit(&|r| r.exp() - 1.0 - r, &f64::exp, -0.35, 0.35, 2, 1)),
         (
@@ -185,6 +216,8 @@ fn the_polynomials_are_those_of_the_derivation() {
         ("TANH", &TANH, fit(&|x| x.tanh() - x, &f64::tanh, 0.0, 1.0, 3, 2)),
         ("ERF", &ERF, fit(&|x| libm::erf(x) - x, &libm::erf, 0.0, 1.0, 1, 2)),
         ("TAIL", &TAIL, fit(&erfc, &erfc, -1.0, erfc_end, 0, 1)),
+        ("ARTANH", &ARTANH, fit(&|s| 2.0 * (s.atanh() - s), &|s| 2.0 * s.atanh(), 0.0, 1.0 / 3.0, 3, 2)),
+        ("NORMAL", &NORMAL, fit(&normal, &normal, 0.0, 14.4 / (14.4 + NORMAL_MIDDLE), 0, 1)),
         ("SIN", &SIN, fit(&|x| x.sin() - x, &f64::sin, 0.0, quarter, 3, 2)),
         ("COS", &COS, fit(&|x| x.cos() - 1.0 + x * x / 2.0, &f64::cos, 0.0, quarter, 4, 2)),
     ];
