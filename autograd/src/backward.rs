@@ -4,11 +4,13 @@
 //! is moved in, later ones are added in place when nobody else can see the sum. With [`CreateGraph::Yes`] the rules run
 //! with recording on, so their result can be differentiated again; operations with a composite twin then use its rule.
 
-use std::cmp::Ordering;
+use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use etude_kernels::{ew, precision};
+use smallvec::SmallVec;
 
 use crate::dtype::Float;
 use crate::mode::with_grad;
@@ -27,12 +29,13 @@ pub enum CreateGraph {
 /// Gradients by leaf. A value of its own: nothing to zero, nothing that one loss could leak into another.
 #[derive(Clone)]
 pub struct Grads<T: Float = f32> {
-    by_leaf: HashMap<LeafId, Tensor<T>>,
+    /// In the order of creation.
+    leaves: Vec<(LeafId, Tensor<T>)>,
 }
 
 impl<T: Float> Default for Grads<T> {
     fn default() -> Self {
-        Grads { by_leaf: HashMap::new() }
+        Grads { leaves: Vec::new() }
     }
 }
 
@@ -44,39 +47,41 @@ impl<T: Float> Grads<T> {
 
     /// The gradient of the leaf with this identity.
     pub fn by_id(&self, id: LeafId) -> Option<&Tensor<T>> {
-        self.by_leaf.get(&id)
+        let at = self.leaves.binary_search_by_key(&id, |&(id, _)| id).ok()?;
+        Some(&self.leaves[at].1)
     }
 
     /// Every leaf with its gradient, in the order of creation.
     pub fn iter(&self) -> impl Iterator<Item = (LeafId, &Tensor<T>)> {
-        let mut all: Vec<_> = self.by_leaf.iter().map(|(&id, g)| (id, g)).collect();
-        all.sort_by_key(|&(id, _)| id);
-        all.into_iter()
+        self.leaves.iter().map(|(id, g)| (*id, g))
     }
 
     /// How many leaves have a gradient.
     pub fn len(&self) -> usize {
-        self.by_leaf.len()
+        self.leaves.len()
     }
 
     /// Whether no leaf has one.
     pub fn is_empty(&self) -> bool {
-        self.by_leaf.is_empty()
+        self.leaves.is_empty()
     }
 
     /// Adds the gradients of another loss, leaf by leaf.
     pub fn merge(&mut self, other: Grads<T>) {
-        for (id, g) in other.by_leaf {
-            match self.by_leaf.remove(&id) {
-                Some(sum) => self.by_leaf.insert(id, accumulate(sum, g, false)),
-                None => self.by_leaf.insert(id, g),
-            };
+        let mut new = Vec::new();
+        for (id, g) in other.leaves {
+            match self.leaves.binary_search_by_key(&id, |&(id, _)| id) {
+                Ok(at) => accumulate(&mut self.leaves[at].1, g, false),
+                Err(_) => new.push((id, g)),
+            }
         }
+        self.leaves.append(&mut new);
+        self.leaves.sort_by_key(|&(id, _)| id);
     }
 
     /// Multiplies every gradient by `factor`.
     pub fn scale(&mut self, factor: f64) {
-        for g in self.by_leaf.values_mut() {
+        for (_, g) in &mut self.leaves {
             ew::unary_mut(ew::Unary::Affine(factor, 0.0), g.make_mut());
         }
     }
@@ -157,12 +162,9 @@ pub fn grad_with<T: Float>(
         .collect();
     let Some(root) = y.link().clone() else { return vec![None; xs.len()] };
     let create_graph = create_graph == CreateGraph::Yes;
-    let mut found = Pass { free: false, create_graph, targets: Some(ids.clone()) }.run(root, v.clone()).targets;
+    let found = Pass { free: false, create_graph, targets: Some(ids.clone()) }.run(root, v.clone());
     // The same input may be asked for twice.
-    ids.iter()
-        .enumerate()
-        .map(|(i, id)| if ids[i + 1..].contains(id) { found.get(id).cloned() } else { found.remove(id) })
-        .collect()
+    ids.iter().map(|&id| found.nodes.get(&id).or_else(|| found.leaves.by_id(LeafId(id))).cloned()).collect()
 }
 
 /// One walk over the graph.
@@ -175,25 +177,68 @@ struct Pass {
 
 struct Found<T: Float> {
     leaves: Grads<T>,
-    targets: HashMap<u64, Tensor<T>>,
+    /// Of the targets that are no leaves.
+    nodes: Ids<Tensor<T>>,
 }
 
-/// A node in the heap, ordered by id.
-struct Pending<T: Float>(Arc<Node<T>>);
-impl<T: Float> PartialEq for Pending<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.id == other.0.id
+/// A map from the ids of nodes. They are handed out one after another, so that a multiplication spreads them.
+type Ids<V> = HashMap<u64, V, BuildHasherDefault<IdHasher>>;
+type IdSet = HashSet<u64, BuildHasherDefault<IdHasher>>;
+
+#[derive(Default)]
+struct IdHasher(u64);
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(self.0 ^ u64::from(byte)));
+    }
+    fn write_u64(&mut self, id: u64) {
+        // 2⁶⁴ divided by the golden ratio: Knuth, *The Art of Computer Programming*, vol. 3, §6.4. The upper half, which
+        // depends on every bit, is folded into the lower one, which chooses the place.
+        let product = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = product ^ (product >> 32);
+    }
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
-impl<T: Float> Eq for Pending<T> {}
-impl<T: Float> PartialOrd for Pending<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
+
+/// The gradients that the walk has found so far.
+struct Front<T: Float> {
+    /// Nodes that wait for their rule, with the gradients of their outputs.
+    pending: Ids<(Arc<Node<T>>, Tensor<T>)>,
+    /// Their ids, the newest first.
+    order: BinaryHeap<u64>,
+    leaves: Vec<(LeafId, Tensor<T>)>,
+    /// Where each leaf stands.
+    places: Ids<usize>,
+    create_graph: bool,
 }
-impl<T: Float> Ord for Pending<T> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.id.cmp(&other.0.id)
+
+impl<T: Float> Front<T> {
+    /// Adds `g` to the gradient of `node`. A leaf has no rule, and need not wait for one.
+    fn add(&mut self, node: &Arc<Node<T>>, g: Tensor<T>) {
+        if node.is_leaf() {
+            match self.places.entry(node.id) {
+                Entry::Occupied(place) => accumulate(&mut self.leaves[*place.get()].1, g, self.create_graph),
+                Entry::Vacant(place) => {
+                    place.insert(self.leaves.len());
+                    self.leaves.push((LeafId(node.id), g));
+                }
+            }
+            return;
+        }
+        match self.pending.entry(node.id) {
+            Entry::Occupied(mut slot) => accumulate(&mut slot.get_mut().1, g, self.create_graph),
+            Entry::Vacant(slot) => {
+                slot.insert((node.clone(), g));
+                self.order.push(node.id);
+            }
+        }
+    }
+
+    fn pop(&mut self) -> Option<(Arc<Node<T>>, Tensor<T>)> {
+        let id = self.order.pop()?;
+        Some(self.pending.remove(&id).expect("a node enters the heap with its gradient"))
     }
 }
 
@@ -203,45 +248,43 @@ impl Pass {
         let useful = self.targets.as_ref().map(|targets| useful(&root, targets));
         let is_useful = |node: &Node<T>| useful.as_ref().is_none_or(|set| set.contains(&node.id));
         let is_target = |id: u64| self.targets.as_ref().is_some_and(|targets| targets.contains(&id));
-        let mut found = Found { leaves: Grads::default(), targets: HashMap::new() };
-        let mut grads: HashMap<u64, Tensor<T>> = HashMap::new();
-        let mut heap = BinaryHeap::new();
+        let mut nodes = Ids::default();
+        let mut front = Front {
+            pending: Ids::default(),
+            order: BinaryHeap::new(),
+            leaves: Vec::new(),
+            places: Ids::default(),
+            create_graph: self.create_graph,
+        };
         if is_useful(&root) {
-            grads.insert(root.id, seed);
-            heap.push(Pending(root));
+            front.add(&root, seed);
         }
-        while let Some(Pending(node)) = heap.pop() {
-            let g = grads.remove(&node.id).expect("a node enters the heap with its gradient");
+        drop(root);
+        while let Some((node, g)) = front.pop() {
             if is_target(node.id) {
-                found.targets.insert(node.id, g.clone());
+                nodes.insert(node.id, g.clone());
             }
-            if node.is_leaf() {
-                found.leaves.by_leaf.insert(LeafId(node.id), g);
-                continue;
+            let mut wanted: SmallVec<[bool; 8]> = SmallVec::new();
+            for edge in &node.edges {
+                wanted.push(edge.node.as_ref().is_some_and(|input| is_useful(input)));
             }
-            let wanted: Vec<bool> =
-                node.edges.iter().map(|edge| edge.node.as_ref().is_some_and(|input| is_useful(input))).collect();
             if !wanted.contains(&true) {
                 continue;
             }
             let input_grads = self.rule(&node, &wanted, g);
             for (i, g) in input_grads.into_iter().enumerate() {
-                let (true, Some(g)) = (wanted[i], g) else { continue };
-                let edge = &node.edges[i];
-                let input = edge.node.as_ref().expect("wanted inputs are tracked");
-                match grads.remove(&input.id) {
-                    Some(sum) => grads.insert(input.id, accumulate(sum, g, self.create_graph)),
-                    None => {
-                        heap.push(Pending(input.clone()));
-                        grads.insert(input.id, g)
-                    }
-                };
+                let (true, Some(input), Some(g)) = (wanted[i], &node.edges[i].node, g) else { continue };
+                front.add(input, self.fit(&node, i, g));
             }
         }
-        found
+        let mut leaves = front.leaves;
+        // The walk meets the newest first, as a rule.
+        leaves.reverse();
+        leaves.sort_by_key(|&(id, _)| id);
+        Found { leaves: Grads { leaves }, nodes }
     }
 
-    /// The gradients of the inputs of `node`, in their own shapes.
+    /// The gradients of the inputs of `node`, as its rule gives them.
     #[track_caller]
     fn rule<T: Float>(&self, node: &Arc<Node<T>>, wanted: &[bool], g: Tensor<T>) -> Vec<Option<Tensor<T>>> {
         let op = node.op.as_ref().expect("leaves have no rule");
@@ -268,21 +311,24 @@ impl Pass {
             grads.len(),
             node.edges.len()
         );
-        let fit = |(i, g): (usize, Option<Tensor<T>>)| {
-            let shape = &node.edges[i].shape;
-            let g = g?;
-            if g.shape() == &shape[..] {
-                return Some(g);
-            }
-            assert!(
-                op.broadcasts(),
-                "{}: its rule gave input {i} of shape {shape:?} a gradient of shape {:?}",
-                op.name(),
-                g.shape()
-            );
-            Some(with_grad(self.create_graph, || g.sum_to(shape)))
-        };
-        grads.into_iter().enumerate().map(fit).collect()
+        grads
+    }
+
+    /// The gradient of input `i`, summed back where the operation had broadcast it.
+    #[track_caller]
+    fn fit<T: Float>(&self, node: &Node<T>, i: usize, g: Tensor<T>) -> Tensor<T> {
+        let shape = &node.edges[i].shape;
+        if g.shape() == &shape[..] {
+            return g;
+        }
+        let op = node.op.as_ref().expect("leaves have no rule");
+        assert!(
+            op.broadcasts(),
+            "{}: its rule gave input {i} of shape {shape:?} a gradient of shape {:?}",
+            op.name(),
+            g.shape()
+        );
+        with_grad(self.create_graph, || g.sum_to(shape))
     }
 }
 
@@ -296,7 +342,7 @@ fn composite_rule<T: Float>(
 ) -> Option<Vec<Option<Tensor<T>>>> {
     let inputs: Vec<Tensor<T>> = (0..node.edges.len())
         .map(|i| {
-            let x = saved.inputs[i].as_ref()?;
+            let x = saved.input(i)?;
             let tied = x.with_link(node.edges[i].node.clone());
             Some(Tensor::record(Alias, &[&tied], x.detach()))
         })
@@ -325,21 +371,20 @@ impl<T: Float> Op<T> for Alias {
     }
 }
 
-fn accumulate<T: Float>(mut sum: Tensor<T>, g: Tensor<T>, recorded: bool) -> Tensor<T> {
+fn accumulate<T: Float>(sum: &mut Tensor<T>, g: Tensor<T>, recorded: bool) {
     if !recorded
         && !sum.is_tracked()
         && let Some(into) = sum.unique_mut()
     {
-        ew::add_assign(into, &g.data());
-        return sum;
+        return ew::add_assign(into, &g.data());
     }
-    with_grad(recorded, || &sum + &g)
+    *sum = with_grad(recorded, || &*sum + &g);
 }
 
 /// The nodes on a path from `root` to one of `targets`. Nodes older than every target are not visited.
-fn useful<T: Float>(root: &Arc<Node<T>>, targets: &[u64]) -> HashSet<u64> {
-    let Some(&oldest) = targets.iter().min() else { return HashSet::new() };
-    let mut seen: HashMap<u64, &Arc<Node<T>>> = HashMap::new();
+fn useful<T: Float>(root: &Arc<Node<T>>, targets: &[u64]) -> IdSet {
+    let Some(&oldest) = targets.iter().min() else { return IdSet::default() };
+    let mut seen: Ids<&Arc<Node<T>>> = Ids::default();
     let mut stack = vec![root];
     while let Some(node) = stack.pop() {
         if node.id < oldest || seen.insert(node.id, node).is_some() {
@@ -350,7 +395,7 @@ fn useful<T: Float>(root: &Arc<Node<T>>, targets: &[u64]) -> HashSet<u64> {
     // Ascending ids: inputs are decided before their consumers.
     let mut order: Vec<u64> = seen.keys().copied().collect();
     order.sort_unstable();
-    let mut useful = HashSet::new();
+    let mut useful = IdSet::default();
     for id in order {
         let through = |input: &Arc<Node<T>>| useful.contains(&input.id);
         if targets.contains(&id) || seen[&id].edges.iter().filter_map(|edge| edge.node.as_ref()).any(through) {

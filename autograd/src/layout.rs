@@ -53,20 +53,30 @@ pub(crate) fn checked_len(shape: &[usize]) -> Result<usize, ShapeError> {
 
 /// The strides of a contiguous, row-major tensor.
 pub(crate) fn contiguous_strides(shape: &[usize]) -> Shape {
-    let mut strides: Shape = SmallVec::from_elem(1, shape.len());
-    for i in (1..shape.len()).rev() {
+    let mut strides = Shape::from_slice(shape);
+    let mut step = 1usize;
+    for stride in strides.iter_mut().rev() {
+        let n = *stride;
+        *stride = step;
         // Saturating: an empty tensor may have axes whose product overflows; nothing is read through its strides.
-        strides[i - 1] = strides[i].saturating_mul(shape[i].max(1));
+        step = step.saturating_mul(n.max(1));
     }
     strides
 }
 
 /// Where the elements of a view lie.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub shape: Shape,
     pub strides: Shape,
     pub offset: usize,
+}
+
+impl Clone for Layout {
+    // By hand: `SmallVec::clone` goes element by element, and every use of a tensor clones its layout.
+    fn clone(&self) -> Self {
+        Layout { shape: Shape::from_slice(&self.shape), strides: Shape::from_slice(&self.strides), offset: self.offset }
+    }
 }
 
 impl Layout {

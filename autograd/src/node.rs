@@ -90,9 +90,9 @@ impl<T: Float> Vjp<'_, T> {
     /// # Panics
     /// If [`Op::saves`] did not declare it.
     pub fn input(&self, i: usize) -> Tensor<T> {
-        match self.saved.inputs.get(i) {
-            Some(Some(x)) => x.with_link(self.node.edges[i].node.clone()),
-            _ => panic!("{}: its rule asks for input {i}, which it does not save", self.node.name()),
+        match self.saved.input(i) {
+            Some(x) => x.with_link(self.node.edges[i].node.clone()),
+            None => panic!("{}: its rule asks for input {i}, which it does not save", self.node.name()),
         }
     }
 
@@ -101,7 +101,7 @@ impl<T: Float> Vjp<'_, T> {
     /// # Panics
     /// If [`Op::saves`] did not declare it.
     pub fn output(&self) -> Tensor<T> {
-        match &self.saved.output {
+        match self.saved.output() {
             Some(y) => y.with_link(Some(self.node.clone())),
             None => panic!("{}: its rule asks for the output, which it does not save", self.node.name()),
         }
@@ -133,11 +133,38 @@ impl<T: Float> Vjp<'_, T> {
     }
 }
 
-/// The values kept for the backward pass, without links.
+/// The values kept for the backward pass, without links. Those and no more, on the heap: many operations keep nothing, and
+/// a node is moved and held in numbers.
 #[derive(Clone)]
 pub(crate) struct Saved<T: Float> {
-    pub inputs: SmallVec<[Option<Tensor<T>>; 3]>,
-    pub output: Option<Tensor<T>>,
+    /// Each with the number of its input, or [`OUTPUT`].
+    values: Vec<(u32, Tensor<T>)>,
+}
+
+/// The place of the output among the saved values.
+const OUTPUT: u32 = u32::MAX;
+
+impl<T: Float> Saved<T> {
+    fn new(saves: Saves, inputs: &[&Tensor<T>], output: &Tensor<T>) -> Self {
+        let is_saved = |i: usize| saves.inputs.checked_shr(i as u32).unwrap_or(0) & 1 == 1;
+        let count = (0..inputs.len()).filter(|&i| is_saved(i)).count() + usize::from(saves.output);
+        let mut values = Vec::with_capacity(count);
+        for (i, x) in inputs.iter().enumerate().filter(|&(i, _)| is_saved(i)) {
+            values.push((i as u32, x.detach()));
+        }
+        if saves.output {
+            values.push((OUTPUT, output.detach()));
+        }
+        Saved { values }
+    }
+
+    pub fn input(&self, i: usize) -> Option<&Tensor<T>> {
+        self.values.iter().find(|(place, _)| *place == i as u32).map(|(_, x)| x)
+    }
+
+    fn output(&self) -> Option<&Tensor<T>> {
+        self.values.last().filter(|(place, _)| *place == OUTPUT).map(|(_, y)| y)
+    }
 }
 
 /// A link to an input.
@@ -146,13 +173,16 @@ pub(crate) struct Edge<T: Float> {
     pub shape: Shape,
 }
 
+/// Most operations have one input or two; an affine map has three.
+pub(crate) type Edges<T> = SmallVec<[Edge<T>; 3]>;
+
 /// An operation that was recorded, or a leaf.
 #[doc(hidden)]
 pub struct Node<T: Float> {
     pub(crate) id: u64,
     /// `None` for a leaf.
     pub(crate) op: Option<Box<dyn Op<T>>>,
-    pub(crate) edges: SmallVec<[Edge<T>; 2]>,
+    pub(crate) edges: Edges<T>,
     /// Of the scope in which the operation was recorded; its rule runs with the same.
     pub(crate) precision: Precision,
     /// `None` once a backward pass has taken it: the graph is freed.
@@ -167,7 +197,7 @@ fn next_id() -> u64 {
 impl<T: Float> Node<T> {
     pub(crate) fn leaf() -> Arc<Self> {
         let (id, precision) = (next_id(), Precision::default());
-        Arc::new(Node { id, op: None, edges: SmallVec::new(), precision, saved: Mutex::new(None) })
+        Arc::new(Node { id, op: None, edges: Edges::new(), precision, saved: Mutex::new(None) })
     }
 
     pub(crate) fn is_leaf(&self) -> bool {
@@ -182,6 +212,9 @@ impl<T: Float> Node<T> {
 impl<T: Float> Drop for Node<T> {
     fn drop(&mut self) {
         // Iterative: a recurrent net of a million steps must not overflow the stack.
+        if self.edges.iter().all(|edge| edge.node.is_none()) {
+            return;
+        }
         let mut rest: Vec<Arc<Node<T>>> = self.edges.drain(..).filter_map(|edge| edge.node).collect();
         while let Some(node) = rest.pop() {
             if let Some(mut last) = Arc::into_inner(node) {
@@ -199,19 +232,12 @@ impl<T: Float> Tensor<T> {
         if !is_grad_enabled() || inputs.iter().all(|x| x.link().is_none()) {
             return value;
         }
-        let saves = op.saves();
-        let saved = Saved {
-            inputs: inputs
-                .iter()
-                .enumerate()
-                .map(|(i, x)| (saves.inputs.checked_shr(i as u32).unwrap_or(0) & 1 == 1).then(|| x.detach()))
-                .collect(),
-            output: saves.output.then(|| value.detach()),
-        };
-        let edges =
-            inputs.iter().map(|x| Edge { node: x.link().clone(), shape: Shape::from_slice(x.shape()) }).collect();
+        let saved = Mutex::new(Some(Saved::new(op.saves(), inputs, &value)));
+        let mut edges = Edges::new();
+        for x in inputs {
+            edges.push(Edge { node: x.link().clone(), shape: Shape::from_slice(x.shape()) });
+        }
         let (id, precision) = (next_id(), precision::current());
-        let node = Node { id, op: Some(Box::new(op)), edges, precision, saved: Mutex::new(Some(saved)) };
-        value.with_link(Some(Arc::new(node)))
+        value.into_linked(Some(Arc::new(Node { id, op: Some(Box::new(op)), edges, precision, saved })))
     }
 }

@@ -184,7 +184,11 @@ impl<T: Dtype> Tensor<T> {
     }
 
     pub(crate) fn with_link(&self, link: T::Link) -> Self {
-        Tensor { link, ..self.detach() }
+        self.detach().into_linked(link)
+    }
+
+    pub(crate) fn into_linked(self, link: T::Link) -> Self {
+        Tensor { link, ..self }
     }
 
     /// A view of the same storage without a link.

@@ -3,6 +3,8 @@
 //! Both traits are sealed. Kernels are generic over [`Real`] inside this crate and stamped once here, behind concrete
 //! functions, so that no crate above compiles them again.
 
+use std::sync::Mutex;
+
 use crate::buf::Pool;
 use crate::lanes::LaneReal;
 
@@ -35,6 +37,9 @@ pub trait Elem:
     /// Calls `f` with this thread's free buffers of this type; `None` while the thread shuts down.
     #[doc(hidden)]
     fn with_pool<R>(f: impl FnOnce(&mut Pool<Self>) -> R) -> Option<R>;
+    /// The free buffers of this type that belong to no thread.
+    #[doc(hidden)]
+    fn shared() -> &'static Mutex<Pool<Self>>;
 }
 
 macro_rules! elem {
@@ -46,6 +51,10 @@ macro_rules! elem {
                     static $pool: std::cell::RefCell<Pool<$t>> = const { std::cell::RefCell::new(Pool::new()) };
                 }
                 $pool.try_with(|pool| f(&mut pool.borrow_mut())).ok()
+            }
+            fn shared() -> &'static Mutex<Pool<Self>> {
+                static SHARED: Mutex<Pool<$t>> = Mutex::new(Pool::new());
+                &SHARED
             }
         }
     )*};

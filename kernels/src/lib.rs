@@ -20,6 +20,7 @@ pub mod isa;
 pub mod lanes;
 pub mod norm;
 pub mod optim;
+mod pages;
 pub mod par;
 pub mod pool;
 pub mod precision;

@@ -104,6 +104,9 @@ fn run_chunks<T: Send>(out: &mut [T], chunk: usize, f: &(dyn Fn(usize, &mut [T])
 
 /// The results of `f(block)` in the order of the blocks.
 pub fn map<R: Send>(blocks: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    if threads().min(blocks) <= 1 {
+        return (0..blocks).map(f).collect();
+    }
     let mut out: Vec<Option<R>> = (0..blocks).map(|_| None).collect();
     chunks_mut(&mut out, 1, |i, slot| slot[0] = Some(f(i)));
     out.into_iter().map(|slot| slot.expect("every block ran")).collect()

@@ -1,9 +1,10 @@
 //! The part that all optimisers share: parameters with their state, the checks, clipping, saving.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use etude_autograd::{Grads, Tensor};
-use etude_kernels::{ew, reduce};
+use etude_kernels::{Buf, ew, reduce};
 
 use super::{OptimState, Optimizer};
 use crate::error::Error;
@@ -15,12 +16,16 @@ pub trait Rule {
     /// PyTorch's name of the optimiser.
     const NAME: &'static str;
 
-    /// PyTorch's names of the state tensors that the current settings need, each shaped as its parameter.
+    /// PyTorch's names of the state tensors that the current settings need, at most [`MOST_STATES`], each shaped as its
+    /// parameter.
     fn states(&self) -> Vec<&'static str>;
 
     /// One update. `step` counts this parameter's updates from 1; `decay` says whether weight decay applies to it.
     fn update(&self, lr: f64, decay: bool, step: u64, param: &mut [f32], grad: &[f32], states: &mut [&mut [f32]]);
 }
+
+/// State tensors that a rule may ask for.
+pub const MOST_STATES: usize = 3;
 
 /// A parameter with its state.
 struct Entry {
@@ -110,14 +115,17 @@ impl<R: Rule> Optim<R> {
     }
 
     /// The gradients of the registered parameters in order, and their global norm.
-    fn collect(&self, grads: &Grads) -> Result<(Vec<Option<Tensor>>, f64), Error> {
+    fn collect<'a>(&self, grads: &'a Grads) -> Result<(Found<'a>, f64), Error> {
         let step = self.steps + 1;
-        let found: Vec<Option<Tensor>> =
-            self.entries.iter().map(|entry| Some(grads.by_id(entry.param.id())?.contiguous())).collect();
+        let find = |entry: &Entry| {
+            let g = grads.by_id(entry.param.id())?;
+            Some(if g.is_contiguous() { Cow::Borrowed(g) } else { Cow::Owned(g.contiguous()) })
+        };
+        let found: Found = self.entries.iter().map(find).collect();
         let named = || self.entries.iter().zip(&found);
-        let missing: Vec<String> = named().filter(|(_, g)| g.is_none()).map(|(e, _)| e.name.clone()).collect();
-        if !missing.is_empty() && !self.allow_missing {
-            return Err(Error::NoGradient { step, names: missing });
+        if !self.allow_missing && found.iter().any(Option::is_none) {
+            let names = named().filter(|(_, g)| g.is_none()).map(|(e, _)| e.name.clone()).collect();
+            return Err(Error::NoGradient { step, names });
         }
         let mut total = 0.0;
         for (entry, g) in named() {
@@ -134,6 +142,9 @@ impl<R: Rule> Optim<R> {
     }
 }
 
+/// The contiguous gradient of each registered parameter, where there is one.
+type Found<'a> = Vec<Option<Cow<'a, Tensor>>>;
+
 fn elements(g: &Tensor) -> &[f32] {
     g.as_slice().expect("gradients are made contiguous when they are collected")
 }
@@ -143,17 +154,21 @@ impl<R: Rule> Optimizer for Optim<R> {
         let (found, norm) = self.collect(grads)?;
         // torch.nn.utils.clip_grad_norm_: g · min(1, max / (‖g‖ + 1e-6)).
         let factor = self.clip.map(|max| max / (norm + 1e-6)).filter(|&factor| factor < 1.0);
-        for (entry, g) in self.entries.iter_mut().zip(found) {
-            let Some(mut g) = g else { continue };
+        for (entry, g) in self.entries.iter_mut().zip(&found) {
+            let Some(g) = g else { continue };
+            let mut g = elements(g);
+            let mut scaled;
             if let Some(factor) = factor {
-                let mut scaled = vec![0.0; g.len()];
-                ew::unary(ew::Unary::Affine(factor, 0.0), elements(&g), &mut scaled);
-                g = Tensor::from_vec(scaled, g.shape());
+                scaled = Buf::scratch(g.len());
+                ew::unary(ew::Unary::Affine(factor, 0.0), g, &mut scaled);
+                g = &scaled;
             }
             entry.step += 1;
             let Entry { param, decay, step, states, .. } = entry;
-            let mut states: Vec<&mut [f32]> = states.iter_mut().map(Tensor::make_mut).collect();
-            param.update(|p| self.rule.update(self.lr, *decay, *step, p, elements(&g), &mut states));
+            let mut slots: [&mut [f32]; MOST_STATES] = Default::default();
+            let count = states.len();
+            slots.iter_mut().zip(states).for_each(|(slot, state)| *slot = state.make_mut());
+            param.update(|p| self.rule.update(self.lr, *decay, *step, p, g, &mut slots[..count]));
         }
         self.steps += 1;
         self.grad_norm = norm;

@@ -28,7 +28,7 @@ mod sgd;
 use etude_autograd::Grads;
 
 pub use adam::{Adam, AdamRule, AdamW};
-pub use engine::{Optim, Rule};
+pub use engine::{MOST_STATES, Optim, Rule};
 pub use rmsprop::{RmsProp, RmsPropRule};
 pub use sgd::{Sgd, SgdRule};
 

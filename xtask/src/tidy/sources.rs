@@ -17,6 +17,7 @@ const UNSAFE_FILES: &[&str] = &[
     "kernels/src/gemm/transpose.rs",
     "kernels/src/gemm/yardstick.rs",
     "kernels/src/lanes/mod.rs",
+    "kernels/src/pages.rs",
     "kernels/src/par/team.rs",
     "kernels/src/yardstick/tiles.rs",
 ];
