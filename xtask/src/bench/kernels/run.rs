@@ -10,7 +10,7 @@ use super::roofline::Roofline;
 use super::rows::{HEADING, Row};
 use super::select::select;
 use super::subject::Subject;
-use super::{KernelArgs, cases, compare, machine, page, products};
+use super::{KernelArgs, cases, compare, machine, packed, page, products};
 use crate::columns::columns;
 use crate::workspace;
 
@@ -18,6 +18,7 @@ use crate::workspace;
 pub fn main(args: &KernelArgs) -> Result<bool> {
     let isas = chosen(&args.isa)?;
     let mut subjects = products::subjects();
+    subjects.extend(packed::subjects());
     subjects.extend(cases::subjects());
     let subjects = select(subjects, &args.filter, args.quick)?;
     let folder = workspace::metadata()?.target_directory.join("bench");
