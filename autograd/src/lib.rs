@@ -33,7 +33,7 @@ pub mod testing;
 
 pub use backward::{CreateGraph, Grads, grad, grad_with};
 pub use dtype::{Dtype, Float};
-pub use etude_kernels::precision;
+pub use etude_kernels::{Packed, Storage, precision};
 pub use gradcheck::{GradcheckError, gradcheck, gradgradcheck};
 pub use layout::{Shape, ShapeError};
 pub use mode::{is_grad_enabled, no_grad};

@@ -175,6 +175,15 @@ impl<T: Dtype> Tensor<T> {
         Arc::get_mut(&mut self.storage).expect("a fresh or unshared storage has one owner")
     }
 
+    /// The elements in row-major order, taken over if nobody else can see them.
+    pub(crate) fn into_buf(self) -> Buf<T> {
+        let whole = self.is_contiguous() && self.layout.offset == 0 && self.len() == self.storage.len();
+        if !whole {
+            return Buf::copy_of(&self.data());
+        }
+        Arc::try_unwrap(self.storage).unwrap_or_else(|shared| Buf::copy_of(&shared))
+    }
+
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }

@@ -166,7 +166,7 @@ impl Class {
     /// The class of that index.
     #[inline]
     fn at(index: usize) -> Class {
-        let (shift, steps) = ((index + 7) / 8, (index + 7) % 8 + 9);
+        let (shift, steps) = (index.div_ceil(8), (index + 7) % 8 + 9);
         Class { index, len: steps << shift }
     }
 

@@ -36,5 +36,6 @@ pub mod yardstick;
 
 pub use buf::Buf;
 pub use elem::{Elem, Real};
+pub use gemm::packed::{Packed, Storage};
 pub use isa::Isa;
 pub use precision::Precision;

@@ -35,7 +35,7 @@ use crate::file::{self, CHECKSUM, Contents};
 use crate::matching::{Found, Mismatch, Needed, compare};
 use crate::module::{Module, Value};
 use crate::optim::{OptimState, Optimizer};
-use crate::state::{assign, needed, state_dict, tied_differences};
+use crate::state::{assign, needed, refuse_packed, state_dict, tied_differences};
 
 /// The metadata entry with the step.
 const STEP: &str = "etude.step";
@@ -125,7 +125,7 @@ impl<'a> Checkpoint<'a> {
             };
             let text = match content {
                 Part::Model(model) => {
-                    put(state_dict(*model));
+                    put(state_dict(*model)?);
                     continue;
                 }
                 Part::Optimizer(optimizer) => {
@@ -152,6 +152,11 @@ impl<'a> Checkpoint<'a> {
     /// If the file is damaged, or with everything in it that does not fit the parts. Nothing is changed then.
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<u64, Error> {
         let path = path.as_ref();
+        for (_, part) in &self.parts {
+            if let Part::Model(model) = part {
+                refuse_packed(*model)?;
+            }
+        }
         let mut contents = file::read(path)?;
         let mut mismatches = Vec::new();
         let step = contents.parse(STEP, "a count of steps", |text| text.parse().ok(), &mut mismatches);

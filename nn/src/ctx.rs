@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use etude_autograd::{LeafId, Tensor};
 use etude_kernels::rng::Rng;
 
-use crate::param::Param;
+use crate::param::{Param, Weight};
 
 /// Whether layers such as dropout and batch normalisation behave as in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +54,47 @@ impl Ctx {
     }
 
     /// The value of a parameter in this context: its substitute if there is one.
+    ///
+    /// # Panics
+    /// If it is packed.
+    #[track_caller]
     pub fn get(&self, param: &Param) -> Tensor {
         if self.overlay.is_empty() {
             return param.get();
         }
         self.overlay.get(&param.id()).cloned().unwrap_or_else(|| param.get())
+    }
+
+    /// x·Wᵀ + b over the last axis, with a weight `[out, in]` that may be packed.
+    ///
+    /// # Panics
+    /// If the shapes do not fit, or a packed weight would have to be differentiated.
+    #[track_caller]
+    pub fn linear(&self, x: &Tensor, weight: &Param, bias: Option<&Param>) -> Tensor {
+        let bias = bias.map(|b| self.get(b));
+        match self.weight(weight) {
+            Weight::Tensor(w) => x.linear(&w, bias.as_ref()),
+            Weight::Packed(w) => x.linear_packed(&w, bias.as_ref()),
+        }
+    }
+
+    /// Rows of a table `[n, dim]` that may be packed.
+    ///
+    /// # Panics
+    /// If an id has no row, or a packed table would have to be differentiated.
+    #[track_caller]
+    pub fn embedding(&self, table: &Param, ids: &Tensor<i64>) -> Tensor {
+        match self.weight(table) {
+            Weight::Tensor(table) => table.embedding(ids),
+            Weight::Packed(table) => Tensor::embedding_packed(&table, ids),
+        }
+    }
+
+    fn weight(&self, param: &Param) -> Weight {
+        match self.overlay.get(&param.id()) {
+            Some(value) => Weight::Tensor(value.clone()),
+            None => param.weight(),
+        }
     }
 
     /// A copy in which `values` stand for the parameters with those identities: adapted weights (MAML), averages (EMA).

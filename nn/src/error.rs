@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use etude_autograd::Storage;
+
 use crate::file::FileProblem;
 use crate::matching::Mismatch;
 
@@ -61,6 +63,14 @@ pub enum Error {
     OptimState {
         /// Every mismatch.
         mismatches: Vec<Mismatch>,
+    },
+    /// A packed parameter has no value that could be saved or replaced.
+    #[error("{name} is packed as {storage}: a packed model can be neither saved nor loaded")]
+    Packed {
+        /// The parameter.
+        name: String,
+        /// How it is packed.
+        storage: Storage,
     },
     /// A picture that is no PNG file.
     #[error("the picture {tag} is no PNG file: it starts with {start:02x?}")]

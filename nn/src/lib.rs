@@ -35,6 +35,7 @@ pub use checkpoint::Checkpoint;
 pub use config::ConfigError;
 pub use ctx::{Ctx, Mode};
 pub use error::{Error, check_finite};
+pub use etude_autograd::Storage;
 pub use journal::Journal;
 pub use layers::{
     AvgPool2d, BatchNorm, BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Embedding, Flatten,

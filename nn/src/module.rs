@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use etude_autograd::{LeafId, Tensor};
+use etude_autograd::{LeafId, Storage, Tensor};
 
 use crate::error::Error;
 use crate::param::{Buffer, Param};
@@ -34,25 +34,72 @@ pub trait Module {
         self.named_params().iter().map(|(_, p)| p.id()).collect()
     }
 
-    /// The number of trainable elements.
+    /// The number of elements of all parameters, packed ones included.
     fn count(&self) -> usize {
-        self.named_params().iter().map(|(_, p)| p.get().len()).sum()
+        self.named_params().iter().map(|(_, p)| p.shape().iter().product::<usize>()).sum()
+    }
+
+    /// Makes the model ready for inference: packs the weights of every [`crate::Linear`] and [`crate::Embedding`], those
+    /// tied to them included, one after another, so that no more than one is held twice. Other parameters (biases,
+    /// norms, convolutions, recurrent layers) stay as they are, and so does a weight that is packed already.
+    ///
+    /// bf16 weights halve the time of a decoding step, which reads every weight once, and the memory; int8 weights
+    /// quarter both. [`Storage`] says how far a weight is from what it was.
+    ///
+    /// A packed model runs inside [`etude_autograd::no_grad`]. It cannot be trained, saved, loaded or averaged: an
+    /// optimiser, a gradient, a file or a state dictionary is refused with the name of a packed parameter.
+    ///
+    /// ```
+    /// use etude_autograd::{Storage, Tensor, no_grad};
+    /// use etude_nn::{Act, Ctx, Layer, Mlp, Module};
+    ///
+    /// let mut cx = Ctx::train(0);
+    /// let model = Mlp::new(&[784, 256, 10], Act::Relu, &mut cx);
+    /// model.pack(Storage::Bf16);
+    /// let y = no_grad(|| model.forward(&Tensor::ones([1, 784]), &mut cx.eval()));
+    /// assert_eq!(y.shape(), [1, 10]);
+    /// ```
+    fn pack(&self, storage: Storage) {
+        let mut pack = |_: &str, slot: Slot<'_>| {
+            if let Slot::Param(p) = slot {
+                p.pack(storage);
+            }
+        };
+        self.visit(&mut Visitor { path: String::new(), f: &mut pack, only_weights: true });
+    }
+
+    /// The name of a packed parameter, and how it is packed.
+    fn packed(&self) -> Option<(String, Storage)> {
+        let mut found = None;
+        self.each(&mut |name, slot| {
+            if let (None, Slot::Param(p)) = (&found, slot) {
+                found = p.packed().map(|storage| (name.to_string(), storage));
+            }
+        });
+        found
     }
 
     /// Calls `f` with the full name and the slot of every parameter and buffer, tied ones each time.
     fn each(&self, f: &mut dyn FnMut(&str, Slot<'_>)) {
-        self.visit(&mut Visitor { path: String::new(), f });
+        self.visit(&mut Visitor { path: String::new(), f, only_weights: false });
     }
 
     /// The values by name, in the order of declaration; a tied parameter once, under its first name.
+    ///
+    /// # Panics
+    /// If a parameter is packed.
+    #[track_caller]
     fn state_dict(&self) -> Vec<(String, Value)>
     where
         Self: Sized,
     {
-        state::state_dict(self)
+        state::state_dict(self).unwrap_or_else(|error| panic!("state_dict: {error}"))
     }
 
     /// Saves the values as a safetensors file, all or nothing: `path` holds the old contents or the new ones.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or a parameter is packed.
     fn save(&self, path: impl AsRef<Path>) -> Result<(), Error>
     where
         Self: Sized,
@@ -64,7 +111,7 @@ pub trait Module {
     /// are converted, and the report says which.
     ///
     /// # Errors
-    /// If the file is damaged, or with every mismatch at once. Nothing is changed then.
+    /// If the file is damaged, a parameter is packed, or with every mismatch at once. Nothing is changed then.
     fn load(&self, path: impl AsRef<Path>) -> Result<LoadReport, Error>
     where
         Self: Sized,
@@ -84,9 +131,12 @@ pub trait Module {
     /// θ ← (1 − τ)·θ + τ·θ′ for parameters (Polyak averaging); buffers are copied.
     ///
     /// # Panics
-    /// If names or shapes differ.
+    /// If names or shapes differ, or a parameter is packed.
     #[track_caller]
     fn ema_from(&self, other: &dyn Module, tau: f64) {
+        if let Some((name, storage)) = other.packed().or_else(|| self.packed()) {
+            panic!("ema_from: {name} is packed as {storage}");
+        }
         let mut theirs: Vec<(String, Value)> = Vec::new();
         other.each(&mut |name, slot| theirs.push((name.to_string(), slot.value())));
         let mut theirs = theirs.into_iter();
@@ -159,11 +209,23 @@ impl Slot<'_> {
 pub struct Visitor<'a> {
     path: String,
     f: &'a mut dyn FnMut(&str, Slot<'_>),
+    /// Whether the walk is for weights of products alone.
+    only_weights: bool,
 }
 
 impl Visitor<'_> {
     /// Walks into a field. Names are joined by dots; an empty name adds nothing to the path.
     pub fn child(&mut self, name: &str, module: &dyn Module) {
+        self.within(name, |visitor| module.visit(visitor));
+    }
+
+    /// A field that holds the weights of a product, read through [`crate::Ctx::linear`] or [`crate::Ctx::embedding`]
+    /// alone: these can be packed.
+    pub fn weight(&mut self, name: &str, param: &Param) {
+        self.within(name, |visitor| (visitor.f)(&visitor.path, Slot::Param(param)));
+    }
+
+    fn within(&mut self, name: &str, visit: impl FnOnce(&mut Self)) {
         let len = self.path.len();
         if !name.is_empty() {
             if len > 0 {
@@ -171,12 +233,14 @@ impl Visitor<'_> {
             }
             self.path.push_str(name);
         }
-        module.visit(self);
+        visit(self);
         self.path.truncate(len);
     }
 
     fn leaf(&mut self, slot: Slot<'_>) {
-        (self.f)(&self.path, slot);
+        if !self.only_weights {
+            (self.f)(&self.path, slot);
+        }
     }
 }
 

@@ -2,15 +2,30 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use etude_autograd::{Dtype, LeafId, Tensor};
+use etude_autograd::{Dtype, LeafId, Packed, Storage, Tensor};
 
 /// A trainable tensor with an identity of its own.
 ///
 /// `clone()` makes an independent copy with a new identity, so cloning a model copies it; [`Param::share`] ties.
+///
+/// For inference it can be packed ([`crate::Module::pack`]), with everything that is tied to it. Its tensor is gone then:
+/// only [`crate::Linear`] and [`crate::Embedding`] can read it, and nothing can write it.
 pub struct Param {
     id: LeafId,
-    /// Always a leaf with the identity `id`.
-    value: Arc<RwLock<Tensor>>,
+    value: Arc<RwLock<Held>>,
+}
+
+/// What a parameter holds.
+enum Held {
+    /// Always a leaf with the parameter's identity.
+    Leaf(Tensor),
+    Packed(Arc<Packed>),
+}
+
+/// A parameter's value as a product reads it.
+pub(crate) enum Weight {
+    Tensor(Tensor),
+    Packed(Arc<Packed>),
 }
 
 impl Param {
@@ -18,7 +33,7 @@ impl Param {
     pub fn new(value: Tensor) -> Self {
         let leaf = value.requires_grad();
         let id = leaf.leaf_id().expect("requires_grad makes a leaf");
-        Param { id, value: Arc::new(RwLock::new(leaf)) }
+        Param { id, value: Arc::new(RwLock::new(Held::Leaf(leaf))) }
     }
 
     /// Another handle on the same parameter: tied weights.
@@ -27,8 +42,41 @@ impl Param {
     }
 
     /// The value, tied to the graph. Modules ask [`crate::Ctx::get`] instead, which knows about substitutes.
+    ///
+    /// # Panics
+    /// If it is packed.
+    #[track_caller]
     pub fn get(&self) -> Tensor {
-        self.value.read().unwrap_or_else(PoisonError::into_inner).clone()
+        match self.weight() {
+            Weight::Tensor(value) => value,
+            Weight::Packed(packed) => no_tensor(&packed),
+        }
+    }
+
+    /// The value in either form.
+    pub(crate) fn weight(&self) -> Weight {
+        match &*self.value.read().unwrap_or_else(PoisonError::into_inner) {
+            Held::Leaf(value) => Weight::Tensor(value.clone()),
+            Held::Packed(packed) => Weight::Packed(packed.clone()),
+        }
+    }
+
+    /// How the value is packed; `None` if it is a tensor.
+    pub fn packed(&self) -> Option<Storage> {
+        match self.weight() {
+            Weight::Tensor(_) => None,
+            Weight::Packed(packed) => Some(packed.storage()),
+        }
+    }
+
+    /// Replaces the value, a matrix, by a packed copy.
+    pub(crate) fn pack(&self, storage: Storage) {
+        let mut slot = self.value.write().unwrap_or_else(PoisonError::into_inner);
+        if let Held::Leaf(value) = &mut *slot {
+            // The only owner gives its memory away, so that a model never holds a matrix twice.
+            let value = std::mem::replace(value, Tensor::zeros([0]));
+            *slot = Held::Packed(Arc::new(value.pack(storage)));
+        }
     }
 
     /// The identity that gradients are keyed by.
@@ -38,24 +86,26 @@ impl Param {
 
     /// The lengths of the axes.
     pub fn shape(&self) -> Vec<usize> {
-        self.get().shape().to_vec()
+        match self.weight() {
+            Weight::Tensor(value) => value.shape().to_vec(),
+            Weight::Packed(packed) => vec![packed.outputs(), packed.inputs()],
+        }
     }
 
     /// Replaces the value and keeps the identity.
     ///
     /// # Panics
-    /// If the shape differs.
+    /// If the shape differs, or the parameter is packed.
     #[track_caller]
     pub fn set(&self, value: &Tensor) {
-        let mut slot = self.value.write().unwrap_or_else(PoisonError::into_inner);
-        *slot = value.contiguous().as_leaf_of(&slot);
+        self.write(|slot| *slot = value.contiguous().as_leaf_of(slot));
     }
 
     /// As [`Param::set`], but writes into this parameter's own storage, so that neither side has to copy when it is
     /// updated later.
     ///
     /// # Panics
-    /// If the shape differs.
+    /// If the shape differs, or the parameter is packed.
     #[track_caller]
     pub fn copy_from(&self, value: &Tensor) {
         let shape = self.shape();
@@ -65,20 +115,51 @@ impl Param {
     }
 
     /// Changes the elements in place; copies first only if a graph still holds the value.
+    ///
+    /// # Panics
+    /// If the parameter is packed.
+    #[track_caller]
     pub fn update(&self, f: impl FnOnce(&mut [f32])) {
-        f(self.value.write().unwrap_or_else(PoisonError::into_inner).make_mut());
+        self.write(|slot| f(slot.make_mut()));
     }
+
+    #[track_caller]
+    fn write(&self, f: impl FnOnce(&mut Tensor)) {
+        match &mut *self.value.write().unwrap_or_else(PoisonError::into_inner) {
+            Held::Leaf(value) => f(value),
+            Held::Packed(packed) => no_tensor(packed),
+        }
+    }
+}
+
+#[cold]
+#[track_caller]
+fn no_tensor(packed: &Packed) -> ! {
+    let (outputs, inputs, storage) = (packed.outputs(), packed.inputs(), packed.storage());
+    panic!(
+        "Param: a value of shape [{outputs}, {inputs}] is packed as {storage}: \
+         only Linear and Embedding can read it, and nothing can write it"
+    )
 }
 
 impl Clone for Param {
     fn clone(&self) -> Self {
-        Param::new(self.get().detach())
+        match self.weight() {
+            Weight::Tensor(value) => Param::new(value.detach()),
+            Weight::Packed(packed) => {
+                let Param { id, .. } = Param::new(Tensor::zeros([0]));
+                Param { id, value: Arc::new(RwLock::new(Held::Packed(packed))) }
+            }
+        }
     }
 }
 
 impl std::fmt::Debug for Param {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Param").field(&self.get()).finish()
+        match self.weight() {
+            Weight::Tensor(value) => f.debug_tuple("Param").field(&value).finish(),
+            Weight::Packed(packed) => f.debug_tuple("Param").field(&packed).finish(),
+        }
     }
 }
 

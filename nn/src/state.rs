@@ -33,8 +33,14 @@ impl fmt::Display for LoadReport {
     }
 }
 
-/// The values by name, a tied one once.
-pub(crate) fn state_dict(model: &dyn Module) -> Vec<(String, Value)> {
+/// An error if a parameter has no tensor.
+pub(crate) fn refuse_packed(model: &dyn Module) -> Result<(), Error> {
+    model.packed().map_or(Ok(()), |(name, storage)| Err(Error::Packed { name, storage }))
+}
+
+/// The values by name, a tied one once; an error if one is packed.
+pub(crate) fn state_dict(model: &dyn Module) -> Result<Vec<(String, Value)>, Error> {
+    refuse_packed(model)?;
     let mut seen = Vec::new();
     let mut out = Vec::new();
     model.each(&mut |name, slot| {
@@ -46,7 +52,7 @@ pub(crate) fn state_dict(model: &dyn Module) -> Vec<(String, Value)> {
         }
         out.push((name.to_string(), slot.value()));
     });
-    out
+    Ok(out)
 }
 
 /// What the module needs, a tied parameter once with all its names.
@@ -90,10 +96,11 @@ pub(crate) fn assign(model: &dyn Module, values: &HashMap<String, Value>) {
 }
 
 pub(crate) fn save(model: &dyn Module, path: &Path) -> Result<(), Error> {
-    file::write(path, &state_dict(model), &BTreeMap::new())
+    file::write(path, &state_dict(model)?, &BTreeMap::new())
 }
 
 pub(crate) fn load(model: &dyn Module, path: &Path) -> Result<LoadReport, Error> {
+    refuse_packed(model)?;
     let wrong = |mismatches: Vec<Mismatch>| match mismatches.is_empty() {
         true => Ok(()),
         false => Err(Error::Mismatch { path: path.to_path_buf(), mismatches }),

@@ -134,7 +134,8 @@ impl Gpt {
 
     /// The logits from the residual stream.
     fn head(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        self.ln_f.forward(x, cx).linear(&cx.get(&self.wte.weight), None)
+        let x = self.ln_f.forward(x, cx);
+        cx.linear(&x, &self.wte.weight, None)
     }
 
     /// A cache that remembers nothing yet.

@@ -33,7 +33,7 @@ enum Command {
     /// Train the showpieces of every family and write one page with what they learned
     Tour(tour::TourArgs),
     /// Compare kernels with their peers and with the machine's peak
-    Bench(bench::BenchArgs),
+    Bench(Box<bench::BenchArgs>),
     /// Check the rules of the source tree that a program can check
     Tidy,
     /// List the operations of autograd with their formulas

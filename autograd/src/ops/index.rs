@@ -11,7 +11,7 @@ use crate::tensor::Tensor;
 
 /// Every index must name a position of an axis of length `n`.
 #[track_caller]
-fn check_ids(op: &str, ids: &[i64], n: usize) {
+pub(super) fn check_ids(op: &str, ids: &[i64], n: usize) {
     if let Some(at) = ids.iter().position(|&i| i < 0 || i >= n as i64) {
         panic!("{op}: index {} at position {at} is outside 0..{n}", ids[at]);
     }

@@ -11,6 +11,7 @@ pub mod join;
 pub mod loss;
 pub mod matmul;
 pub mod norm;
+pub mod packed;
 pub mod pool;
 pub mod recurrent;
 pub mod reduce;

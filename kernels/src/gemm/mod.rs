@@ -9,6 +9,7 @@ mod amx;
 mod gather;
 mod micro;
 mod pack;
+pub(crate) mod packed;
 mod plan;
 mod product;
 mod row;

@@ -27,23 +27,28 @@ type V<S> = F<S, f32>;
 
 /// The bits of one register of f32.
 #[derive(Clone, Copy)]
-struct Bits<S: Simd>(S, S::u32s);
+pub(crate) struct Bits<S: Simd>(S, S::u32s);
 
 impl<S: Simd> Bits<S> {
+    /// Register `i` of `words`.
+    #[inline(always)]
+    pub(crate) fn load(simd: S, words: &[u32], i: usize) -> Self {
+        Bits(simd, S::as_simd_u32s(words).0[i])
+    }
     #[inline(always)]
     fn of(x: V<S>) -> Self {
         Bits(x.simd(), x.simd().transmute_u32s_f32s(x.raw()))
     }
     #[inline(always)]
-    fn float(self) -> V<S> {
+    pub(crate) fn float(self) -> V<S> {
         F::wrap(self.0, self.0.transmute_f32s_u32s(self.1))
     }
     #[inline(always)]
-    fn shl(self, n: u32) -> Self {
+    pub(crate) fn shl(self, n: u32) -> Self {
         Bits(self.0, self.0.wrapping_dyn_shl_u32s(self.1, self.0.splat_u32s(n)))
     }
     #[inline(always)]
-    fn shr(self, n: u32) -> Self {
+    pub(crate) fn shr(self, n: u32) -> Self {
         Bits(self.0, self.0.wrapping_dyn_shr_u32s(self.1, self.0.splat_u32s(n)))
     }
     #[inline(always)]
@@ -55,11 +60,11 @@ impl<S: Simd> Bits<S> {
         Bits(self.0, self.0.sub_u32s(self.1, b.1))
     }
     #[inline(always)]
-    fn and(self, n: u32) -> Self {
+    pub(crate) fn and(self, n: u32) -> Self {
         Bits(self.0, self.0.and_u32s(self.1, self.0.splat_u32s(n)))
     }
     #[inline(always)]
-    fn or(self, n: u32) -> Self {
+    pub(crate) fn or(self, n: u32) -> Self {
         Bits(self.0, self.0.or_u32s(self.1, self.0.splat_u32s(n)))
     }
     #[inline(always)]

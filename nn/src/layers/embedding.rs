@@ -3,16 +3,22 @@
 use etude_autograd::Tensor;
 
 use crate::ctx::Ctx;
-use crate::module;
+use crate::module::{Module, Visitor};
 use crate::param::Param;
 
 /// A table of vectors, looked up by id.
 #[derive(Clone, Debug)]
 pub struct Embedding {
-    /// `[ids, dim]`.
+    /// `[ids, dim]`; [`Module::pack`] packs it.
     pub weight: Param,
 }
-module!(Embedding { weight });
+
+impl Module for Embedding {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        let Embedding { weight } = self;
+        visitor.weight("weight", weight);
+    }
+}
 
 impl Embedding {
     /// Standard normal vectors.
@@ -26,6 +32,6 @@ impl Embedding {
     /// If an id has no row.
     #[track_caller]
     pub fn forward(&self, ids: &Tensor<i64>, cx: &mut Ctx) -> Tensor {
-        cx.get(&self.weight).embedding(ids)
+        cx.embedding(&self.weight, ids)
     }
 }

@@ -5,18 +5,25 @@ use etude_autograd::Tensor;
 use super::Layer;
 use crate::ctx::Ctx;
 use crate::init;
-use crate::module;
+use crate::module::{Module, Visitor};
 use crate::param::Param;
 
 /// x·Wᵀ + b over the last axis.
 #[derive(Clone, Debug)]
 pub struct Linear {
-    /// `[out, in]`.
+    /// `[out, in]`; [`Module::pack`] packs it.
     pub weight: Param,
     /// `[out]`.
     pub bias: Option<Param>,
 }
-module!(Linear { weight, bias });
+
+impl Module for Linear {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        let Linear { weight, bias } = self;
+        visitor.weight("weight", weight);
+        visitor.child("bias", bias);
+    }
+}
 
 impl Linear {
     /// Weights and biases uniform in ±1/√inputs.
@@ -35,6 +42,6 @@ impl Linear {
 impl Layer for Linear {
     #[track_caller]
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        x.linear(&cx.get(&self.weight), self.bias.as_ref().map(|b| cx.get(b)).as_ref())
+        cx.linear(x, &self.weight, self.bias.as_ref())
     }
 }

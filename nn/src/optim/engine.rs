@@ -51,6 +51,9 @@ pub struct Optim<R: Rule> {
 impl<R: Rule> Optim<R> {
     #[track_caller]
     pub(super) fn with_rule(model: &dyn Module, lr: f64, rule: R) -> Self {
+        if let Some((name, storage)) = model.packed() {
+            panic!("{}: {name} is packed as {storage} and cannot be trained", R::NAME);
+        }
         let entries: Vec<Entry> = model
             .named_params()
             .into_iter()

@@ -1,7 +1,7 @@
 //! Properties of the GPT and of BERT: causality, cache, positions, learning, PyTorch's losses, bad input.
 
 use etude_autograd::{Tensor, no_grad};
-use etude_nn::{Act, AdamW, Ctx, Module, Optimizer, PromptError, Sampler, loss, testing};
+use etude_nn::{Act, AdamW, Ctx, Module, Optimizer, PromptError, Sampler, Storage, loss, testing};
 use etude_transformer::{Bert, BertConfig, Error, Gpt, GptConfig};
 
 fn model(seed: u64) -> (Gpt, Ctx) {
@@ -43,18 +43,23 @@ fn the_cache_equals_full_recomputation() {
     assert_eq!(cache.len(), 10);
 }
 
+/// A GPT that has learnt to count to seven and begin again.
+fn counter(seed: u64) -> (Gpt, Ctx) {
+    let (gpt, mut cx) = model(seed);
+    let mut opt = AdamW::new(&gpt, 1e-2).clip_norm(1.0);
+    for step in 0..150 {
+        let rows: Vec<i64> = (0..8).flat_map(|b| (0..13).map(move |t| (b + step + t) % 7)).collect();
+        let rows = Tensor::from_vec(rows, [8, 13]);
+        let logits = gpt.forward(&rows.narrow(1, 0, 12), &mut cx);
+        opt.step(&logits.flatten(0..2).cross_entropy(&rows.narrow(1, 1, 12).flatten(0..2)).backward());
+    }
+    (gpt, cx)
+}
+
 #[test]
 fn it_learns_to_count_and_goes_on_beyond_its_context() {
     for seed in 0..3 {
-        let (gpt, mut cx) = model(seed);
-        let mut opt = AdamW::new(&gpt, 1e-2).clip_norm(1.0);
-        for step in 0..150 {
-            let rows: Vec<i64> = (0..8).flat_map(|b| (0..13).map(move |t| (b + step + t) % 7)).collect();
-            let rows = Tensor::from_vec(rows, [8, 13]);
-            let logits = gpt.forward(&rows.narrow(1, 0, 12), &mut cx);
-            let loss = logits.flatten(0..2).cross_entropy(&rows.narrow(1, 1, 12).flatten(0..2));
-            opt.step(&loss.backward());
-        }
+        let (gpt, cx) = counter(seed);
         let out = gpt.generate(&[0, 1, 2], 30, Sampler::greedy(), &mut cx.eval()).expect("valid");
         assert_eq!(out, (0..33).map(|i| i % 7).collect::<Vec<u32>>(), "seed {seed}");
     }
@@ -147,4 +152,74 @@ fn a_sentence_vector_has_length_one_and_ignores_padding() {
     let padded = no_grad(|| bert.embed(&ids(&[1, 2, 3, 7, 8]), Some(&hidden), cx)).to_vec();
     assert!((short.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5, "{short:?}");
     assert!(short.iter().zip(&padded).all(|(a, b)| (a - b).abs() < 1e-5), "{short:?} and {padded:?}");
+}
+
+#[test]
+fn packed_weights_give_nearly_the_same_logits_and_the_same_tokens() {
+    let (gpt, mut cx) = counter(0);
+    let x = ids(&[0, 1, 2, 3, 4, 5, 6, 0, 1]);
+    let exact = no_grad(|| gpt.forward(&x, &mut cx)).to_vec();
+    let size = exact.iter().fold(0f32, |size, x| size.max(x.abs()));
+    // f32 sums in the same order; weights err by 2⁻⁸ of themselves, or by half of 1/127 of the largest of their block,
+    // and the errors of ten products of a few terms add up.
+    for (storage, bound) in [(Storage::F32, 1e-6), (Storage::Bf16, 0.04), (Storage::Int8, 0.04)] {
+        let packed = gpt.clone();
+        packed.pack(storage);
+        assert_eq!(packed.count(), gpt.count(), "{storage}");
+        let logits = no_grad(|| packed.forward(&x, &mut cx)).to_vec();
+        let error = logits.iter().zip(&exact).fold(0f32, |error, (a, b)| error.max((a - b).abs()));
+        assert!(error <= bound * size, "{storage}: {error} of {size}");
+        let out = packed.generate(&[0, 1, 2], 30, Sampler::greedy(), &mut cx.eval()).expect("valid");
+        assert_eq!(out, (0..33).map(|i| i % 7).collect::<Vec<u32>>(), "{storage}");
+    }
+}
+
+#[test]
+fn a_packed_model_refuses_by_name_what_needs_its_tensors() {
+    let (gpt, mut cx) = model(1);
+    let folder = std::env::temp_dir().join(format!("etude-packed-{}.safetensors", std::process::id()));
+    gpt.pack(Storage::Bf16);
+    assert_eq!(gpt.packed(), Some(("wte.weight".to_string(), Storage::Bf16)));
+    for error in [gpt.save(&folder).map(drop), gpt.load(&folder).map(drop)] {
+        let error = error.expect_err("packed").to_string();
+        assert!(error.contains("wte.weight is packed as bf16"), "{error}");
+    }
+    assert!(!folder.exists());
+    let message = |f: &mut dyn FnMut()| {
+        let error = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).expect_err("must refuse");
+        error.downcast_ref::<String>().expect("a message").clone()
+    };
+    let text = message(&mut || drop(AdamW::new(&gpt, 1e-3)));
+    assert!(text.contains("wte.weight is packed as bf16 and cannot be trained"), "{text}");
+    let text = message(&mut || drop(gpt.state_dict()));
+    assert!(text.contains("wte.weight is packed as bf16"), "{text}");
+    let text = message(&mut || gpt.ema_from(&model(2).0, 0.1));
+    assert!(text.contains("wte.weight is packed as bf16"), "{text}");
+    let text = message(&mut || drop(gpt.forward(&ids(&[1, 2]), &mut cx)));
+    assert!(text.contains("no gradient") && text.contains("no_grad"), "{text}");
+    // A gradient that was ready before the weights were packed does not reach them.
+    let (gpt, mut cx) = model(3);
+    let mut opt = AdamW::new(&gpt, 1e-3);
+    let grads = loss::cross_entropy(&gpt.forward(&ids(&[1, 2]), &mut cx), &ids(&[2, 3])).backward();
+    gpt.pack(Storage::F32);
+    let text = message(&mut || opt.step(&grads));
+    assert!(text.contains("packed as f32"), "{text}");
+}
+
+#[test]
+fn sentence_vectors_of_packed_weights_point_the_same_way() {
+    let cx = &mut Ctx::eval_with_seed(4);
+    let config = BertConfig { vocab: 31, context: 12, dim: 16, heads: 4, hidden: 32, layers: 2 };
+    let bert = Bert::new(config, cx).expect("valid");
+    let text = testing::ids("text", [3, 7], 31);
+    let exact = no_grad(|| bert.embed(&text, None, cx));
+    for (storage, least) in [(Storage::F32, 1.0 - 1e-6), (Storage::Bf16, 0.9999), (Storage::Int8, 0.9999)] {
+        let packed = bert.clone();
+        packed.pack(storage);
+        let vectors = no_grad(|| packed.embed(&text, None, cx));
+        // Vectors of length 1: the product is the cosine.
+        for cosine in (vectors * &exact).sum_dims([1]).to_vec() {
+            assert!(cosine >= least, "{storage}: {cosine}");
+        }
+    }
 }

@@ -11,6 +11,8 @@ mod compare;
 mod engines;
 #[cfg(feature = "bench")]
 mod machine;
+#[cfg(feature = "bench")]
+mod packed;
 #[cfg(any(feature = "bench", test))]
 #[cfg_attr(not(feature = "bench"), allow(dead_code, reason = "the tests' share of it"))]
 mod page;
@@ -49,7 +51,7 @@ pub use run::main;
 /// smaller shapes only: up to 512³ multiplications, 4·10⁸ operations or a MiB elements.
 #[derive(clap::Args, Debug)]
 pub struct KernelArgs {
-    /// Only kernels whose name contains one of these, or groups: gemm, conv, elementwise, softmax, norm, recurrent,
+    /// Only kernels whose name contains one of these, or groups: gemm, packed, conv, elementwise, softmax, norm, recurrent,
     /// optim, reduce, copy [default: all]
     filter: Vec<String>,
     /// Numbers of threads

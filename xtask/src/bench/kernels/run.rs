@@ -11,7 +11,7 @@ use super::roofline::Roofline;
 use super::rows::{HEADING, Row};
 use super::select::select;
 use super::subject::Subject;
-use super::{KernelArgs, cases, compare, machine, page, products, steps_table};
+use super::{KernelArgs, cases, compare, machine, packed, page, products, steps_table};
 use crate::columns::columns;
 use crate::workspace;
 
@@ -19,6 +19,7 @@ use crate::workspace;
 pub fn main(args: &KernelArgs) -> Result<bool> {
     let isas = chosen(&args.isa)?;
     let mut subjects = products::subjects();
+    subjects.extend(packed::subjects());
     subjects.extend(cases::subjects());
     let subjects = select(subjects, &args.filter, args.quick)?;
     let folder = workspace::metadata()?.target_directory.join("bench");

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use etude_autograd::Tensor;
 use etude_nn::testing::{ids, initialise};
-use etude_nn::{Act, Adam, AdamW, Ctx, Module, loss};
+use etude_nn::{Act, Adam, AdamW, Ctx, Module, Storage, loss};
 use etude_rnn::{Cell, CharLm, CharLmConfig};
 use etude_transformer::{Bert, BertConfig, Gpt, GptConfig, KvCache};
 
@@ -60,13 +60,14 @@ pub fn w6(size: Size) -> Result<Job> {
     Ok(descend(model, opt, ("tokens", batch * context), move |m, cx| loss::cross_entropy(&m.forward(&x, cx), &y)))
 }
 
-/// A GPT-2 and a prompt for it.
-fn prompted(size: Size) -> Result<(Gpt, Vec<u32>)> {
+/// A GPT-2 with packed weights and a prompt for it. The twin's are f32: its logits are PyTorch's.
+fn prompted(size: Size, storage: Storage) -> Result<(Gpt, Vec<u32>)> {
     let twin = GptConfig { vocab: 31, context: 24, dim: 12, heads: 3, layers: 2, ..GptConfig::default() };
     let (config, tokens) = size.pick((GptConfig::gpt2_small(), 128), (twin, 7));
     let prompt = ids("text", [tokens], config.vocab).to_vec().into_iter().map(|id| id as u32).collect();
     let model = Gpt::new(config, &mut Ctx::train(0))?;
     initialise(&model);
+    model.pack(size.pick(storage, Storage::F32));
     Ok((model, prompt))
 }
 
@@ -78,8 +79,8 @@ fn next(model: &Gpt, tokens: &[u32], cache: &mut KvCache, cx: &mut Ctx) -> Tenso
 }
 
 /// GPT-2 reads a prompt.
-pub fn w7p(size: Size) -> Result<Job> {
-    let ((model, prompt), mut cx) = (prompted(size)?, Ctx::eval_with_seed(0));
+fn prefill(size: Size, storage: Storage) -> Result<Job> {
+    let ((model, prompt), mut cx) = (prompted(size, storage)?, Ctx::eval_with_seed(0));
     let (params, mut cache) = (model.count(), model.kv_cache());
     Ok(infer(params, ("tokens", prompt.len()), move || {
         cache.clear();
@@ -88,8 +89,8 @@ pub fn w7p(size: Size) -> Result<Job> {
 }
 
 /// GPT-2 writes a token behind those that its cache remembers; it reads the prompt again when it has written half as much.
-pub fn w7d(size: Size) -> Result<Job> {
-    let ((model, prompt), mut cx) = (prompted(size)?, Ctx::eval_with_seed(0));
+fn decode(size: Size, storage: Storage) -> Result<Job> {
+    let ((model, prompt), mut cx) = (prompted(size, storage)?, Ctx::eval_with_seed(0));
     let (params, mut cache) = (model.count(), model.kv_cache());
     let most = size.pick(prompt.len() + prompt.len() / 2, model.config().context);
     let mut token = None;
@@ -105,6 +106,26 @@ pub fn w7d(size: Size) -> Result<Job> {
         token = Some(logits.argmax(0).item() as u32);
         logits
     }))
+}
+
+/// Prefill with weights of f32.
+pub fn w7p(size: Size) -> Result<Job> {
+    prefill(size, Storage::F32)
+}
+
+/// Decoding with weights of f32.
+pub fn w7d(size: Size) -> Result<Job> {
+    decode(size, Storage::F32)
+}
+
+/// Prefill with weights of bf16.
+pub fn w7p16(size: Size) -> Result<Job> {
+    prefill(size, Storage::Bf16)
+}
+
+/// Decoding with weights of bf16.
+pub fn w7d16(size: Size) -> Result<Job> {
+    decode(size, Storage::Bf16)
 }
 
 /// Sentence vectors by MiniLM.

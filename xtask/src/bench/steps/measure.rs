@@ -64,7 +64,8 @@ pub fn measure(workload: &Workload, accuracy: Precision) -> Result<String> {
             let mut job = (workload.make)(Size::Full)?;
             let first = (job.step)();
             let start = now() - begin;
-            check(workload.name, &job, first, accuracy)?;
+            let reached = workload.accuracy.unwrap_or(accuracy);
+            check(workload, &job, first, reached)?;
             match workload.timed {
                 Timed::Step => step_row(job, first, start),
                 Timed::Dqn(run) => loop_row(job.params, run, |run, seed| Rest::Dqn {
@@ -83,15 +84,17 @@ pub fn measure(workload: &Workload, accuracy: Precision) -> Result<String> {
         })?;
         // Last, so that its memory and its time are not the workload's; an error here still keeps the times back.
         let mut twin = (workload.make)(Size::Twin)?;
-        testing::compare_twin(workload.name, |_| (twin.step)()).map_err(anyhow::Error::msg)?;
-        let row = Row { workload: workload.name, precision: precision::name(accuracy), threads, ..row };
+        testing::compare_twin(workload.golden, |_| (twin.step)()).map_err(anyhow::Error::msg)?;
+        let precision = precision::name(workload.accuracy.unwrap_or(accuracy));
+        let row = Row { workload: workload.name, precision, threads, ..row };
         Ok(serde_json::to_string(&row)?)
     })
 }
 
 /// Compares the first loss and the number of parameters at full size with PyTorch's.
-fn check(workload: &str, job: &Job, first: f64, accuracy: Precision) -> Result<()> {
-    let golden = golden(workload).with_context(|| format!("{workload} has no golden losses"))?;
+fn check(workload: &Workload, job: &Job, first: f64, accuracy: Precision) -> Result<()> {
+    let Workload { name: workload, golden: name, .. } = workload;
+    let golden = golden(name).with_context(|| format!("{name} has no golden losses"))?;
     // Operands of 8 bits cannot give the loss of f32 to 1e-4; twice 2⁻⁷ they must.
     let scale = if accuracy == Precision::Bf16 { 156.0 * golden.scale } else { golden.scale };
     ensure!(

@@ -24,12 +24,14 @@ const WORKLOADS: &[Workload] = &[
     Workload::of_steps("w6", language::w6),
     Workload::of_steps("w7p", language::w7p),
     Workload::of_steps("w7d", language::w7d),
+    Workload::in_bf16("w7p16", "w7p", language::w7p16),
+    Workload::in_bf16("w7d16", "w7d", language::w7d16),
     Workload::of_steps("w8a", language::w8a),
     Workload::of_steps("w8b", language::w8b),
     Workload::of_steps("w9t", vision::w9t),
     Workload::of_steps("w9f", vision::w9f),
-    Workload { name: "w10dqn", make: control::w10dqn, timed: Timed::Dqn(control::run_dqn) },
-    Workload { name: "w10ppo", make: control::w10ppo, timed: Timed::Ppo(control::run_ppo) },
+    Workload::timed("w10dqn", control::w10dqn, Timed::Dqn(control::run_dqn)),
+    Workload::timed("w10ppo", control::w10ppo, Timed::Ppo(control::run_ppo)),
     Workload::of_steps("w11", vision::w11),
     Workload::of_steps("w12", vision::w12),
 ];
@@ -128,7 +130,7 @@ mod tests {
     fn ten_losses_of_every_twin_are_pytorchs() {
         for workload in WORKLOADS {
             let mut twin = (workload.make)(Size::Twin).expect("the sizes are valid");
-            testing::compare_twin(workload.name, |_| (twin.step)()).expect("the losses are PyTorch's");
+            testing::compare_twin(workload.golden, |_| (twin.step)()).expect("the losses are PyTorch's");
         }
     }
 

@@ -7,6 +7,7 @@ use anyhow::Result;
 use etude_autograd::{Tensor, no_grad};
 use etude_nn::{Ctx, Module, Optimizer, testing};
 
+use super::Precision;
 use super::control::Run;
 
 /// How large a workload is.
@@ -48,6 +49,10 @@ pub struct Workload {
     pub make: fn(Size) -> Result<Job>,
     /// What is timed.
     pub timed: Timed,
+    /// The workload whose golden losses are its own too, within what its numbers allow.
+    pub golden: &'static str,
+    /// Of its weights at full size, where that is less than the command's.
+    pub accuracy: Option<Precision>,
 }
 
 /// What is timed of a workload.
@@ -63,7 +68,17 @@ pub enum Timed {
 impl Workload {
     /// One whose steps are timed.
     pub const fn of_steps(name: &'static str, make: fn(Size) -> Result<Job>) -> Self {
-        Workload { name, make, timed: Timed::Step }
+        Workload::timed(name, make, Timed::Step)
+    }
+
+    /// One whose weights at full size are bf16, and everything else as in `golden`.
+    pub const fn in_bf16(name: &'static str, golden: &'static str, make: fn(Size) -> Result<Job>) -> Self {
+        Workload { golden, accuracy: Some(Precision::Bf16), ..Workload::of_steps(name, make) }
+    }
+
+    /// One of which something else is timed.
+    pub const fn timed(name: &'static str, make: fn(Size) -> Result<Job>, timed: Timed) -> Self {
+        Workload { name, make, timed, golden: name, accuracy: None }
     }
 }
 
