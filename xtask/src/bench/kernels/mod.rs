@@ -76,9 +76,43 @@ pub struct KernelArgs {
     #[arg(long)]
     quick: bool,
     /// Also write a page: BENCHMARKS.md at the root, or another file
-    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        value_parser = any_path
+    )]
     page: Option<PathBuf>,
     /// Lines of JSON of whole steps, ours (`bench steps --json FILE`) and other libraries', for the page
     #[arg(long, value_name = "FILE", requires = "page")]
     steps: Vec<PathBuf>,
+}
+
+/// A path that may be empty, as that of the page at the root is: clap's own parser refuses it.
+fn any_path(text: &str) -> Result<PathBuf, std::convert::Infallible> {
+    Ok(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(clap::Parser, Debug)]
+    struct Line {
+        #[command(flatten)]
+        kernels: KernelArgs,
+    }
+
+    #[test]
+    fn a_page_has_a_name_or_is_the_one_at_the_root() {
+        let page = |args: &[&str]| {
+            let line = ["bench"].iter().chain(args);
+            <Line as clap::Parser>::try_parse_from(line).map(|line| line.kernels.page)
+        };
+        assert_eq!(page(&[]).expect("no page"), None);
+        assert_eq!(page(&["--page", "gemm"]).expect("the page at the root"), Some(PathBuf::new()));
+        assert_eq!(page(&["--page=a.md"]).expect("a page"), Some("a.md".into()));
+    }
 }
