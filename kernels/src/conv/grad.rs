@@ -1,15 +1,16 @@
-//! The gradients of a convolution.
+//! The gradient of a convolution with respect to its input, where channels are few.
 
 use std::ops::Range;
 
-use super::patches::{Axis, Patches, window};
+use super::last;
+use super::patches::{Axis, window};
+use super::product::Product;
 use super::{CACHED, Conv2d};
 use crate::buf::Buf;
 use crate::elem::Real;
-use crate::gemm::{Left, Mat, SLACK, gather_dots, gather_rows_product};
-use crate::isa::{self, Isa};
+use crate::gemm::{Left, Mat, SLACK};
+use crate::isa;
 use crate::par;
-use crate::strided::{self, Strided};
 
 /// One phase of the input's rows or columns: y = r + s·u − p for `count` values u from `first` on. Kernel position a
 /// with shift e (and this phase) brings out row u − e to it.
@@ -56,6 +57,12 @@ pub(super) fn input<T: Real>(s: &Conv2d, w: &[T], g: &[T], dx: &mut [T]) {
     s.check("conv::grad_input", dx.len(), w.len(), g.len());
     if dx.is_empty() {
         return;
+    }
+    if let Some(product) = Product::of(s) {
+        return product.grad_input(s, w, g, dx);
+    }
+    if last::pays(s.outputs(), s.inputs()) {
+        return last::grad_input(s, w, g, dx);
     }
     let isa = isa::current();
     let (inputs, plane) = (s.inputs(), s.height * s.width);
@@ -160,103 +167,6 @@ fn phase_gradient<T: Real>(
                     let dx = dx[y * s.width..][right.start..s.width].iter_mut().step_by(s.stride[1]);
                     dx.zip(&line[..right.count]).for_each(|(dx, &v)| *dx = v);
                 }
-            }
-        }
-    }
-}
-
-/// Output channels of a group up to which dot products beat outer products, whose registers would lie idle.
-const FEW: usize = 8;
-/// Parts into which the sum over images and rows is cut, unless the weights are so many that memory forbids it.
-const PARTS: usize = 8;
-/// Elements that the partial sums may have together.
-const PARTIAL: usize = 1 << 22;
-
-/// The gradient with respect to the weights.
-pub(super) fn weight<T: Real>(s: &Conv2d, x: &[T], g: &[T], dw: &mut [T]) {
-    s.check("conv::grad_weight", x.len(), dw.len(), g.len());
-    dw.fill(T::ZERO);
-    if g.is_empty() || dw.is_empty() {
-        return;
-    }
-    let isa = isa::current();
-    let (outputs, patch) = (s.outputs(), s.patch());
-    let blocks = s.output()[0].div_ceil(s.block_rows());
-    let images = s.images_at_once();
-    let units = s.batch.div_ceil(images) * blocks;
-    let most = (PARTIAL / dw.len()).clamp(1, PARTS);
-    let each = units.div_ceil(most);
-    let partial = par::map(units.div_ceil(each), |part| {
-        let mut sum = Buf::filled(s.out_channels * patch, T::ZERO);
-        for unit in part * each..units.min((part + 1) * each) {
-            let first = unit / blocks * images;
-            let unit = Unit { shape: s, isa, images: first..s.batch.min(first + images), block: unit % blocks };
-            unit.add(x, g, &mut sum);
-        }
-        sum
-    });
-    let mut partial = partial.into_iter();
-    let Some(mut total) = partial.next() else { return };
-    for sum in partial {
-        total.iter_mut().zip(sum.iter()).for_each(|(total, &v)| *total += v);
-    }
-    for (dw, total) in dw.chunks_exact_mut(outputs * patch).zip(total.chunks_exact(outputs * patch)) {
-        let strides = if outputs <= FEW { [patch, 1] } else { [1, outputs] };
-        strided::copy(Strided { data: total, offset: 0, strides: &strides }, &[outputs, patch], dw);
-    }
-}
-
-/// One block of rows of some images.
-struct Unit<'a> {
-    shape: &'a Conv2d,
-    isa: Isa,
-    images: Range<usize>,
-    block: usize,
-}
-
-impl Unit<'_> {
-    /// Adds the unit's gradient to `sum`: for each group [outputs, patch] if the outputs are [`FEW`], else [patch, outputs].
-    fn add<T: Real>(&self, x: &[T], g: &[T], sum: &mut [T]) {
-        let s = self.shape;
-        let (outputs, planes) = (s.outputs(), s.inputs() * s.height * s.width);
-        let first = self.block * s.block_rows();
-        let rows = s.block_rows().min(s.output()[0] - first);
-        let patches = Patches::new(s, first, rows, 1);
-        let (stride, pixels) = (patches.len(), patches.pixels());
-        let mut source = Buf::scratch(self.images.len() * stride);
-        // The surplus columns get the gradient 0.
-        let mut spread = Buf::filled(self.images.len() * outputs * pixels, T::ZERO);
-        for (group, sum) in sum.chunks_exact_mut(outputs * s.patch()).enumerate() {
-            let buffers = source.chunks_exact_mut(stride).zip(spread.chunks_exact_mut(outputs * pixels));
-            for (image, (source, spread)) in self.images.clone().zip(buffers) {
-                let at = image * s.groups + group;
-                patches.fill(0, &x[at * planes..][..planes], source);
-                self.spread(g, at * outputs, &patches, spread);
-            }
-            if outputs <= FEW {
-                let buffers = source.chunks_exact(stride).zip(spread.chunks_exact(outputs * pixels));
-                for (source, spread) in buffers {
-                    gather_dots(self.isa, sum, spread, pixels, source, patches.offsets());
-                }
-            } else {
-                let g: Vec<_> = spread
-                    .chunks_exact(outputs * pixels)
-                    .map(|spread| Mat::row_major(spread, outputs, pixels).t())
-                    .collect();
-                gather_rows_product(self.isa, sum, &source, stride, patches.offsets(), &g);
-            }
-        }
-    }
-
-    /// Lays the block's rows of g, from channel `from` of all images' on, at the patches' pitch.
-    fn spread<T: Real>(&self, g: &[T], from: usize, patches: &Patches<'_>, out: &mut [T]) {
-        let s = self.shape;
-        let [oh, ow] = s.output();
-        let first = self.block * s.block_rows();
-        for (o, out) in out.chunks_exact_mut(patches.pixels()).enumerate() {
-            let g = &g[((from + o) * oh + first) * ow..];
-            for (out, g) in out.chunks_mut(patches.pitch()).zip(g.chunks_exact(ow)) {
-                out[..ow].copy_from_slice(g);
             }
         }
     }

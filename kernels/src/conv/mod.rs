@@ -12,9 +12,12 @@
 //! Definition (groups 1): out[n, o, i, j] = b[o] + Σ_{c, a, b} w[o, c, a, b] · x[n, c, i·s + a·d − p, j·s + b·d − p].
 
 mod grad;
+mod last;
 mod patches;
+mod product;
 #[cfg(test)]
 mod tests;
+mod weight;
 
 use crate::buf::Buf;
 use crate::elem::Real;
@@ -23,6 +26,7 @@ use crate::isa;
 use crate::par;
 use crate::stamp::stamp;
 use patches::Patches;
+use product::Product;
 
 /// The geometry of a convolution of NCHW images with weights [out_channels, in_channels / groups, kh, kw].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,12 +139,6 @@ impl Conv2d {
         let work = self.out_channels * self.patch() * self.output().iter().product::<usize>();
         if work > 1 << 20 { TASKS.div_ceil(self.batch) } else { 1 }
     }
-
-    /// Images that the gradient of the weights takes together, so that its sums are long although the images are small.
-    fn images_at_once(&self) -> usize {
-        let [oh, ow] = self.output();
-        (256 / (oh * (ow + self.kernel[1]))).clamp(1, 8)
-    }
 }
 
 stamp! {
@@ -159,7 +157,7 @@ stamp! {
     ///
     /// # Panics
     /// If the geometry is invalid or a length does not fit.
-    pub fn grad_weight(shape: &Conv2d, x: &[T], g: &[T], dw: &mut [T]) = grad::weight;
+    pub fn grad_weight(shape: &Conv2d, x: &[T], g: &[T], dw: &mut [T]) = weight::grad_weight;
 }
 
 /// Elements of a product that are held at once.
@@ -176,6 +174,12 @@ fn forward_any<T: Real>(s: &Conv2d, x: &[T], w: &[T], bias: Option<&[T]>, out: &
     }
     if out.is_empty() {
         return;
+    }
+    if let Some(product) = Product::of(s) {
+        return product.forward(s, x, w, bias, out);
+    }
+    if last::pays(s.inputs(), s.outputs()) {
+        return last::forward(s, x, w, bias, out);
     }
     let isa = isa::current();
     let [oh, ow] = s.output();

@@ -84,7 +84,10 @@ fn check<T: Real>(s: &Conv2d, seed: u64) -> Result<(), TestCaseError> {
 
 fn shapes() -> impl Strategy<Value = Conv2d> {
     let pair = |range: std::ops::Range<usize>| (range.clone(), range).prop_map(|(a, b)| [a, b]);
-    (0usize..3, 1usize..4, 1usize..4, 1usize..4, pair(1..14), pair(1..5), pair(1..4), pair(0..4), pair(1..3))
+    // Few and many channels go different ways; 41 are more than are gathered at once.
+    let channels = || prop_oneof![1usize..4, Just(5), 9usize..20, Just(41)];
+    let groups = prop_oneof![3 => Just(1usize), 1 => 2usize..4];
+    (0usize..4, channels(), channels(), groups, pair(1..14), pair(1..5), pair(1..4), pair(0..4), pair(1..3))
         .prop_filter_map(
             "the kernel fits",
             |(batch, inputs, outputs, groups, size, kernel, stride, padding, dilation)| {
@@ -93,7 +96,7 @@ fn shapes() -> impl Strategy<Value = Conv2d> {
                     in_channels: inputs * groups,
                     height: size[0],
                     width: size[1],
-                    out_channels: outputs * groups * if outputs == 3 { 4 } else { 1 },
+                    out_channels: outputs * groups,
                     kernel,
                     stride,
                     padding,
@@ -116,9 +119,9 @@ proptest! {
     }
 }
 
-/// Shapes of real models, large enough for several tasks: 3 × 3 padded, strided 4 × 4, 5 × 5 on one channel, 1 × 1,
-/// depthwise, one large image.
-fn models() -> [Conv2d; 6] {
+/// Shapes of real models, large enough for several tasks: 3 × 3 padded, strided 4 × 4, 5 × 5 on one channel, 1 × 1 with
+/// and without a stride, depthwise, a kernel as large as the image, groups, one large image, many channels of a small one.
+fn models() -> [Conv2d; 10] {
     let base = Conv2d {
         batch: 9,
         in_channels: 12,
@@ -136,8 +139,12 @@ fn models() -> [Conv2d; 6] {
         Conv2d { kernel: [4, 4], stride: [2, 2], ..base },
         Conv2d { in_channels: 1, out_channels: 6, kernel: [5, 5], height: 28, width: 28, padding: [2, 2], ..base },
         Conv2d { kernel: [1, 1], padding: [0, 0], ..base },
+        Conv2d { kernel: [1, 1], padding: [0, 0], stride: [2, 2], ..base },
         Conv2d { out_channels: 12, groups: 12, ..base },
+        Conv2d { kernel: [14, 14], padding: [0, 0], ..base },
+        Conv2d { out_channels: 30, groups: 2, ..base },
         Conv2d { batch: 1, height: 70, width: 90, out_channels: 32, ..base },
+        Conv2d { batch: 1, in_channels: 160, height: 7, width: 7, out_channels: 128, ..base },
     ]
 }
 
@@ -184,14 +191,15 @@ fn wrong_geometry_is_named() {
 #[test]
 fn a_batch_is_its_images() {
     let mut rng = Rng::new(11);
-    for (size, kernel, stride, padding, groups) in [(4, 4, 2, 1, 1), (7, 3, 1, 1, 1), (5, 3, 2, 0, 2), (1, 1, 1, 0, 1)]
+    for (size, kernel, stride, padding, groups) in
+        [(4, 4, 2, 1, 1), (7, 3, 1, 1, 1), (5, 3, 2, 0, 2), (1, 1, 1, 0, 1), (4, 1, 2, 0, 1), (9, 3, 1, 1, 3)]
     {
         let shape = Conv2d {
             batch: 19,
-            in_channels: 6,
+            in_channels: 12,
             height: size,
             width: size + 1,
-            out_channels: 16,
+            out_channels: 24,
             kernel: [kernel, kernel],
             stride: [stride, stride],
             padding: [padding, padding],
@@ -199,13 +207,13 @@ fn a_batch_is_its_images() {
             groups,
         };
         let [oh, ow] = shape.output();
-        let (input, output) = (6 * size * (size + 1), 16 * oh * ow);
+        let (input, output) = (12 * size * (size + 1), 24 * oh * ow);
         let mut random = |len: usize| {
             let mut x = vec![0f32; len];
             rng.fill_normal(&mut x);
             x
         };
-        let (x, g, w) = (random(19 * input), random(19 * output), random(16 * shape.patch()));
+        let (x, g, w) = (random(19 * input), random(19 * output), random(24 * shape.patch()));
         let (mut out, mut dx) = (vec![0f32; 19 * output], vec![0f32; 19 * input]);
         forward(&shape, &x, &w, None, &mut out);
         grad_input(&shape, &w, &g, &mut dx);

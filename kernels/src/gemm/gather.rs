@@ -7,10 +7,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::micro::{
-    OnTiles, Strip, TALLEST, Tiled, WIDEST, micro_kernel_gathered, micro_kernel_rows, next_height, store, tiled,
-};
-use super::pack::{KC, LINE, lines, pack_lines, pack_panels, panel_width};
+use super::micro::{OnTiles, Strip, TALLEST, Tiled, WIDEST, micro_kernel_gathered, next_height, store, tiled};
+use super::pack::{KC, LINE, lines, pack_lines, panel_width};
 use super::{Mat, Tile};
 use crate::buf::Buf;
 use crate::elem::Real;
@@ -19,6 +17,9 @@ use crate::lanes::F;
 
 /// Elements that a gathered buffer must hold beyond the last that a product needs.
 pub(crate) const SLACK: usize = WIDEST;
+
+/// Registers of a piece of a single row: as many sums at once as a multiplication takes to end.
+const ALONE: usize = 8;
 
 /// A left operand A with contiguous rows, read where it lies.
 pub(crate) struct Left<'a, T: Real> {
@@ -101,6 +102,13 @@ tiled! {
         fn run(mut self, simd) {
             let (lanes, cols) = (T::lanes::<S>(), self.c.cols());
             let mut j = 0;
+            if self.c.rows() == 1 {
+                // One row has registers for long pieces of it.
+                while j + ALONE * lanes <= cols {
+                    self.rows::<S, 1, 1, 1, ALONE>(simd, j);
+                    j += ALONE * lanes;
+                }
+            }
             while j < cols {
                 let width = panel_width::<S, T, NW, NN>(cols - j);
                 if width == NW * lanes {
@@ -147,90 +155,6 @@ impl<T: Real> GatheredB<'_, '_, T> {
     fn tile<S: Simd, const MR: usize, const NV: usize>(&mut self, simd: S, a: Strip<'_, T>, i: usize, j: usize) {
         let sums = micro_kernel_gathered::<S, T, MR, NV>(simd, a, &self.x[j..], self.offsets);
         store(simd, self.c, (i, j), self.c.rows() - i, sums, self.add);
-    }
-}
-
-/// `c[p, o] += Σ_i Σ_q x[i·stride + offsets[p] + q] · b[i][q, o]`, with `c` row-major: a product for each of several
-/// buffers `stride` apart, summed while a tile of C is in registers.
-pub(crate) fn gather_rows_product<T: Real>(
-    isa: Isa,
-    c: &mut [T],
-    x: &[T],
-    stride: usize,
-    offsets: &[usize],
-    b: &[Mat<'_, T>],
-) {
-    let Some(&Mat { rows, cols, .. }) = b.first() else { return };
-    let mut c = Tile::whole(c, offsets.len(), cols);
-    let mut packed = Buf::scratch(b.len() * KC.min(rows) * (cols + WIDEST));
-    for q in (0..rows).step_by(KC) {
-        let depth = KC.min(rows - q);
-        let each = depth * (cols + WIDEST);
-        for (b, packed) in b.iter().zip(packed.chunks_exact_mut(each)) {
-            isa.run(OnTiles(PackRight { b: b.block(q, 0, depth, cols), out: packed }));
-        }
-        isa.run(OnTiles(GatheredA { c: &mut c, x: &x[q..], stride, offsets, depth, b: &packed[..b.len() * each] }));
-    }
-}
-
-struct PackRight<'a, T> {
-    b: Mat<'a, T>,
-    out: &'a mut [T],
-}
-
-tiled! {
-    impl<T: Real> Tiled for PackRight<'_, T> {
-        fn run(self, _) {
-            pack_panels::<S, T, NW, NN>(self.b, self.out);
-        }
-    }
-}
-
-/// One block of k of a product with gathered rows of A.
-struct GatheredA<'a, 'c, T> {
-    c: &'a mut Tile<'c, T>,
-    x: &'a [T],
-    stride: usize,
-    offsets: &'a [usize],
-    depth: usize,
-    b: &'a [T],
-}
-
-tiled! {
-    impl<T: Real> Tiled for GatheredA<'_, '_, T> {
-        fn run(mut self, simd) {
-            let mut j = 0;
-            while j < self.c.cols() {
-                let width = panel_width::<S, T, NW, NN>(self.c.cols() - j);
-                if width == NW * T::lanes::<S>() {
-                    self.panel::<S, W0, NW>(simd, j);
-                } else if width == T::lanes::<S>() {
-                    self.panel::<S, N0, 1>(simd, j);
-                } else {
-                    self.panel::<S, N0, NN>(simd, j);
-                }
-                j += width;
-            }
-        }
-    }
-}
-
-impl<T: Real> GatheredA<'_, '_, T> {
-    #[inline(always)]
-    fn panel<S: Simd, const MR: usize, const NV: usize>(&mut self, simd: S, j: usize) {
-        let each = self.depth * (self.c.cols() + WIDEST);
-        for (i, offsets) in self.offsets.chunks(MR).enumerate() {
-            let mut sums = [[T::splat(simd, T::ZERO); NV]; MR];
-            for (at, b) in self.b.chunks_exact(each).enumerate() {
-                let b = &b[j * self.depth..][..NV * T::lanes::<S>() * self.depth];
-                let b = T::split::<S>(b).0.as_chunks::<NV>().0;
-                let x = &self.x[at * self.stride..];
-                // The rows that a last panel lacks repeat its first; they are computed and not stored.
-                let a: [&[T]; MR] = std::array::from_fn(|r| &x[*offsets.get(r).unwrap_or(&offsets[0])..][..self.depth]);
-                sums = micro_kernel_rows::<S, T, MR, NV>(simd, a, b, sums);
-            }
-            store(simd, self.c, (i * MR, j), offsets.len(), sums, true);
-        }
     }
 }
 

@@ -202,22 +202,63 @@ pub(super) fn micro_kernel_gathered<S: Simd, T: Real, const MR: usize, const NV:
     sums
 }
 
-/// Adds to `sums` the product of MR rows where they lie with packed rows of B.
+/// Adds to `sums` the product of MR runs of A, one from each of `places` of `x` on, with `depth` packed rows of B.
+///
+/// # Panics
+/// If an operand leaves its slice.
 #[inline(always)]
-pub(super) fn micro_kernel_rows<S: Simd, T: Real, const MR: usize, const NV: usize>(
+pub(super) fn accumulate<S: Simd, T: Real, const MR: usize, const NV: usize>(
     simd: S,
-    a: [&[T]; MR],
-    b: &[[T::V<S>; NV]],
+    x: &[T],
+    places: [usize; MR],
+    b: &[T],
+    depth: usize,
     mut sums: [[T::V<S>; NV]; MR],
 ) -> [[T::V<S>; NV]; MR] {
-    // Equal lengths, known here, keep bounds checks out of the loop.
-    let a = a.map(|row| &row[..b.len()]);
-    for (p, b) in b.iter().enumerate() {
+    let width = NV * T::lanes::<S>();
+    let room = x.len().checked_sub(depth).expect("gemm: a run is longer than its slice");
+    assert!(places.iter().all(|&place| place <= room), "gemm: a run leaves its slice");
+    assert!(depth * width <= b.len(), "gemm: packed rows leave their slice");
+    let a = places.map(|place| x.as_ptr().wrapping_add(place));
+    let rounds = depth / ROUND * ROUND;
+    for p in (0..rounds).step_by(ROUND) {
+        // SAFETY: p + ROUND ≤ depth elements lie behind every place, and as many rows in `b` (the assertions).
+        sums = unsafe { steps::<S, T, MR, NV, ROUND>(simd, a, b.as_ptr(), p, sums) };
+    }
+    for p in rounds..depth {
+        // SAFETY: p + 1 ≤ depth elements lie behind every place, and as many rows in `b` (the assertions).
+        sums = unsafe { steps::<S, T, MR, NV, 1>(simd, a, b.as_ptr(), p, sums) };
+    }
+    sums
+}
+
+/// `N` steps of [`accumulate`] from `p` on.
+///
+/// # Safety
+/// p + N elements lie behind every pointer of `a`, and p + N rows of NV registers behind `b`.
+#[inline(always)]
+unsafe fn steps<S: Simd, T: Real, const MR: usize, const NV: usize, const N: usize>(
+    simd: S,
+    a: [*const T; MR],
+    b: *const T,
+    p: usize,
+    mut sums: [[T::V<S>; NV]; MR],
+) -> [[T::V<S>; NV]; MR] {
+    let width = NV * T::lanes::<S>();
+    let b = b.wrapping_add(p * width);
+    for u in 0..N {
+        // SAFETY: the caller's promise.
+        let row = unsafe { std::slice::from_raw_parts(b.add(u * width), width) };
+        let row = T::split::<S>(row).0.as_chunks::<NV>().0[0];
         for (sums, a) in sums.iter_mut().zip(a) {
-            let a = T::splat(simd, a[p]);
-            for (sum, &b) in sums.iter_mut().zip(b) {
-                *sum = T::fma(simd, a, b, *sum);
+            // SAFETY: the caller's promise.
+            let x = T::splat(simd, unsafe { *a.add(p + u) });
+            for (sum, y) in sums.iter_mut().zip(row) {
+                *sum = T::fma(simd, x, y, *sum);
             }
+        }
+        for v in (0..width).step_by(CACHE_LINE / size_of::<T>()) {
+            prefetch(b.wrapping_add((AHEAD + u) * width + v));
         }
     }
     sums

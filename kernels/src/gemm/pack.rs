@@ -11,7 +11,7 @@ use pulp::Simd;
 
 use super::Mat;
 use super::micro::{CACHE_LINE, TALLEST};
-use super::transpose::{SIDE, square};
+use super::transpose::square;
 use crate::elem::Real;
 use crate::lanes::prefetch;
 
@@ -110,22 +110,37 @@ pub(super) fn panel_width<S: Simd, T: Real, const NW: usize, const NN: usize>(le
 
 /// `out[j·stride + i] = m[i, j]`.
 #[inline(always)]
-fn transpose<S: Simd, T: Real>(m: Mat<'_, T>, stride: usize, out: &mut [T]) {
-    let Mat { data, rows, cols, row_stride, col_stride } = m;
-    let squares = if col_stride == 1 { [rows / SIDE * SIDE, cols / SIDE * SIDE] } else { [0, 0] };
-    // Along the rows: few lines of memory at once, each to its end.
-    for i in (0..squares[0]).step_by(SIDE) {
-        for j in (0..squares[1]).step_by(SIDE) {
-            for r in i..i + SIDE {
-                prefetch(data.as_ptr().wrapping_add(r * row_stride + j + AHEAD));
+pub(super) fn transpose<S: Simd, T: Real>(m: Mat<'_, T>, stride: usize, out: &mut [T]) {
+    let side = match m.rows.min(m.cols) {
+        _ if m.col_stride != 1 => 1,
+        16.. => 16,
+        8.. => 8,
+        _ => 1,
+    };
+    match side {
+        16 => squares::<S, T, 16>(m, stride, out),
+        8 => squares::<S, T, 8>(m, stride, out),
+        _ => {
+            for j in 0..m.cols {
+                for i in 0..m.rows {
+                    out[j * stride + i] = m.data[i * m.row_stride + j * m.col_stride];
+                }
             }
-            square::<S, T>(&data[i * row_stride + j..], row_stride, &mut out[j * stride + i..], stride);
         }
     }
-    for j in 0..cols {
-        let from = if j < squares[1] { squares[0] } else { 0 };
-        for i in from..rows {
-            out[j * stride + i] = data[i * row_stride + j * col_stride];
+}
+
+/// [`transpose`] of contiguous rows, at least `SIDE` each way, in squares; the last ones reach back over those before.
+#[inline(always)]
+fn squares<S: Simd, T: Real, const SIDE: usize>(m: Mat<'_, T>, stride: usize, out: &mut [T]) {
+    let starts = |n: usize| (0..n / SIDE).map(|i| i * SIDE).chain((n % SIDE > 0).then(|| n - SIDE));
+    // Along the rows: few lines of memory at once, each to its end.
+    for i in starts(m.rows) {
+        for j in starts(m.cols) {
+            for r in i..i + SIDE {
+                prefetch(m.data.as_ptr().wrapping_add(r * m.row_stride + j + AHEAD));
+            }
+            square::<S, T, SIDE>(&m.data[i * m.row_stride + j..], m.row_stride, &mut out[j * stride + i..], stride);
         }
     }
 }

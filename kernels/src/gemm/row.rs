@@ -140,7 +140,7 @@ fn block<S: Simd, T: Real>(simd: S, a: Mat<'_, T>, columns: &[T], stride: usize,
             for i in 0..SIDE {
                 prefetch(from.as_ptr().wrapping_add(i * stride + AHEAD));
             }
-            square::<S, T>(from, stride, lines.as_flattened_mut(), SIDE);
+            square::<S, T, SIDE>(from, stride, lines.as_flattened_mut(), SIDE);
         } else {
             for (t, line) in lines.iter_mut().enumerate().take(held) {
                 line.iter_mut().enumerate().for_each(|(i, to)| *to = from[i * stride + t]);

@@ -118,7 +118,7 @@ impl<T: Real> WithSimd for Transpose<'_, T> {
         for i in (0..self.rows).step_by(SIDE) {
             for j in (0..self.cols).step_by(SIDE) {
                 let from = &self.from[i * self.from_stride + j..];
-                square::<S, T>(from, self.from_stride, &mut self.to[j * self.to_stride + i..], self.to_stride);
+                square::<S, T, SIDE>(from, self.from_stride, &mut self.to[j * self.to_stride + i..], self.to_stride);
             }
         }
     }

@@ -3,6 +3,7 @@
 //! They need `unsafe`: rows of two tiles of C interleave in memory, which slices cannot say.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use crate::lanes::prefetch;
 
@@ -88,5 +89,15 @@ impl<'a, T> Tile<'a, T> {
         // SAFETY: i < rows (checked above), so the run lies in the slice and is this tile's alone (invariant); the
         // exclusive borrow of `self` keeps it single.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(i * self.stride), self.cols) }
+    }
+
+    /// Some rows of a tile that is as wide as its matrix.
+    pub(crate) fn rows_mut(&mut self, rows: Range<usize>) -> Option<&mut [T]> {
+        assert!(rows.start <= rows.end && rows.end <= self.rows, "gemm: rows {rows:?} of a tile of {}", self.rows);
+        // SAFETY: rows as wide as their distance lie in the slice without gaps and are this tile's alone (invariant); the
+        // exclusive borrow of `self` keeps them single.
+        (self.cols == self.stride).then(|| unsafe {
+            std::slice::from_raw_parts_mut(self.start.add(rows.start * self.stride), rows.len() * self.stride)
+        })
     }
 }

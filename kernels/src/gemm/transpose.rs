@@ -10,29 +10,30 @@ use pulp::Simd;
 
 use crate::elem::Real;
 
-/// Side of the squares.
+/// Side of the larger squares.
 pub(super) const SIDE: usize = 16;
 
-/// `to[j·to_stride + i] = from[i·from_stride + j]` for i, j < [`SIDE`].
+/// `to[j·to_stride + i] = from[i·from_stride + j]` for i, j < N, which is 8 or [`SIDE`].
 ///
 /// # Panics
 /// If a square leaves its slice.
 #[inline(always)]
-pub(super) fn square<S: Simd, T: Real>(from: &[T], from_stride: usize, to: &mut [T], to_stride: usize) {
-    let last = SIDE - 1;
-    assert!(last * from_stride + SIDE <= from.len(), "gemm: a square to transpose leaves its slice");
-    assert!(last * to_stride + SIDE <= to.len(), "gemm: a transposed square leaves its slice");
+pub(super) fn square<S: Simd, T: Real, const N: usize>(from: &[T], from_stride: usize, to: &mut [T], to_stride: usize) {
+    let last = N - 1;
+    assert!(last * from_stride + N <= from.len(), "gemm: a square to transpose leaves its slice");
+    assert!(last * to_stride + N <= to.len(), "gemm: a transposed square leaves its slice");
     #[cfg(target_arch = "x86_64")]
     if const { T::F32 } {
         let (from, to) = (from.as_ptr().cast::<f32>(), to.as_mut_ptr().cast::<f32>());
-        if TypeId::of::<S>() == TypeId::of::<pulp::x86::V4>() {
-            // SAFETY: S is pulp's V4, a value of which exists only where AVX-512 F and DQ do; T is f32; both squares lie
-            // in their slices (assertions above).
+        let wide = TypeId::of::<S>() == TypeId::of::<pulp::x86::V4>();
+        if wide && const { N == SIDE } {
+            // SAFETY: S is pulp's V4, a value of which exists only where AVX-512 F and DQ do; T is f32; both squares have
+            // 16 rows and lie in their slices (assertions above).
             return unsafe { x86::square_16(from, from_stride, to, to_stride) };
         }
-        if TypeId::of::<S>() == TypeId::of::<pulp::x86::V3>() {
-            for (i, j) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
-                // SAFETY: S is pulp's V3, a value of which exists only where AVX2 does; T is f32; each quarter lies in
+        if wide || TypeId::of::<S>() == TypeId::of::<pulp::x86::V3>() {
+            for (i, j) in [(0, 0), (0, 8), (8, 0), (8, 8)].into_iter().filter(|&(i, j)| i.max(j) < N) {
+                // SAFETY: S is pulp's V3 or V4, values of which exist only where AVX2 does; T is f32; each quarter lies in
                 // its square, and the squares in their slices (assertions above).
                 unsafe {
                     x86::square_8(from.add(i * from_stride + j), from_stride, to.add(j * to_stride + i), to_stride);
@@ -41,9 +42,9 @@ pub(super) fn square<S: Simd, T: Real>(from: &[T], from_stride: usize, to: &mut 
             return;
         }
     }
-    for j in 0..SIDE {
-        let column: [T; SIDE] = std::array::from_fn(|i| from[i * from_stride + j]);
-        to[j * to_stride..][..SIDE].copy_from_slice(&column);
+    for j in 0..N {
+        let column: [T; N] = std::array::from_fn(|i| from[i * from_stride + j]);
+        to[j * to_stride..][..N].copy_from_slice(&column);
     }
 }
 
