@@ -4,7 +4,10 @@
 //! is −∞ for the maximum and counts as zeros for the average (`count_include_pad = true`); the output length is
 //! ⌊(length + 2·padding − kernel) / stride⌋ + 1. The first of equal maxima wins, a NaN wins over everything.
 
+use pulp::{Simd, WithSimd};
+
 use crate::elem::Real;
+use crate::isa;
 use crate::par;
 use crate::stamp::stamp;
 
@@ -132,30 +135,54 @@ fn for_planes<T: Send>(out: &mut [T], plane: usize, f: impl Fn(usize, &mut [T]) 
 fn max_any<T: Real>(shape: &Pool2d, x: &[T], out: &mut [T], index: &mut [i64]) {
     shape.check("pool::max", x.len(), out.len());
     assert_eq!(index.len(), out.len(), "pool::max: index and out differ in length");
-    let (plane, width) = (shape.input_plane(), shape.width);
+    let plane = shape.input_plane();
     let [oh, ow] = shape.output();
-    for_planes(index, oh * ow, |p, index| {
-        let x = &x[p * plane..][..plane];
-        for (i, index) in index.chunks_exact_mut(ow).enumerate() {
-            let rows = shape.window(0, i);
-            for (j, index) in index.iter_mut().enumerate() {
-                let cols = shape.window(1, j);
-                let mut best = (T::NEG_INFINITY, rows.start * width + cols.start);
-                for row in rows.clone() {
-                    for (col, &v) in cols.clone().zip(&x[row * width + cols.start..]) {
-                        if v > best.0 || v.is_nan() {
-                            best = (v, row * width + col);
-                        }
-                    }
-                }
-                *index = best.1 as i64;
-            }
-        }
-    });
+    let isa = isa::current();
+    for_planes(index, oh * ow, |p, index| isa.run(Winners { shape, x: &x[p * plane..][..plane], index }));
     for_planes(out, oh * ow, |p, out| {
         let x = &x[p * plane..][..plane];
         out.iter_mut().zip(&index[p * oh * ow..]).for_each(|(out, &i)| *out = x[i as usize]);
     });
+}
+
+/// Where the maxima of a plane's windows lie.
+struct Winners<'a, T> {
+    shape: &'a Pool2d,
+    x: &'a [T],
+    index: &'a mut [i64],
+}
+
+impl<T: Real> WithSimd for Winners<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (s, [_, ow]) = (self.shape, self.shape.output());
+        let mut best = vec![T::NEG_INFINITY; ow];
+        for (i, index) in self.index.chunks_exact_mut(ow).enumerate() {
+            let rows = s.window(0, i);
+            best.fill(T::NEG_INFINITY);
+            for (j, index) in index.iter_mut().enumerate() {
+                *index = (rows.start * s.width + s.window(1, j).start) as i64;
+            }
+            // A row of windows at once, one kernel position after another: the order in each window stays.
+            for (row, b) in rows.flat_map(|row| (0..s.kernel[1]).map(move |b| (row, b))) {
+                // Windows j whose column j·stride + b − padding exists.
+                let first = s.padding[1].saturating_sub(b).div_ceil(s.stride[1]).min(ow);
+                let end = (s.width + s.padding[1]).saturating_sub(b).div_ceil(s.stride[1]).clamp(first, ow);
+                if first == end {
+                    continue;
+                }
+                let start = row * s.width + first * s.stride[1] + b - s.padding[1];
+                let windows = best[first..end].iter_mut().zip(&mut index[first..end]);
+                let values = (start..).zip(&self.x[start..]).step_by(s.stride[1]);
+                for ((best, index), (at, &v)) in windows.zip(values) {
+                    let wins = v > *best || v.is_nan();
+                    *best = if wins { v } else { *best };
+                    *index = if wins { at as i64 } else { *index };
+                }
+            }
+        }
+    }
 }
 
 fn max_grad_any<T: Real>(shape: &Pool2d, index: &[i64], g: &[T], dx: &mut [T]) {
