@@ -186,6 +186,8 @@ KERNELS = {
 
 def main():
     competitors = []
+    # Wakes the workers, which sleep while others have their turn: that is no part of a kernel's time.
+    wake = torch.randn(64, 1024)
     with torch.no_grad():
         for line in sys.stdin:
             asked = json.loads(line)
@@ -196,12 +198,13 @@ def main():
                 answer = [[engine, dtype] for engine, dtype, _ in competitors]
             else:
                 run = competitors[asked["competitor"]][2]
+                torch.softmax(wake, 1)
                 start = time.perf_counter()
                 for _ in range(asked["calls"]):
                     run()
                 answer = {"seconds": time.perf_counter() - start}
-                # PyTorch's workers look for work for a while; the next competitor needs their cores.
-                time.sleep(0.005)
+                # PyTorch's workers look for work for some 10 ms; the next competitor needs their cores.
+                time.sleep(0.02)
             print(json.dumps(answer), flush=True)
 
 
