@@ -1,31 +1,26 @@
 //! Two-dimensional convolution of NCHW images: forward, and its gradients with respect to input and weights.
 //!
-//! A convolution is a product of the weights with the matrix of patches. That matrix is never made: padded and, for
-//! strides, split into phases, an input plane shifted by a kernel position *is* a row of it, so the product reads rows at
-//! offsets ([`crate::gemm`]'s gathered products). Rows of pixels keep the padded width; the few columns in between are
-//! computed and dropped. The gradient of the input is such a product of the weights with the output's gradient, one for
-//! each phase of the stride; that of the weights multiplies the gathered rows from the other side.
+//! A convolution is a product of the weights with the matrix of patches. That matrix is never made: kernels of one pixel,
+//! or as large as the image, are products as they lie ([`product`]); where channels are many they are laid side by side,
+//! and a patch is a few runs of numbers ([`last`]); where they are few, a plane shifted by a kernel position *is* a row
+//! of the matrix ([`planes`]). The gradient of the input is a convolution of the output's gradient and goes the same
+//! ways; that of the weights is a sum over pixels ([`weight`]).
 //!
-//! Work is cut by images and blocks of rows, from the shape alone; partial gradients of the weights are added in the
-//! order of their blocks. Hence results do not depend on threads.
+//! The way is chosen, and work cut, from the shape of an image alone: an image of a batch has the bits that it has by
+//! itself, and results do not depend on threads. Partial gradients of the weights are added in the order of their parts.
 //!
 //! Definition (groups 1): out[n, o, i, j] = b[o] + Σ_{c, a, b} w[o, c, a, b] · x[n, c, i·s + a·d − p, j·s + b·d − p].
 
-mod grad;
 mod last;
 mod patches;
+mod planes;
 mod product;
 #[cfg(test)]
 mod tests;
 mod weight;
 
-use crate::buf::Buf;
 use crate::elem::Real;
-use crate::gemm::{Left, Mat, Tile};
-use crate::isa;
-use crate::par;
 use crate::stamp::stamp;
-use patches::Patches;
 use product::Product;
 
 /// The geometry of a convolution of NCHW images with weights [out_channels, in_channels / groups, kh, kw].
@@ -152,7 +147,7 @@ stamp! {
     ///
     /// # Panics
     /// If the geometry is invalid or a length does not fit.
-    pub fn grad_input(shape: &Conv2d, w: &[T], g: &[T], dx: &mut [T]) = grad::input;
+    pub fn grad_input(shape: &Conv2d, w: &[T], g: &[T], dx: &mut [T]) = grad_input_any;
     /// The gradient with respect to the weights.
     ///
     /// # Panics
@@ -181,36 +176,19 @@ fn forward_any<T: Real>(s: &Conv2d, x: &[T], w: &[T], bias: Option<&[T]>, out: &
     if last::pays(s.inputs(), s.outputs()) {
         return last::forward(s, x, w, bias, out);
     }
-    let isa = isa::current();
-    let [oh, ow] = s.output();
-    let (patch, planes) = (s.patch(), s.inputs() * s.height * s.width);
-    // In a group, or in a part of the channels of the only group.
-    let (channels, held) = (s.block_channels(), s.block_channels() / s.groups);
-    let weights: Vec<_> =
-        w.chunks_exact(held * patch).map(|w| Left::new(isa, Mat::row_major(w, held, patch))).collect();
-    let mut tiles = Tile::whole(out, s.batch * s.out_channels, oh * ow).split(channels, s.block_rows() * ow);
-    let together = if tiles.len() == s.batch { s.images_a_task(oh * ow) } else { 1 };
-    par::chunks_mut(&mut tiles, together, |_, tiles| {
-        let (row, rows) = (tiles[0].row(), tiles[0].cols() / ow);
-        let (image, from) = (row / s.out_channels, row % s.out_channels);
-        let patches = Patches::new(s, tiles[0].col() / ow, rows, tiles.len());
-        let mut source = Buf::scratch(patches.len());
-        let mut product = Buf::scratch(held * patches.pixels());
-        for group in 0..s.groups {
-            for i in 0..tiles.len() {
-                patches.fill(i, &x[((image + i) * s.groups + group) * planes..][..planes], &mut source);
-            }
-            weights[from / held + group].gather_product(&mut product, &source, patches.offsets());
-            for (o, product) in product.chunks_exact(patches.pixels()).enumerate() {
-                let channel = group * held + o;
-                let bias = bias.map_or(T::ZERO, |bias| bias[from + channel]);
-                for (tile, product) in tiles.iter_mut().zip(product.chunks(patches.plane())) {
-                    let lines = tile.row_mut(channel).chunks_exact_mut(ow).zip(product.chunks(patches.pitch()));
-                    for (out, line) in lines {
-                        out.iter_mut().zip(line).for_each(|(out, &v)| *out = v + bias);
-                    }
-                }
-            }
-        }
-    });
+    planes::forward(s, x, w, bias, out);
+}
+
+fn grad_input_any<T: Real>(s: &Conv2d, w: &[T], g: &[T], dx: &mut [T]) {
+    s.check("conv::grad_input", dx.len(), w.len(), g.len());
+    if dx.is_empty() {
+        return;
+    }
+    if let Some(product) = Product::of(s) {
+        return product.grad_input(s, w, g, dx);
+    }
+    if last::pays(s.outputs(), s.inputs()) {
+        return last::grad_input(s, w, g, dx);
+    }
+    planes::grad_input(s, w, g, dx);
 }

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::isa::Isa;
+use crate::isa::{self, Isa};
+use crate::par;
 use crate::rng::Rng;
 
 /// The definition: seven nested loops, in f64. Calls `f(out index, x index, w index)` for every product.

@@ -133,7 +133,7 @@ pub(super) fn transpose<S: Simd, T: Real>(m: Mat<'_, T>, stride: usize, out: &mu
 /// [`transpose`] of contiguous rows, at least `SIDE` each way, in squares; the last ones reach back over those before.
 #[inline(always)]
 fn squares<S: Simd, T: Real, const SIDE: usize>(m: Mat<'_, T>, stride: usize, out: &mut [T]) {
-    let starts = |n: usize| (0..n / SIDE).map(|i| i * SIDE).chain((n % SIDE > 0).then(|| n - SIDE));
+    let starts = |n: usize| (0..n / SIDE).map(|i| i * SIDE).chain((!n.is_multiple_of(SIDE)).then(|| n - SIDE));
     // Along the rows: few lines of memory at once, each to its end.
     for i in starts(m.rows) {
         for j in starts(m.cols) {

@@ -1,16 +1,52 @@
-//! The gradient of a convolution with respect to its input, where channels are few.
+//! Convolutions of few channels: padded and, for strides, split into phases, an input plane shifted by a kernel position
+//! is a row of the matrix of patches, so the product reads rows at offsets ([`crate::gemm`]'s gathered products). Rows of
+//! pixels keep the padded width; the few columns in between are computed and dropped.
 
 use std::ops::Range;
 
-use super::last;
-use super::patches::{Axis, window};
-use super::product::Product;
+use super::patches::{Axis, Patches, window};
 use super::{CACHED, Conv2d};
 use crate::buf::Buf;
 use crate::elem::Real;
-use crate::gemm::{Left, Mat, SLACK};
+use crate::gemm::{Left, Mat, SLACK, Tile};
 use crate::isa;
 use crate::par;
+
+/// The convolution of `x` with `w`, plus a bias.
+pub(super) fn forward<T: Real>(s: &Conv2d, x: &[T], w: &[T], bias: Option<&[T]>, out: &mut [T]) {
+    let isa = isa::current();
+    let [oh, ow] = s.output();
+    let (patch, planes) = (s.patch(), s.inputs() * s.height * s.width);
+    // In a group, or in a part of the channels of the only group.
+    let (channels, held) = (s.block_channels(), s.block_channels() / s.groups);
+    let weights: Vec<_> =
+        w.chunks_exact(held * patch).map(|w| Left::new(isa, Mat::row_major(w, held, patch))).collect();
+    let mut tiles = Tile::whole(out, s.batch * s.out_channels, oh * ow).split(channels, s.block_rows() * ow);
+    let together = if tiles.len() == s.batch { s.images_a_task(oh * ow) } else { 1 };
+    par::chunks_mut(&mut tiles, together, |_, tiles| {
+        let (row, rows) = (tiles[0].row(), tiles[0].cols() / ow);
+        let (image, from) = (row / s.out_channels, row % s.out_channels);
+        let patches = Patches::new(s, tiles[0].col() / ow, rows, tiles.len());
+        let mut source = Buf::scratch(patches.len());
+        let mut product = Buf::scratch(held * patches.pixels());
+        for group in 0..s.groups {
+            for i in 0..tiles.len() {
+                patches.fill(i, &x[((image + i) * s.groups + group) * planes..][..planes], &mut source);
+            }
+            weights[from / held + group].gather_product(&mut product, &source, patches.offsets());
+            for (o, product) in product.chunks_exact(patches.pixels()).enumerate() {
+                let channel = group * held + o;
+                let bias = bias.map_or(T::ZERO, |bias| bias[from + channel]);
+                for (tile, product) in tiles.iter_mut().zip(product.chunks(patches.plane())) {
+                    let lines = tile.row_mut(channel).chunks_exact_mut(ow).zip(product.chunks(patches.pitch()));
+                    for (out, line) in lines {
+                        out.iter_mut().zip(line).for_each(|(out, &v)| *out = v + bias);
+                    }
+                }
+            }
+        }
+    });
+}
 
 /// One phase of the input's rows or columns: y = r + s·u − p for `count` values u from `first` on. Kernel position a
 /// with shift e (and this phase) brings out row u − e to it.
@@ -53,17 +89,7 @@ struct Part<T: Real> {
 }
 
 /// The gradient with respect to the input.
-pub(super) fn input<T: Real>(s: &Conv2d, w: &[T], g: &[T], dx: &mut [T]) {
-    s.check("conv::grad_input", dx.len(), w.len(), g.len());
-    if dx.is_empty() {
-        return;
-    }
-    if let Some(product) = Product::of(s) {
-        return product.grad_input(s, w, g, dx);
-    }
-    if last::pays(s.outputs(), s.inputs()) {
-        return last::grad_input(s, w, g, dx);
-    }
+pub(super) fn grad_input<T: Real>(s: &Conv2d, w: &[T], g: &[T], dx: &mut [T]) {
     let isa = isa::current();
     let (inputs, plane) = (s.inputs(), s.height * s.width);
     let outputs = s.outputs() * s.output().iter().product::<usize>();
