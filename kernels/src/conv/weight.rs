@@ -3,6 +3,8 @@
 //! It is a sum over all pixels of all images. Tasks take some of the pixels or some of the input channels, by the shape
 //! alone; the sums of the parts are added in their order.
 
+use std::ops::Range;
+
 use super::Conv2d;
 use super::last::{Axis, Pair, Window, block_of};
 use super::patches::Patches;
@@ -107,6 +109,13 @@ struct Sums<'a> {
     images: usize,
 }
 
+/// Rows of some images, and a group of channels.
+struct Unit {
+    images: Range<usize>,
+    rows: Range<usize>,
+    group: usize,
+}
+
 impl<'a> Sums<'a> {
     fn new(shape: &'a Conv2d) -> Self {
         let axes = [Axis::forward(shape, 0), Axis::forward(shape, 1)];
@@ -124,55 +133,83 @@ impl<'a> Sums<'a> {
         let blocks = s.inputs().div_ceil(self.block);
         let row_blocks = s.output()[0].div_ceil(self.rows);
         let units = s.batch.div_ceil(self.images) * row_blocks;
-        // Sums of a block of channels; of all blocks of all groups.
+        // Sums of a block of channels; of all blocks of a group; of all groups.
         let len = area * self.block * s.outputs();
         let all = s.groups * blocks * len;
-        let parts = parts(units, all, s.groups * blocks);
+        // A task takes a part of the units, and some blocks of a group if there would be too few tasks.
+        let parts = parts(units, all, s.groups);
+        let blocks_a_task = blocks.div_ceil(PARTS.div_ceil(parts * s.groups));
+        let tasks_a_group = blocks.div_ceil(blocks_a_task);
         let each = units.div_ceil(parts);
         let mut sums = Buf::filled(parts * all, T::ZERO);
-        par::chunks_mut(&mut sums, len, |at, sum| {
-            let (part, group, block) = (at / (s.groups * blocks), at / blocks % s.groups, at % blocks);
+        let groups = sums.chunks_exact_mut(blocks * len);
+        let mut tasks: Vec<_> = groups.flat_map(|sums| sums.chunks_mut(blocks_a_task * len)).collect();
+        par::chunks_mut(&mut tasks, 1, |at, sums| {
+            let (part, group) = (at / (s.groups * tasks_a_group), at / tasks_a_group % s.groups);
+            let first = at % tasks_a_group * blocks_a_task;
             for unit in part * each..units.min((part + 1) * each) {
-                self.add(x, g, [unit / row_blocks * self.images, unit % row_blocks * self.rows], group, block, sum);
+                let [image, row] = [unit / row_blocks * self.images, unit % row_blocks * self.rows];
+                let unit = Unit {
+                    images: image..s.batch.min(image + self.images),
+                    rows: row..s.output()[0].min(row + self.rows),
+                    group,
+                };
+                let panels = self.gradients(g, &unit);
+                for (block, sum) in (first..).zip(sums[0].chunks_exact_mut(len)) {
+                    self.add(x, &panels, &unit, block, sum);
+                }
             }
         });
+        drop(tasks);
         add_up(&mut sums, all);
         self.order(&sums[..all], len, dw);
     }
 
-    /// Adds a unit from `image` and `row` on to `sum`, which is [position, input channel of the block, output channel].
-    fn add<T: Real>(&self, x: &[T], g: &[T], [image, row]: [usize; 2], group: usize, block: usize, sum: &mut [T]) {
-        let (s, isa, outputs) = (self.shape, self.isa, self.shape.outputs());
-        let [oh, ow] = s.output();
-        let rows = self.rows.min(oh - row);
-        let images = self.images.min(s.batch - image);
+    /// The packed gradients of a unit, [`PIXELS`] at a time.
+    fn gradients<T: Real>(&self, g: &[T], unit: &Unit) -> Buf<T> {
+        let (outputs, [oh, ow]) = (self.shape.outputs(), self.shape.output());
+        let each = unit.rows.len() * ow;
+        let pixels = unit.images.len() * each;
+        let mut lines = Buf::scratch(pixels * outputs);
+        for (image, lines) in unit.images.clone().zip(lines.chunks_exact_mut(each * outputs)) {
+            let first = (image * self.shape.groups + unit.group) * outputs;
+            let data = &g[(first * oh + unit.rows.start) * ow..];
+            let m = Mat { data, rows: outputs, cols: each, row_stride: oh * ow, col_stride: 1 };
+            transposed(self.isa, m, outputs, lines);
+        }
+        let mut panels = Buf::scratch(pixels * padded(outputs));
+        for from in (0..pixels).step_by(PIXELS) {
+            let starts: Vec<_> = (from..pixels.min(from + PIXELS)).map(|pixel| pixel * outputs).collect();
+            pack_rows(self.isa, &lines, &starts, outputs, &mut panels[from * padded(outputs)..]);
+        }
+        panels
+    }
+
+    /// Adds what a unit brings to a block of input channels: [position, input channel of the block, output channel].
+    fn add<T: Real>(&self, x: &[T], gradients: &[T], unit: &Unit, block: usize, sum: &mut [T]) {
+        let (s, outputs) = (self.shape, self.shape.outputs());
         let first = block * self.block;
         let channels = self.block.min(s.inputs() - first);
         let size = s.height * s.width;
-        let down = self.axes[0].window(row, row + rows);
+        let down = self.axes[0].window(unit.rows.start, unit.rows.end);
         let window = Window { origin: [down.0, self.columns.0], size: [down.1, self.columns.1] };
         // Rows of patches do not fall on the same sets of a cache.
         let depth = self.pair.taps.len() * channels;
         let pitch = (depth.div_ceil(16) | 1) * 16;
-        let pixels = images * rows * ow;
+        let each = unit.rows.len() * s.output()[1];
+        let pixels = unit.images.len() * each;
         let mut source = Buf::scratch(window.pixels() * channels);
         let mut patches = Buf::scratch(pixels * pitch + BEYOND);
-        let mut gradients = Buf::scratch(pixels * outputs);
-        let lines = patches.chunks_exact_mut(rows * ow * pitch).zip(gradients.chunks_exact_mut(rows * ow * outputs));
-        for (i, (patches, gradients)) in (image..image + images).zip(lines) {
-            let x = &x[((i * s.groups + group) * s.inputs() + first) * size..][..channels * size];
-            window.copy(isa, x, [s.height, s.width], &mut source);
-            self.patches(&source, channels, window, row, pitch, patches);
-            let data = &g[((i * s.groups + group) * outputs * oh + row) * ow..];
-            let m = Mat { data, rows: outputs, cols: rows * ow, row_stride: oh * ow, col_stride: 1 };
-            transposed(isa, m, outputs, gradients);
+        for (image, patches) in unit.images.clone().zip(patches.chunks_exact_mut(each * pitch)) {
+            let x = &x[((image * s.groups + unit.group) * s.inputs() + first) * size..][..channels * size];
+            window.copy(self.isa, x, [s.height, s.width], &mut source);
+            self.patches(&source, channels, window, unit.rows.start, pitch, patches);
         }
-        let mut panels = Buf::scratch(PIXELS.min(pixels) * padded(outputs));
         let mut sum = Tile::whole(&mut sum[..depth * outputs], depth, outputs);
         for from in (0..pixels).step_by(PIXELS) {
-            let starts: Vec<_> = (from..pixels.min(from + PIXELS)).map(|pixel| pixel * outputs).collect();
-            pack_rows(isa, &gradients, &starts, outputs, &mut panels);
-            pixel_sums(isa, &mut sum, &patches[from * pitch..], pitch, &panels, starts.len());
+            let depth = PIXELS.min(pixels - from);
+            let panels = &gradients[from * padded(outputs)..];
+            pixel_sums(self.isa, &mut sum, &patches[from * pitch..], pitch, panels, depth);
         }
     }
 
