@@ -136,6 +136,9 @@ pub struct Case {
     pub masks: Vec<Tensor<bool>>,
     /// Where the values of the inputs come from.
     pub seed: u64,
+    /// Whether any two values of the inputs differ by more than the step of a central difference: for operations that
+    /// order their inputs, whose derivative jumps at a tie.
+    pub apart: bool,
 }
 
 /// One input: its shape and the range of its values.
@@ -180,9 +183,18 @@ impl Case {
         self
     }
 
+    /// Keeps the values of all inputs apart, see [`Case::apart`]. Ties have tests of their own.
+    pub fn keep_apart(mut self) -> Self {
+        self.apart = true;
+        self
+    }
+
     /// The values of the inputs: numbers that f32 holds exactly, so that both precisions see the same.
     pub fn values(&self) -> Vec<Array> {
         let mut rng = Rng::new(self.seed);
+        if self.apart {
+            return self.values_apart(&mut rng);
+        }
         let value = |rng: &mut Rng, input: &Input| {
             let x = f64::from((input.low + (input.high - input.low) * rng.f64()) as f32);
             let kink = input.kinks.iter().find(|&&k| (x - k).abs() < 0.01);
@@ -195,6 +207,27 @@ impl Case {
                 Array { shape: input.shape.clone(), data: (0..len).map(|_| value(&mut rng, input)).collect() }
             })
             .collect()
+    }
+
+    /// One value from the middle half of each of as many equal parts of the range as there are values, in random order.
+    fn values_apart(&self, rng: &mut Rng) -> Vec<Array> {
+        let range = |input: &Input| (input.low, input.high);
+        let alike = self.inputs.windows(2).all(|pair| range(&pair[0]) == range(&pair[1]));
+        assert!(alike && self.inputs.iter().all(|input| input.kinks.is_empty()), "{:?} share no range", self.inputs);
+        let total: usize = self.inputs.iter().map(|input| input.shape.iter().product::<usize>()).sum();
+        let mut parts: Vec<usize> = (0..total).collect();
+        rng.shuffle(&mut parts);
+        let mut parts = parts.into_iter();
+        let value = |input: &Input, part: usize, u: f64| {
+            let share = (part as f64 + 0.25 + 0.5 * u) / total as f64;
+            f64::from((input.low + (input.high - input.low) * share) as f32)
+        };
+        let array = |input: &Input| {
+            let parts = parts.by_ref().take(input.shape.iter().product());
+            let data = parts.map(|part| value(input, part, rng.f64())).collect();
+            Array { shape: input.shape.clone(), data }
+        };
+        self.inputs.iter().map(array).collect()
     }
 }
 

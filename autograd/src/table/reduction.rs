@@ -19,6 +19,11 @@ fn with_filled_axis(draw: &mut Draw<'_>) -> Case {
     case
 }
 
+/// The same with values apart, for operations that order them.
+fn with_ordered_axis(draw: &mut Draw<'_>) -> Case {
+    with_filled_axis(draw).keep_apart()
+}
+
 /// A shape and a non-empty set of its axes, as a bit mask.
 fn with_axes(draw: &mut Draw<'_>) -> Case {
     let shape = draw.shape_of_rank(1, 4);
@@ -59,9 +64,9 @@ pub(super) fn entries() -> Vec<Entry> {
         entry!("mean_dims", "Σ x / n over axes", with_filled_axes, |case, x| x[0].mean_dims(axes(case)), |case, x| sum_over(&x[0], &axes(case)).iter().map(|s| s / count(case)).collect(), tolerance: loose),
         entry!("mean", "Σ x / n", |draw| { let s = draw.shape(3).iter().map(|&n| n.max(1)).collect::<Vec<_>>(); Case::new(draw).input(&s) }, |case, x| x[0].mean(), |_, x| vec![x[0].data.iter().sum::<f64>() / x[0].data.len() as f64], tolerance: Tolerance::Largest(64.0)),
         entry!("var_dims", "Σ (x − μ)² / n over axes", with_filled_axes, |case, x| x[0].var_dims(axes(case)), variance, tolerance: loose),
-        entry!("max", "largest along an axis", with_filled_axis, |case, x| x[0].max(case.ints[0]), |case, x| each_row(case, x, |row| row.iter().copied().fold(f64::NEG_INFINITY, f64::max)), tolerance: Tolerance::Each(0.0)),
-        entry!("min", "smallest along an axis", with_filled_axis, |case, x| x[0].min(case.ints[0]), |case, x| each_row(case, x, |row| row.iter().copied().fold(f64::INFINITY, f64::min)), tolerance: Tolerance::Each(0.0)),
-        entry!("max_keep", "largest along an axis, kept as 1", with_filled_axis, |case, x| x[0].max_keep(case.ints[0]), |case, x| each_row(case, x, |row| row.iter().copied().fold(f64::NEG_INFINITY, f64::max)), tolerance: Tolerance::Each(0.0)),
+        entry!("max", "largest along an axis", with_ordered_axis, |case, x| x[0].max(case.ints[0]), |case, x| each_row(case, x, |row| row.iter().copied().fold(f64::NEG_INFINITY, f64::max)), tolerance: Tolerance::Each(0.0)),
+        entry!("min", "smallest along an axis", with_ordered_axis, |case, x| x[0].min(case.ints[0]), |case, x| each_row(case, x, |row| row.iter().copied().fold(f64::INFINITY, f64::min)), tolerance: Tolerance::Each(0.0)),
+        entry!("max_keep", "largest along an axis, kept as 1", with_ordered_axis, |case, x| x[0].max_keep(case.ints[0]), |case, x| each_row(case, x, |row| row.iter().copied().fold(f64::NEG_INFINITY, f64::max)), tolerance: Tolerance::Each(0.0)),
         entry!("norm_l2", "√Σx² along an axis", with_axis, |case, x| x[0].norm_l2(case.ints[0]), |case, x| each_row(case, x, |row| row.iter().map(|v| v * v).sum::<f64>().sqrt()), tolerance: loose),
         entry!("cumsum", "running sums along an axis", with_axis, |case, x| x[0].cumsum(case.ints[0]), |case, x| {
             x[0].map_rows(case.ints[0], |row| row.iter().scan(0.0, |sum, v| { *sum += v; Some(*sum) }).collect())

@@ -2,4 +2,5 @@
 
 mod engine;
 mod gradients;
+mod ties;
 mod values;
