@@ -27,11 +27,13 @@ macro_rules! unary {
     };
 }
 
-fn sigmoid(x: f64) -> f64 {
+pub(super) use unary;
+
+pub(super) fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-fn softplus(x: f64) -> f64 {
+pub(super) fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
@@ -64,7 +66,7 @@ fn gelu_tanh(x: f64) -> f64 {
 }
 
 /// Two operands of which either may be broadcast.
-fn pair(draw: &mut Draw<'_>) -> (Vec<usize>, Vec<usize>) {
+pub(super) fn pair(draw: &mut Draw<'_>) -> (Vec<usize>, Vec<usize>) {
     let full = draw.shape(4);
     let (mut a, mut b) = (full.clone(), full.clone());
     for i in 0..full.len() {

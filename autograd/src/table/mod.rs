@@ -8,15 +8,21 @@
 //! Donaldson 2020, *Test-Case Reduction via Test-Case Generation*): smaller choices give smaller cases, so any tool that
 //! shrinks lists of numbers shrinks cases, and the table needs no such tool itself.
 
+mod activation;
 mod attention;
+mod contraction;
 mod elementwise;
 mod fused;
+mod image;
 mod linear;
 mod movement;
 mod naive;
+mod order;
+mod recurrent;
 mod reduction;
+mod scalar;
 
-pub use naive::Array;
+pub use naive::{Array, broadcast_at, broadcast_shape, indices};
 
 use etude_kernels::rng::Rng;
 
@@ -45,6 +51,8 @@ pub struct Entry {
     pub tolerance: Tolerance,
     /// Whether a NaN in any input must appear in the output.
     pub propagates_nan: bool,
+    /// Whether the output is tied to the inputs; `false` for indices and comparisons, whose derivative is 0 or none.
+    pub differentiable: bool,
 }
 
 /// The largest allowed error of f32 against f64, in units of the f32 epsilon.
@@ -254,6 +262,7 @@ macro_rules! entry {
             composite: None,
             tolerance: $crate::table::Tolerance::Each(4.0),
             propagates_nan: true,
+            differentiable: true,
         };
         $({
             #[allow(unused_variables)]
@@ -269,11 +278,19 @@ macro_rules! entry {
 
 /// Every operation of this crate.
 pub fn entries() -> Vec<Entry> {
-    let mut all = elementwise::entries();
-    all.extend(reduction::entries());
-    all.extend(movement::entries());
-    all.extend(linear::entries());
-    all.extend(fused::entries());
-    all.extend(attention::entries());
-    all
+    let groups = [
+        elementwise::entries(),
+        scalar::entries(),
+        activation::entries(),
+        reduction::entries(),
+        order::entries(),
+        movement::entries(),
+        linear::entries(),
+        contraction::entries(),
+        image::entries(),
+        fused::entries(),
+        recurrent::entries(),
+        attention::entries(),
+    ];
+    groups.into_iter().flatten().collect()
 }

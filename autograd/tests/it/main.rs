@@ -1,5 +1,6 @@
 //! The engine's promises, and the op table against every check.
 
+mod edges;
 mod engine;
 mod gradients;
 mod ties;

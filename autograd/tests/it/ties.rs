@@ -36,6 +36,22 @@ fn equal_operands_share_the_gradient() {
     assert_eq!(gradient(&a, |a| a.minimum(&b)), [0.5, 2.0]);
 }
 
+#[test]
+fn equal_elements_keep_their_order() {
+    let nan = f64::NAN;
+    let x = leaf(&[2.0, 1.0, 2.0, 1.0, 0.0, -0.0, nan, 5.0], &[2, 4]);
+    assert_eq!(x.argsort(1, false).to_vec(), [1, 3, 0, 2, 0, 1, 3, 2]);
+    assert_eq!(x.argsort(1, true).to_vec(), [0, 2, 1, 3, 2, 3, 0, 1]);
+    let (values, places) = x.topk(3, 1);
+    assert_eq!(places.to_vec(), [0, 2, 1, 2, 3, 0]);
+    assert_eq!(values.to_vec()[..3], [2.0, 2.0, 1.0]);
+    let y = leaf(&[3.0, 3.0, 1.0], &[3]);
+    assert_eq!(gradient(&y, |y| y.topk(1, 0).0), [1.0, 0.0, 0.0]);
+    assert_eq!(gradient(&y, |y| y.sort(0, false).0), [2.0, 3.0, 1.0]);
+    let pixels = leaf(&[4.0; 6], &[1, 1, 2, 3]);
+    assert_eq!(gradient(&pixels, |x| x.adaptive_max_pool2d([1, 2])), [1.0, 2.0, 0.0, 0.0, 0.0, 0.0]);
+}
+
 /// What keeps central differences from stepping over a tie.
 #[test]
 fn cases_that_ask_for_it_have_values_apart() {
