@@ -1,4 +1,4 @@
-//! `cargo xtask ops`: the op table of `etude-autograd`, as one line an op.
+//! `cargo xtask ops`: the op tables of `etude-autograd` and of `etude-nn`'s losses, as one line an op.
 
 use anyhow::Result;
 
@@ -14,7 +14,8 @@ pub struct OpsArgs {
 pub fn main(args: &OpsArgs) -> Result<bool> {
     use etude_autograd::table::{self, Tolerance};
 
-    let entries = table::entries();
+    let mut entries = table::entries();
+    entries.extend(etude_nn::testing::table::entries());
     let mut rows = vec![["op", "formula", "tolerance", "NaN", "twin"].map(String::from)];
     for entry in &entries {
         if args.filter.as_ref().is_some_and(|filter| !entry.name.contains(filter)) {

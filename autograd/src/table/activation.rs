@@ -59,8 +59,8 @@ pub(super) fn entries() -> Vec<Entry> {
             |x| x.clamp(-1.0, 1.0),
             0.0
         ),
-        unary!("hardsigmoid", "x/6 + ½ within 0 and 1", (-2.9, 4.0, &[3.0]), |x| x.hardsigmoid(), hardsigmoid, 8.0),
-        unary!("hardswish", "x·hardsigmoid(x)", (-2.9, 4.0, &[3.0]), |x| x.hardswish(), |x| x * hardsigmoid(x), 8.0),
+        unary!("hardsigmoid", "x/6 + ½ within 0 and 1", (-2.4, 4.0, &[3.0]), |x| x.hardsigmoid(), hardsigmoid, 8.0),
+        unary!("hardswish", "x·hardsigmoid(x)", (-2.4, 4.0, &[3.0]), |x| x.hardswish(), |x| x * hardsigmoid(x), 8.0),
         unary!("mish", "x·tanh(softplus(x))", (-4.0, 4.0, &[]), |x| x.mish(), |x| x * softplus(x).tanh(), 8.0),
         unary!(
             "selu",

@@ -79,7 +79,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry!("var_keep", "Σ (x − μ)² / n over axes, kept as 1", with_filled_axes, |case, x| x[0].var_keep(axes(case)), variance, tolerance: loose),
         entry!("std_dims", "√(Σ (x − μ)² / n) over axes", with_spread_axes, |case, x| x[0].std_dims(axes(case)), |case, x| variance(case, x).iter().map(|v| v.sqrt()).collect(), tolerance: Tolerance::Largest(64.0)),
         entry!("norm_l1", "Σ|x| along an axis", with_axis_off_zero, |case, x| x[0].norm_lp(1.0, case.ints[0]), |case, x| each_row(case, x, |row| row.iter().map(|v| v.abs()).sum()), tolerance: loose),
-        entry!("norm_lp", "(Σ|x|ᵖ)^(1/p) along an axis, here p = 3", with_axis_off_zero, |case, x| x[0].norm_lp(3.0, case.ints[0]), |case, x| each_row(case, x, |row| row.iter().map(|v| v.abs().powi(3)).sum::<f64>().cbrt()), tolerance: loose),
+        entry!("norm_lp", "(Σ|x|ᵖ)^(1/p) along an axis, here p = 3", with_axis_off_zero, |case, x| x[0].norm_lp(3.0, case.ints[0]), |case, x| each_row(case, x, |row| row.iter().map(|v| v.abs().powi(3)).sum::<f64>().cbrt()), tolerance: Tolerance::Largest(64.0)),
         entry!("norm_max", "the largest |x| along an axis", |draw| {
             let mut case = with_ordered_axis(draw);
             (case.inputs[0].low, case.inputs[0].high) = (-4.0, -0.5);

@@ -5,6 +5,7 @@ mod golden;
 mod journals;
 mod kill;
 mod layers;
+mod losses;
 mod optimisers;
 mod pytorch;
 mod safetensors_files;

@@ -71,20 +71,13 @@ impl Rnn {
             // Both biases meet in the same sum: one addition for the whole sequence.
             let bias = cx.get(&w.bias_ih) + cx.get(&w.bias_hh);
             let inputs = x.linear(&cx.get(&w.ih), Some(&bias));
-            let hh = cx.get(&w.hh);
-            let mut h = state.select(0, i);
-            let outputs: Vec<Tensor> = (0..x.dim(0))
-                .map(|t| {
-                    let sum = inputs.select(0, t) + h.linear(&hh, None);
-                    h = match self.nonlinearity {
-                        Nonlinearity::Tanh => sum.tanh(),
-                        Nonlinearity::Relu => sum.relu(),
-                    };
-                    h.clone()
-                })
-                .collect();
-            last.push(h);
-            stacked(&outputs)
+            let f = match self.nonlinearity {
+                Nonlinearity::Tanh => Tensor::tanh,
+                Nonlinearity::Relu => Tensor::relu,
+            };
+            let outputs = inputs.rnn_scan(&cx.get(&w.hh), &state.select(0, i), f);
+            last.push(outputs.select(0, x.dim(0) - 1));
+            outputs
         });
         (y, stacked(&last))
     }

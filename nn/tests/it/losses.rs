@@ -1,0 +1,58 @@
+//! Every loss against the checks of the op table, and what losses do at their edges.
+
+use etude_autograd::{Tensor, testing};
+use etude_nn::loss::{self, CrossEntropy};
+use etude_nn::testing::table;
+
+const CASES: u32 = 32;
+
+#[test]
+fn losses_pass_every_check_of_the_op_table() {
+    for check in testing::ALL {
+        testing::run(check, &table::entries(), CASES);
+    }
+}
+
+#[test]
+fn a_row_that_does_not_count_may_hold_anything() {
+    let logits = Tensor::from_slice(&[1.0f32, 2.0, f32::NAN, 0.0], [2, 2]).requires_grad();
+    let targets = Tensor::from_slice(&[1i64, -100], [2]);
+    let options = CrossEntropy { smoothing: 0.1, ignore: Some(-100), weight: None };
+    let y = loss::cross_entropy_with(&logits, &targets, &options);
+    let first = loss::cross_entropy_smooth(&logits.narrow(0, 0, 1), &Tensor::from_slice(&[1i64], [1]), 0.1);
+    assert!((y.item() - first.item()).abs() < 1e-6);
+    let g = y.backward().get(&logits).expect("depends on the logits").to_vec();
+    assert!(g[..2].iter().all(|g| g.is_finite()) && g[2..] == [0.0, 0.0], "{g:?}");
+}
+
+#[test]
+fn an_outcome_without_probability_adds_nothing() {
+    let p = Tensor::from_slice(&[0.0f32, 1.0], [1, 2]);
+    let log_q = Tensor::from_slice(&[-40.0f32, 0.0], [1, 2]);
+    assert_eq!(loss::kl_div(&log_q, &p).item(), 0.0);
+}
+
+#[test]
+fn similarity_with_nothing_is_nothing() {
+    let a = Tensor::<f32>::zeros([1, 3]).requires_grad();
+    let cos = loss::cosine_similarity(&a, &Tensor::ones([1, 3]), 1);
+    assert_eq!(cos.to_vec(), [0.0]);
+    let g = cos.sum().backward();
+    assert!(g.get(&a).expect("depends on a").to_vec().iter().all(|g| g.is_finite()));
+}
+
+#[test]
+fn a_target_that_no_path_spells_is_infinitely_unlikely() {
+    // "1 1" needs a blank between: three steps.
+    let x = Tensor::<f32>::zeros([2, 1, 2]).requires_grad();
+    let target = Tensor::from_slice(&[1i64, 1], [1, 2]);
+    let y = loss::ctc(&x, &target, &[2], &[2], 0);
+    assert_eq!(y.to_vec(), [f32::INFINITY]);
+    assert_eq!(y.sum().backward().get(&x).expect("depends on x").to_vec(), [0.0; 4]);
+}
+
+#[test]
+#[should_panic(expected = "ctc: label 0 of sequence 0 is the blank")]
+fn a_blank_in_a_target_is_refused() {
+    loss::ctc(&Tensor::<f32>::zeros([2, 1, 2]), &Tensor::from_slice(&[0i64], [1, 1]), &[2], &[1], 0);
+}
