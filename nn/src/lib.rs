@@ -16,6 +16,8 @@ pub mod init;
 pub mod journal;
 pub mod layers;
 mod lenet;
+#[cfg(feature = "linalg")]
+pub mod linalg;
 pub mod loss;
 mod matching;
 pub mod metrics;

@@ -154,8 +154,15 @@ fn ctc_reference(case: &Case, x: &[Array]) -> Vec<f64> {
     (0..inputs.len()).map(sequence).collect()
 }
 
-/// Every loss.
+/// Every loss, and with the feature `linalg` its operations.
 pub fn entries() -> Vec<Entry> {
+    #[cfg(not(feature = "linalg"))]
+    return losses();
+    #[cfg(feature = "linalg")]
+    [losses(), super::linalg::entries()].into_iter().flatten().collect()
+}
+
+fn losses() -> Vec<Entry> {
     let loose = Tolerance::Largest(64.0);
     vec![
         entry!("loss::cross_entropy", "−ln softmax(x)[target], mean", classified, |case, x| loss::cross_entropy(&x[0], &case.ids[0]),

@@ -1,13 +1,14 @@
-//! Every loss against the checks of the op table, and what losses do at their edges.
+//! Every loss and every function of linear algebra against the checks of the op table, and what they do at their edges.
 
 use etude_autograd::{Tensor, testing};
+use etude_nn::linalg::{self, LinalgError};
 use etude_nn::loss::{self, CrossEntropy};
 use etude_nn::testing::table;
 
 const CASES: u32 = 32;
 
 #[test]
-fn losses_pass_every_check_of_the_op_table() {
+fn they_pass_every_check_of_the_op_table() {
     for check in testing::ALL {
         testing::run(check, &table::entries(), CASES);
     }
@@ -55,4 +56,17 @@ fn a_target_that_no_path_spells_is_infinitely_unlikely() {
 #[should_panic(expected = "ctc: label 0 of sequence 0 is the blank")]
 fn a_blank_in_a_target_is_refused() {
     loss::ctc(&Tensor::<f32>::zeros([2, 1, 2]), &Tensor::from_slice(&[0i64], [1, 1]), &[2], &[1], 0);
+}
+
+#[test]
+fn matrices_without_an_inverse_or_a_factor_are_named() {
+    let two = |second: [f32; 4]| Tensor::from_slice(&[[1.0, 0.0, 0.0, 1.0], second].concat(), [2, 2, 2]);
+    let singular = two([1.0, 2.0, 2.0, 4.0]);
+    assert_eq!(linalg::inverse(&singular).err(), Some(LinalgError::Singular(1)));
+    assert_eq!(linalg::log_det(&singular).err(), Some(LinalgError::Singular(1)));
+    assert_eq!(linalg::cholesky(&two([1.0, 2.0, 2.0, 1.0])).err(), Some(LinalgError::NotPositiveDefinite(1)));
+    for bad in [f32::NAN, f32::INFINITY] {
+        assert_eq!(linalg::cholesky(&two([1.0, bad, 0.0, 1.0])).err(), Some(LinalgError::NotFinite(1)));
+        assert_eq!(linalg::inverse(&two([bad, 0.0, 0.0, 1.0])).err(), Some(LinalgError::NotFinite(1)));
+    }
 }
