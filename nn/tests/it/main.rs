@@ -1,6 +1,7 @@
 //! The tests of nn, one binary.
 
 mod checkpoints;
+mod functions;
 mod golden;
 mod journals;
 mod kill;
