@@ -3,5 +3,6 @@
 mod edges;
 mod engine;
 mod gradients;
+mod orders;
 mod ties;
 mod values;

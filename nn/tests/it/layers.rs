@@ -1,10 +1,11 @@
 //! Properties of layers that no golden file shows: randomness, modes, names, copies, substitutes, refusals.
 
-use etude_autograd::{Conv2dArgs, Tensor};
+use etude_autograd::{Conv1dArgs, Conv2dArgs, PadMode, Tensor};
 use etude_nn::layers::{batch_major, time_major};
 use etude_nn::{
-    Act, BatchNorm2d, Conv2d, Ctx, Dropout, Gru, Layer, LeNet, LeNetConfig, Linear, Lstm, LstmState, Mask, Mlp, Module,
-    MultiheadAttention, Seq, init, metrics,
+    Act, AdaptiveAvgPool2d, AdaptiveMaxPool2d, BatchNorm2d, Conv1d, Conv2d, ConvTranspose1d, Ctx, Dropout, Gru,
+    Interpolation, Layer, LeNet, LeNetConfig, Linear, Lstm, LstmState, Mask, Mlp, Module, MultiheadAttention, PRelu,
+    Pad2d, PixelShuffle, Resize, Seq, init, metrics,
 };
 
 fn names(module: &dyn Module) -> Vec<String> {
@@ -36,6 +37,8 @@ fn initial_values_have_the_stated_distributions() {
     assert_moments("linear", &linear.weight.get(), 1.0 / 300.0, 1.8);
     let conv = Conv2d::new(8, 32, 5, Conv2dArgs { groups: 2, ..Conv2dArgs::default() }, cx);
     assert_moments("conv", &conv.weight.get(), 1.0 / 300.0, 1.8);
+    let conv = Conv1d::new(16, 40, 25, Conv1dArgs { groups: 2, ..Conv1dArgs::default() }, cx);
+    assert_moments("conv1d", &conv.weight.get(), 1.0 / 600.0, 1.8);
     Lstm::new(20, 75, 1, cx)
         .named_params()
         .iter()
@@ -88,6 +91,27 @@ fn names_are_pytorchs() {
     );
     assert_eq!(names(&BatchNorm2d::new(2)), ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]);
     assert_eq!(names(&Mlp::new(&[2, 3, 4], Act::Relu, cx)), ["0.weight", "0.bias", "2.weight", "2.bias"]);
+}
+
+#[test]
+fn sequences_and_images_take_the_documented_shapes() {
+    let cx = &mut Ctx::train(0);
+    let args = Conv1dArgs::new(2, 1);
+    let sequences = Seq::default()
+        .then(Conv1d::new(3, 4, 3, args, cx))
+        .then(PRelu::new(4))
+        .then(ConvTranspose1d::no_bias(4, 2, 3, args, cx).output_padding(1));
+    assert_eq!(names(&sequences), ["0.weight", "0.bias", "1.weight", "2.weight"]);
+    assert_eq!(sequences.forward(&Tensor::zeros([5, 3, 8]), cx).shape(), [5, 2, 8]);
+    let images = Seq::default()
+        .then(PixelShuffle { factor: 2 })
+        .then(Pad2d { border: [1, 0, 2, 1], mode: PadMode::Replicate })
+        .then(Resize { size: [9, 7], interpolation: Interpolation::Bicubic, align_corners: true })
+        .then(AdaptiveMaxPool2d { size: [4, 5] })
+        .then(AdaptiveAvgPool2d { size: [2, 3] });
+    let y = images.forward(&Tensor::full([1, 8, 3, 2], 0.5), cx);
+    assert_eq!(y.shape(), [1, 2, 2, 3]);
+    assert!(y.to_vec().iter().all(|v| (v - 0.5).abs() < 1e-6), "a plain image stays plain");
 }
 
 #[test]

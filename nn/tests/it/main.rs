@@ -7,6 +7,7 @@ mod journals;
 mod kill;
 mod layers;
 mod losses;
+mod maml;
 mod optimisers;
 mod pytorch;
 mod safetensors_files;
