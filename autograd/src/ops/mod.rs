@@ -23,6 +23,7 @@ pub mod power;
 pub mod product;
 pub mod recurrent;
 pub mod reduce;
+pub mod reparametrise;
 pub mod resample;
 pub mod rnn;
 pub mod scalar;

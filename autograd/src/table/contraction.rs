@@ -1,7 +1,8 @@
-//! Sums of products over labelled axes, triangles and diagonals.
+//! Sums of products over labelled axes, triangles and diagonals, and normalised weights.
 
 use super::naive::{Array, indices};
 use super::{Case, Draw, Entry, Tolerance};
+use crate::dtype::Float;
 use crate::entry;
 use crate::tensor::Tensor;
 
@@ -69,6 +70,11 @@ fn triangle(case: &Case, x: &Array, keeps: impl Fn(i64) -> bool) -> Vec<f64> {
     Array::from_fn(&x.shape, |i| if keeps(i[rank - 1] as i64 - i[rank - 2] as i64) { x.at(i) } else { 0.0 }).data
 }
 
+/// 1, 1/2, 1/3, …
+fn falling<T: Float>(n: usize) -> Tensor<T> {
+    Tensor::arange(n).to_float::<T>().affine(1.0, 1.0).recip()
+}
+
 pub(super) fn entries() -> Vec<Entry> {
     let exact = Tolerance::Each(0.0);
     vec![
@@ -79,6 +85,31 @@ pub(super) fn entries() -> Vec<Entry> {
             |case, x| triangle(case, &x[0], |above| above <= diagonal(case)), tolerance: exact, propagates_nan: false),
         entry!("triu", "elements (i, j) with j ≥ i + k", matrices, |case, x| x[0].triu(diagonal(case)),
             |case, x| triangle(case, &x[0], |above| above >= diagonal(case)), tolerance: exact, propagates_nan: false),
+        entry!("weight_norm", "g·v/‖v‖ of every row", |draw| {
+            let (rows, a, b) = (draw.dim(4), draw.positive(3), draw.positive(2));
+            Case::new(draw).input_in(&[rows, a, b], 0.2, 2.0, &[]).input_in(&[rows], -2.0, 2.0, &[])
+        }, |case, x| x[0].weight_norm(&x[1]), |_, x| {
+            let rows = x[0].shape[0];
+            let width = x[0].data.len() / rows.max(1);
+            let row = |i: usize| {
+                let v = &x[0].data[i * width..][..width];
+                let norm = v.iter().map(|v| v * v).sum::<f64>().sqrt();
+                v.iter().map(|v| x[1].data[i] * v / norm).collect::<Vec<_>>()
+            };
+            (0..rows).flat_map(row).collect()
+        }, tolerance: Tolerance::Largest(16.0)),
+        entry!("spectral_norm", "W/(uᵀ·W·v)", |draw| {
+            let (rows, a, b) = (draw.positive(4), draw.positive(3), draw.int(1, 2));
+            Case::new(draw).input_in(&[rows, a, b], 0.2, 2.0, &[])
+        }, |case, x| {
+            let (rows, cols) = (x[0].dim(0), x[0].dim(1) * x[0].dim(2));
+            x[0].spectral_norm(&falling(rows), &falling(cols))
+        }, |_, x| {
+            let (rows, cols) = (x[0].shape[0], x[0].shape[1] * x[0].shape[2]);
+            let weight = |at: usize| 1.0 / ((at / cols + 1) * (at % cols + 1)) as f64;
+            let sigma: f64 = (0..rows * cols).map(|at| x[0].data[at] * weight(at)).sum();
+            x[0].map(|w| w / sigma)
+        }, tolerance: Tolerance::Largest(64.0)),
         entry!("diagonal", "elements with equal indices in two axes", |draw| {
             let shape = draw.shape_of_rank(3, 3);
             Case::new(draw).input(&shape)

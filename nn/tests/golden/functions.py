@@ -182,6 +182,8 @@ case("solve", torch.linalg.solve, a=randn(2, 4, 4) + 4 * eye, b=randn(2, 4, 3))
 case("log_det", lambda a: torch.linalg.slogdet(a).logabsdet, a=randn(2, 4, 4) + 4 * eye)
 case("cholesky", lambda m: torch.linalg.cholesky(m @ m.mT + eye), m=randn(2, 4, 4))
 
+case("weight_norm", lambda v, g: torch._weight_norm(v, g, 0), v=randn(3, 2, 4), g=randn(3, 1, 1))
+
 path = pathlib.Path(__file__).with_name("functions.safetensors")
 save_file(file, path)
 print(f"{path}: {len(file)} tensors, {path.stat().st_size} bytes")

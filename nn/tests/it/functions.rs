@@ -96,6 +96,7 @@ const CASES: &[(&str, Function)] = &[
         let args = Conv1dArgs { groups: 2, ..Conv1dArgs::new(2, 1) };
         x[2].conv_transpose1d(&x[1], Some(&x[0]), args, 1)
     }),
+    ("weight_norm", |x, _| x[1].weight_norm(&x[0])),
     ("inverse", |x, _| linalg::inverse(&x[0]).expect("regular")),
     ("solve", |x, _| linalg::solve(&x[0], &x[1]).expect("regular")),
     ("log_det", |x, _| linalg::log_det(&x[0]).expect("regular")),
