@@ -8,10 +8,26 @@ use etude_nn::testing::table;
 const CASES: u32 = 32;
 
 #[test]
-fn they_pass_every_check_of_the_op_table() {
-    for check in testing::ALL {
+fn values_equal_their_definitions() {
+    for check in [&testing::REFERENCE, &testing::LAYOUTS, &testing::EMPTY, &testing::NAN, &testing::THREADS] {
         testing::run(check, &table::entries(), CASES);
     }
+}
+
+#[test]
+fn first_derivatives_equal_central_differences() {
+    testing::run(&testing::FIRST, &table::entries(), CASES);
+}
+
+#[test]
+fn second_derivatives_equal_central_differences() {
+    testing::run(&testing::SECOND, &table::entries(), CASES);
+}
+
+#[test]
+fn single_precision_equals_double_and_recorded_rules_equal_plain_ones() {
+    testing::run(&testing::SINGLE_EQUALS_DOUBLE, &table::entries(), CASES);
+    testing::run(&testing::FUSED_EQUALS_COMPOSITE, &table::entries(), CASES);
 }
 
 #[test]
