@@ -40,4 +40,6 @@ pub use mode::{is_grad_enabled, no_grad};
 pub use node::{LeafId, Op, Saves, Vjp};
 pub use ops::attention::Mask;
 pub use ops::conv::Conv2dArgs;
+pub use ops::conv1d::Conv1dArgs;
+pub use ops::pad::PadMode;
 pub use tensor::{Tensor, cow_copies};

@@ -7,6 +7,7 @@
 ///
 /// # Panics
 /// If it overflows.
+#[inline]
 #[track_caller]
 pub(crate) fn product(kernel: &str, sizes: &[usize]) -> usize {
     let whole = sizes.iter().try_fold(1usize, |all, &n| all.checked_mul(n));
@@ -49,12 +50,16 @@ pub(crate) fn indices(kernel: &str, ids: &[i64], n: usize) {
 mod tests {
     use std::panic::catch_unwind;
 
+    use crate::attention::{Attention, Heads, attention};
     use crate::ew::{self, Binary, Cmp, Unary};
+    use crate::gemm::{self, Accumulate, Mat};
     use crate::isa::{self, Isa};
     use crate::optim::{self, Adam, RmsProp, Sgd};
+    use crate::pool::{self, Pool2d};
+    use crate::recurrent::{self, Scan};
     use crate::reduce::{self, Reduce};
     use crate::strided::{self, Strided};
-    use crate::{index, norm, softmax};
+    use crate::{Packed, Storage, index, norm, softmax};
 
     const HUGE: usize = 1 << 33;
     const SGD: Sgd = Sgd { lr: 0.1, momentum: 0.9, dampening: 0.0, weight_decay: 0.0, nesterov: false };
@@ -64,6 +69,32 @@ mod tests {
 
     fn view<'a, T>(data: &'a [T], strides: &'a [usize]) -> Strided<'a, T> {
         Strided { data, offset: 0, strides }
+    }
+
+    const POOL: Pool2d = Pool2d { planes: 1, height: 4, width: 4, kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
+    const SCAN: Scan = Scan { seq: 2, batch: 2, hidden: 3 };
+
+    fn mat(rows: usize, cols: usize) -> Mat<'static, f32> {
+        Mat::row_major(&[0.0; 6][..rows * cols], rows, cols)
+    }
+
+    fn matmul(c: &mut [f32], a: Mat<'_, f32>, b: Mat<'_, f32>) {
+        gemm::matmul(c, a, b, Accumulate::No);
+    }
+
+    fn packed() -> Packed {
+        Packed::new(Storage::F32, &[0.0; 6], 2, 3)
+    }
+
+    fn batch_norm(x: &[f32], w: &[f32]) {
+        norm::batch_norm(x, Some(w), None, 0.1, 2, 3, 2, &mut [0.0; 12], &mut [0.0; 3], &mut [0.0; 3]);
+    }
+
+    /// Two tokens of two numbers, whose queries lie with these strides in this data.
+    fn attend(strides: [usize; 3], q: &[f32]) {
+        let s = Attention { batch: 1, heads: 1, queries: 2, keys: 2, size: 2, causal: false, scale: 1.0 };
+        let k = Heads { data: &[0.0; 4], strides: [4, 4, 2] };
+        attention(&s, Heads { data: q, strides }, k, k, None, &mut [0.0; 4], &mut [0.0; 2]);
     }
 
     /// A call that must be refused, and what its message must say.
@@ -159,6 +190,119 @@ mod tests {
             || optim::rmsprop(&mut [0f32; 3], &[0.0; 3], &mut [0.0; 3], &mut [0.0; 3], &mut [], &RMS),
             &["rmsprop", "3", "0"],
         ),
+        (|| _ = Mat::row_major(&[0f32; 5], 2, 3), &["gemm", "2 × 3", "5"]),
+        (|| _ = Mat::<f32>::row_major(&[], HUGE, HUGE), &["gemm", "overflows"]),
+        (|| _ = Mat::new(&[0f32; 5], 2, 3, 3, 1), &["gemm", "2 × 3", "(3, 1)", "5"]),
+        // Twice 2⁶³ is 0 where products wrap.
+        (|| _ = Mat::new(&[0f32; 5], 3, 1, 1 << 63, 1), &["gemm", "3 × 1", "5"]),
+        (|| matmul(&mut [0.0; 4], mat(2, 3), mat(2, 2)), &["gemm", "[2, 3]", "[2, 2]"]),
+        (|| matmul(&mut [0.0; 3], mat(2, 2), mat(2, 2)), &["gemm", "3", "[2, 2]"]),
+        (
+            || gemm::batched(&mut [0f32; 9], 2, &|_| mat(2, 2), &|_| mat(2, 2), Accumulate::No),
+            &["gemm::batched", "9", "2"],
+        ),
+        (|| drop(Packed::new(Storage::Bf16, &[0.0; 5], 2, 3)), &["gemm", "2 × 3", "5"]),
+        (|| packed().linear(&mut [0.0; 4], &[0.0; 5], None), &["packed", "5", "4", "[2, 3]"]),
+        (|| packed().linear(&mut [0.0; 4], &[0.0; 6], Some(&[0.0; 3])), &["packed", "3 biases", "[2, 3]"]),
+        (|| packed().gather_rows(&[2], &mut [0.0; 3]), &["packed", "row 2", "[2, 3]"]),
+        (|| pool::max(&POOL, &[0f32; 15], &mut [0.0; 4], &mut [0; 4]), &["pool::max", "15"]),
+        (|| pool::max(&POOL, &[0f32; 16], &mut [0.0; 4], &mut [0; 3]), &["pool::max", "index"]),
+        (|| pool::max_grad(&POOL, &[0; 3], &[0f32; 4], &mut [0.0; 16]), &["pool::max_grad", "index"]),
+        (|| pool::avg(&POOL, &[0f32; 16], &mut [0.0; 5]), &["pool::avg", "5"]),
+        (|| pool::avg_grad(&POOL, &[0f32; 4], &mut [0.0; 17]), &["pool::avg_grad", "17"]),
+        (|| pool::avg::<f32>(&Pool2d { stride: [0, 1], ..POOL }, &[], &mut []), &["pool::avg", "[0, 1]"]),
+        (|| pool::avg::<f32>(&Pool2d { padding: [2, 2], ..POOL }, &[], &mut []), &["pool::avg", "[2, 2]", "half"]),
+        (|| pool::avg::<f32>(&Pool2d { height: 1, ..POOL }, &[], &mut []), &["pool::avg", "larger", "1"]),
+        (
+            || pool::avg::<f32>(&Pool2d { planes: HUGE, height: HUGE, ..POOL }, &[], &mut []),
+            &["pool::avg", "overflows"],
+        ),
+        (|| pool::upsample_nearest(1, 2, 2, 2, &[0f32; 3], &mut [0.0; 16]), &["upsample_nearest", "[1, 2, 2]"]),
+        (|| pool::upsample_nearest::<f32>(1, HUGE, HUGE, 2, &[], &mut []), &["upsample_nearest", "overflows"]),
+        (|| pool::upsample_nearest_grad(1, 1, 2, 2, &[0f32; 9], &mut [0.0; 2]), &["upsample_nearest_grad", "2²"]),
+        (
+            || {
+                recurrent::lstm_forward(
+                    &SCAN,
+                    &mut [0f32; 47],
+                    &[0.0; 36],
+                    &[0.0; 6],
+                    &[0.0; 6],
+                    &mut [0.0; 12],
+                    &mut [0.0; 12],
+                )
+            },
+            &["lstm_forward", "gates", "47", "48"],
+        ),
+        (
+            || {
+                recurrent::lstm_forward(
+                    &SCAN,
+                    &mut [0f32; 48],
+                    &[0.0; 36],
+                    &[0.0; 6],
+                    &[0.0; 5],
+                    &mut [0.0; 12],
+                    &mut [0.0; 12],
+                )
+            },
+            &["lstm_forward", "c0", "5", "6"],
+        ),
+        (
+            || {
+                let shape = Scan { seq: HUGE, batch: HUGE, hidden: 1 };
+                recurrent::lstm_forward::<f32>(&shape, &mut [], &[], &[], &[], &mut [], &mut []);
+            },
+            &["lstm_forward", "overflows"],
+        ),
+        (
+            || {
+                recurrent::gru_forward(
+                    &SCAN,
+                    &mut [0f32; 36],
+                    &[0.0; 27],
+                    Some(&[0.0; 8]),
+                    &[0.0; 6],
+                    &mut [0.0; 12],
+                    &mut [0.0; 12],
+                )
+            },
+            &["gru_forward", "b_hh", "8", "9"],
+        ),
+        (
+            || {
+                let (gates, states) = ([0f32; 36], [0f32; 12]);
+                let (dgates, dw, db, dh0) = (&mut [0.0; 36], &mut [0.0; 27], &mut [0.0; 9], &mut [0.0; 7]);
+                recurrent::gru_backward(
+                    &SCAN, &gates, &[0.0; 27], &[0.0; 6], &states, &states, &states, dgates, dw, db, dh0,
+                );
+            },
+            &["gru_backward", "dh0", "7", "6"],
+        ),
+        (|| batch_norm(&[0.0; 11], &[0.0; 3]), &["batch_norm", "x", "11", "12"]),
+        (|| batch_norm(&[0.0; 12], &[0.0; 2]), &["batch_norm", "w", "2", "3"]),
+        (
+            || {
+                let (mut dx, mut dw) = ([0f32; 12], [0f32; 4]);
+                norm::batch_norm_grad(
+                    &[0.0; 12],
+                    None,
+                    &[0.0; 3],
+                    &[0.0; 3],
+                    0.1,
+                    &[0.0; 12],
+                    2,
+                    3,
+                    2,
+                    &mut dx,
+                    Some(&mut dw),
+                    None,
+                );
+            },
+            &["batch_norm_grad", "4", "3"],
+        ),
+        (|| attend([HUGE, HUGE, 1], &[0.0; 2]), &["attention", "q", "2 elements"]),
+        (|| attend([2, 2, 2], &[0.0; 3]), &["attention", "q", "3 elements"]),
     ];
 
     #[test]

@@ -6,6 +6,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use crate::door;
 use crate::elem::Real;
 use crate::isa;
 use crate::par;
@@ -46,11 +47,13 @@ impl Pool2d {
             if kernel == 0 || stride == 0 {
                 return Err(format!("kernel {:?} and stride {:?} must be positive", self.kernel, self.stride));
             }
-            if 2 * padding > kernel {
+            if padding > kernel / 2 {
                 return Err(format!("padding {:?} is more than half of kernel {:?}", self.padding, self.kernel));
             }
-            if kernel > length + 2 * padding {
-                return Err(format!("kernel {kernel} is larger than the padded input {}", length + 2 * padding));
+            let padded = length.checked_add(2 * padding);
+            let Some(padded) = padded else { return Err(format!("padding {padding} of {length} overflows")) };
+            if kernel > padded {
+                return Err(format!("kernel {kernel} is larger than the padded input {padded}"));
             }
         }
         Ok(())
@@ -70,7 +73,9 @@ impl Pool2d {
         if let Err(error) = self.validate() {
             panic!("{kernel}: {error}");
         }
-        let (i, o) = (self.planes * self.input_plane(), self.planes * self.output_plane());
+        let [oh, ow] = self.output();
+        let i = door::product(kernel, &[self.planes, self.height, self.width]);
+        let o = door::product(kernel, &[self.planes, oh, ow]);
         assert_eq!((input, output), (i, o), "{kernel}: lengths of input and output for {self:?}");
     }
 
@@ -231,9 +236,10 @@ fn avg_grad_any<T: Real>(shape: &Pool2d, g: &[T], dx: &mut [T]) {
 }
 
 fn upsample_any<T: Real>(planes: usize, height: usize, width: usize, scale: usize, x: &[T], out: &mut [T]) {
-    let plane = height * width;
-    assert_eq!(x.len(), planes * plane, "pool::upsample_nearest: x is not [{planes}, {height}, {width}]");
-    assert_eq!(out.len(), x.len() * scale * scale, "pool::upsample_nearest: out is not {scale}² times as long");
+    let name = "pool::upsample_nearest";
+    let plane = door::product(name, &[height, width]);
+    assert_eq!(x.len(), door::product(name, &[planes, plane]), "{name}: x is not [{planes}, {height}, {width}]");
+    assert_eq!(out.len(), door::product(name, &[x.len(), scale, scale]), "{name}: out is not {scale}² times as long");
     for_planes(out, plane * scale * scale, |p, out| {
         let x = x[p * plane..][..plane].chunks_exact(width);
         for (x, rows) in x.zip(out.chunks_exact_mut(width * scale * scale)) {
@@ -245,9 +251,10 @@ fn upsample_any<T: Real>(planes: usize, height: usize, width: usize, scale: usiz
 }
 
 fn upsample_grad_any<T: Real>(planes: usize, height: usize, width: usize, scale: usize, g: &[T], dx: &mut [T]) {
-    let plane = height * width;
-    assert_eq!(dx.len(), planes * plane, "pool::upsample_nearest_grad: dx is not [{planes}, {height}, {width}]");
-    assert_eq!(g.len(), dx.len() * scale * scale, "pool::upsample_nearest_grad: g is not {scale}² times as long");
+    let name = "pool::upsample_nearest_grad";
+    let plane = door::product(name, &[height, width]);
+    assert_eq!(dx.len(), door::product(name, &[planes, plane]), "{name}: dx is not [{planes}, {height}, {width}]");
+    assert_eq!(g.len(), door::product(name, &[dx.len(), scale, scale]), "{name}: g is not {scale}² times as long");
     if scale == 0 {
         return dx.fill(T::ZERO);
     }

@@ -31,6 +31,24 @@ pub enum Act {
     Tanh,
     /// ln(1 + eˣ).
     Softplus,
+    /// max(x, 0), 6 at most.
+    Relu6,
+    /// x/6 + ½ within 0 and 1.
+    Hardsigmoid,
+    /// x·hardsigmoid(x).
+    Hardswish,
+    /// x within [−1, 1].
+    Hardtanh,
+    /// x·tanh(softplus(x)).
+    Mish,
+    /// λ·elu(x; α) with the constants that keep mean 0 and variance 1.
+    Selu,
+    /// x above 0, α(e^(x/α) − 1) below.
+    Celu(f64),
+    /// x/(1 + |x|).
+    Softsign,
+    /// ln σ(x).
+    LogSigmoid,
 }
 
 impl Act {
@@ -47,6 +65,15 @@ impl Act {
             Act::Sigmoid => x.sigmoid(),
             Act::Tanh => x.tanh(),
             Act::Softplus => x.softplus(),
+            Act::Relu6 => x.relu6(),
+            Act::Hardsigmoid => x.hardsigmoid(),
+            Act::Hardswish => x.hardswish(),
+            Act::Hardtanh => x.hardtanh(-1.0, 1.0),
+            Act::Mish => x.mish(),
+            Act::Selu => x.selu(),
+            Act::Celu(alpha) => x.celu(alpha),
+            Act::Softsign => x.softsign(),
+            Act::LogSigmoid => x.log_sigmoid(),
         }
     }
 }

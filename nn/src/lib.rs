@@ -16,6 +16,8 @@ pub mod init;
 pub mod journal;
 pub mod layers;
 mod lenet;
+#[cfg(feature = "linalg")]
+pub mod linalg;
 pub mod loss;
 mod matching;
 pub mod metrics;
@@ -38,9 +40,10 @@ pub use error::{Error, check_finite};
 pub use etude_autograd::Storage;
 pub use journal::Journal;
 pub use layers::{
-    AvgPool2d, BatchNorm, BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Embedding, Flatten,
-    GlobalAvgPool2d, Gru, Layer, LayerNorm, Linear, Lstm, LstmState, Mask, MaxPool2d, MultiheadAttention, Rnn, Seq,
-    Upsample,
+    AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, BatchNorm, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d,
+    ConvTranspose1d, ConvTranspose2d, Dropout, Embedding, Flatten, GlobalAvgPool2d, Gru, Interpolation, Layer,
+    LayerNorm, Linear, Lstm, LstmState, Mask, MaxPool2d, MultiheadAttention, PRelu, Pad2d, PixelShuffle, Resize, Rnn,
+    Seq, Upsample,
 };
 pub use lenet::{LeNet, LeNetConfig};
 pub use matching::Mismatch;

@@ -6,6 +6,10 @@
 //!
 //! The hash: splitmix64 (Steele et al. 2014) of FNV-1a(name) xor index; its upper 53 bits are a number u in [0, 1).
 
+#[cfg(feature = "linalg")]
+mod linalg;
+pub mod table;
+
 use etude_autograd::Tensor;
 use etude_kernels::par;
 use serde::Deserialize;

@@ -2,6 +2,7 @@
 
 use etude_kernels::ew::Unary;
 
+use super::check_axis;
 use crate::dtype::Float;
 use crate::tensor::Tensor;
 
@@ -45,5 +46,100 @@ impl<T: Float> Tensor<T> {
     /// ln(1 + eˣ), without overflow.
     pub fn softplus(&self) -> Self {
         self.activation(Unary::Softplus)
+    }
+    /// max(x, 0) limited to 6. Krizhevsky 2010, *Convolutional Deep Belief Networks on CIFAR-10*.
+    pub fn relu6(&self) -> Self {
+        self.clamp(0.0, 6.0)
+    }
+    /// x limited to [low, high]: −1 and 1 where a line stands for tanh. Collobert 2004.
+    ///
+    /// # Panics
+    /// If `low > high`.
+    #[track_caller]
+    pub fn hardtanh(&self, low: f64, high: f64) -> Self {
+        self.clamp(low, high)
+    }
+    /// x/6 + ½ limited to [0, 1]. Howard et al. 2019, arXiv:1905.02244, section 5.2.
+    pub fn hardsigmoid(&self) -> Self {
+        self.affine(1.0 / 6.0, 0.5).clamp(0.0, 1.0)
+    }
+    /// x·hardsigmoid(x). Howard et al. 2019, arXiv:1905.02244, section 5.2.
+    pub fn hardswish(&self) -> Self {
+        self * self.hardsigmoid()
+    }
+    /// x·tanh(softplus(x)). Misra 2019, arXiv:1908.08681, eq. (1).
+    pub fn mish(&self) -> Self {
+        self * self.softplus().tanh()
+    }
+    /// λ·elu(x; α) with the constants that keep mean 0 and variance 1. Klambauer et al. 2017, arXiv:1706.02515, eq. (2)
+    /// and (14).
+    pub fn selu(&self) -> Self {
+        self.elu(1.673_263_242_354_377_2).affine(1.050_700_987_355_480_5, 0.0)
+    }
+    /// x above 0, `alpha·(e^(x/alpha) − 1)` below: an ELU with a continuous derivative. Barron 2017, arXiv:1704.07483,
+    /// eq. (2).
+    pub fn celu(&self, alpha: f64) -> Self {
+        self.affine(1.0 / alpha, 0.0).elu(1.0).affine(alpha, 0.0)
+    }
+    /// x / (1 + |x|). Turian et al. 2009.
+    pub fn softsign(&self) -> Self {
+        self / self.abs().affine(1.0, 1.0)
+    }
+    /// x − tanh x.
+    pub fn tanhshrink(&self) -> Self {
+        self - self.tanh()
+    }
+    /// x moved towards 0 by `lambda`, and 0 within it: the proximal map of λ|x|.
+    ///
+    /// # Panics
+    /// If `lambda` is negative.
+    #[track_caller]
+    pub fn softshrink(&self, lambda: f64) -> Self {
+        self - self.clamp(-lambda, lambda)
+    }
+    /// x where |x| is above `lambda`, else 0.
+    pub fn hardshrink(&self, lambda: f64) -> Self {
+        self.masked_fill(&self.detach().abs().le_scalar(T::from_f64(lambda)), T::ZERO)
+    }
+    /// x above 0, `slope·x` below, with slopes that are learnt: one for all channels, `[1]`, or one for each, `[channels]`,
+    /// where channels are axis 1 (axis 0 of a vector). He et al. 2015, arXiv:1502.01852, eq. (1).
+    ///
+    /// # Panics
+    /// If the number of slopes is neither.
+    #[track_caller]
+    pub fn prelu(&self, slope: &Tensor<T>) -> Self {
+        let axis = if self.rank() > 1 { 1 } else { 0 };
+        let channels = self.shape().get(axis).copied().unwrap_or(1);
+        let fits = slope.rank() == 1 && (slope.len() == 1 || slope.len() == channels);
+        assert!(
+            fits,
+            "prelu: slopes {:?} for x {:?}, whose axis {axis} has {channels} channels",
+            slope.shape(),
+            self.shape()
+        );
+        let mut shape = vec![1; self.rank().max(1)];
+        let last = shape.len() - 1;
+        shape[axis.min(last)] = slope.len();
+        let y = self.relu() - slope.reshape(&shape) * (-self).relu();
+        y.reshape(self.shape())
+    }
+    /// a·σ(b) of the two halves a, b of `axis`. Dauphin et al. 2017, arXiv:1612.08083, eq. (1).
+    ///
+    /// # Panics
+    /// If there is no such axis, or its length is odd.
+    #[track_caller]
+    pub fn glu(&self, axis: usize) -> Self {
+        check_axis("glu", axis, self.shape());
+        let n = self.dim(axis);
+        assert!(n.is_multiple_of(2), "glu: axis {axis} of {:?} has no halves", self.shape());
+        self.narrow(axis, 0, n / 2) * self.narrow(axis, n / 2, n / 2).sigmoid()
+    }
+    /// e⁻ˣ / Σ e⁻ˣ along `axis`.
+    ///
+    /// # Panics
+    /// If there is no such axis.
+    #[track_caller]
+    pub fn softmin(&self, axis: usize) -> Self {
+        (-self).softmax(axis)
     }
 }

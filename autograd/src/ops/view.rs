@@ -330,6 +330,21 @@ impl<T: Float> Tensor<T> {
         let n = self.shape()[axis] as i64;
         self.index_select(axis, &Tensor::from_vec((0..n).rev().collect(), [n as usize]))
     }
+
+    /// One axis moved on by `shift` positions in a circle: position i goes to i + shift.
+    ///
+    /// # Panics
+    /// If there is no such axis.
+    #[track_caller]
+    pub fn roll(&self, axis: usize, shift: isize) -> Self {
+        check_axis("roll", axis, self.shape());
+        let n = self.shape()[axis];
+        let shift = shift.rem_euclid(n.max(1) as isize) as usize;
+        if shift == 0 {
+            return self.clone();
+        }
+        Tensor::concat(&[&self.narrow(axis, n - shift, shift), &self.narrow(axis, 0, n - shift)], axis)
+    }
 }
 
 /// A view as strides with another length of data: for kernels that gather.

@@ -27,11 +27,13 @@ macro_rules! unary {
     };
 }
 
-fn sigmoid(x: f64) -> f64 {
+pub(super) use unary;
+
+pub(super) fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-fn softplus(x: f64) -> f64 {
+pub(super) fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
@@ -64,7 +66,7 @@ fn gelu_tanh(x: f64) -> f64 {
 }
 
 /// Two operands of which either may be broadcast.
-fn pair(draw: &mut Draw<'_>) -> (Vec<usize>, Vec<usize>) {
+pub(super) fn pair(draw: &mut Draw<'_>) -> (Vec<usize>, Vec<usize>) {
     let full = draw.shape(4);
     let (mut a, mut b) = (full.clone(), full.clone());
     for i in 0..full.len() {
@@ -78,6 +80,12 @@ fn pair(draw: &mut Draw<'_>) -> (Vec<usize>, Vec<usize>) {
         b.drain(..draw.int(0, full.len()));
     }
     if draw.int(0, 3) == 3 { (b, a) } else { (a, b) }
+}
+
+/// A pair without ties.
+fn ordered_pair(draw: &mut Draw<'_>) -> Case {
+    let (a, b) = pair(draw);
+    Case::new(draw).input(&a).input(&b).keep_apart()
 }
 
 macro_rules! binary {
@@ -158,8 +166,8 @@ pub(super) fn entries() -> Vec<Entry> {
         binary!("sub", "a − b", (-2.0, 2.0), |a, b| a - b, |a, b| a - b),
         binary!("mul", "a·b", (-2.0, 2.0), |a, b| a * b, |a, b| a * b),
         binary!("div", "a/b", (-2.0, 2.0), |a, b| a / b, |a, b| a / b),
-        binary!("maximum", "max(a, b)", (-2.0, 2.0), |a, b| a.maximum(b), f64::max),
-        binary!("minimum", "min(a, b)", (-2.0, 2.0), |a, b| a.minimum(b), f64::min),
+        entry!("maximum", "max(a, b)", ordered_pair, |case, x| x[0].maximum(&x[1]), |_, x| zip(&x[0], &x[1], f64::max), tolerance: Tolerance::Each(0.0)),
+        entry!("minimum", "min(a, b)", ordered_pair, |case, x| x[0].minimum(&x[1]), |_, x| zip(&x[0], &x[1], f64::min), tolerance: Tolerance::Each(0.0)),
     ];
     all.push(entry!(
         "bce_with_logits",

@@ -156,7 +156,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry!("conv_transpose2d", "the adjoint of x ⋆ w, plus b", |draw| conv_case(draw, true), |case, x| {
             x[0].conv_transpose2d(&x[1], Some(&x[2]), args(case), [case.ints[4]; 2])
         }, conv_transpose_reference, tolerance: loose, propagates_nan: false),
-        entry!("max_pool2d", "largest of each window", pool_case, |case, x| {
+        entry!("max_pool2d", "largest of each window", |draw| pool_case(draw).keep_apart(), |case, x| {
             x[0].max_pool2d([case.ints[0]; 2], [case.ints[1]; 2], [case.ints[2]; 2])
         }, |case, x| pool_reference(case, &x[0], |w| w.iter().copied().fold(f64::NEG_INFINITY, f64::max), None), tolerance: Tolerance::Each(0.0), propagates_nan: false),
         entry!("avg_pool2d", "mean of each window", pool_case, |case, x| {

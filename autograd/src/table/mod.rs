@@ -8,15 +8,21 @@
 //! Donaldson 2020, *Test-Case Reduction via Test-Case Generation*): smaller choices give smaller cases, so any tool that
 //! shrinks lists of numbers shrinks cases, and the table needs no such tool itself.
 
+mod activation;
 mod attention;
+mod contraction;
 mod elementwise;
 mod fused;
+mod image;
 mod linear;
 mod movement;
 mod naive;
+mod order;
+mod recurrent;
 mod reduction;
+mod scalar;
 
-pub use naive::Array;
+pub use naive::{Array, broadcast_at, broadcast_shape, indices};
 
 use etude_kernels::rng::Rng;
 
@@ -45,6 +51,8 @@ pub struct Entry {
     pub tolerance: Tolerance,
     /// Whether a NaN in any input must appear in the output.
     pub propagates_nan: bool,
+    /// Whether the output is tied to the inputs; `false` for indices and comparisons, whose derivative is 0 or none.
+    pub differentiable: bool,
 }
 
 /// The largest allowed error of f32 against f64, in units of the f32 epsilon.
@@ -136,6 +144,9 @@ pub struct Case {
     pub masks: Vec<Tensor<bool>>,
     /// Where the values of the inputs come from.
     pub seed: u64,
+    /// Whether any two values of the inputs differ by more than the step of a central difference: for operations that
+    /// order their inputs, whose derivative jumps at a tie.
+    pub apart: bool,
 }
 
 /// One input: its shape and the range of its values.
@@ -180,9 +191,18 @@ impl Case {
         self
     }
 
+    /// Keeps the values of all inputs apart, see [`Case::apart`]. Ties have tests of their own.
+    pub fn keep_apart(mut self) -> Self {
+        self.apart = true;
+        self
+    }
+
     /// The values of the inputs: numbers that f32 holds exactly, so that both precisions see the same.
     pub fn values(&self) -> Vec<Array> {
         let mut rng = Rng::new(self.seed);
+        if self.apart {
+            return self.values_apart(&mut rng);
+        }
         let value = |rng: &mut Rng, input: &Input| {
             let x = f64::from((input.low + (input.high - input.low) * rng.f64()) as f32);
             let kink = input.kinks.iter().find(|&&k| (x - k).abs() < 0.01);
@@ -195,6 +215,27 @@ impl Case {
                 Array { shape: input.shape.clone(), data: (0..len).map(|_| value(&mut rng, input)).collect() }
             })
             .collect()
+    }
+
+    /// One value from the middle half of each of as many equal parts of the range as there are values, in random order.
+    fn values_apart(&self, rng: &mut Rng) -> Vec<Array> {
+        let range = |input: &Input| (input.low, input.high);
+        let alike = self.inputs.windows(2).all(|pair| range(&pair[0]) == range(&pair[1]));
+        assert!(alike && self.inputs.iter().all(|input| input.kinks.is_empty()), "{:?} share no range", self.inputs);
+        let total: usize = self.inputs.iter().map(|input| input.shape.iter().product::<usize>()).sum();
+        let mut parts: Vec<usize> = (0..total).collect();
+        rng.shuffle(&mut parts);
+        let mut parts = parts.into_iter();
+        let value = |input: &Input, part: usize, u: f64| {
+            let share = (part as f64 + 0.25 + 0.5 * u) / total as f64;
+            f64::from((input.low + (input.high - input.low) * share) as f32)
+        };
+        let array = |input: &Input| {
+            let parts = parts.by_ref().take(input.shape.iter().product());
+            let data = parts.map(|part| value(input, part, rng.f64())).collect();
+            Array { shape: input.shape.clone(), data }
+        };
+        self.inputs.iter().map(array).collect()
     }
 }
 
@@ -221,6 +262,7 @@ macro_rules! entry {
             composite: None,
             tolerance: $crate::table::Tolerance::Each(4.0),
             propagates_nan: true,
+            differentiable: true,
         };
         $({
             #[allow(unused_variables)]
@@ -236,11 +278,19 @@ macro_rules! entry {
 
 /// Every operation of this crate.
 pub fn entries() -> Vec<Entry> {
-    let mut all = elementwise::entries();
-    all.extend(reduction::entries());
-    all.extend(movement::entries());
-    all.extend(linear::entries());
-    all.extend(fused::entries());
-    all.extend(attention::entries());
-    all
+    let groups = [
+        elementwise::entries(),
+        scalar::entries(),
+        activation::entries(),
+        reduction::entries(),
+        order::entries(),
+        movement::entries(),
+        linear::entries(),
+        contraction::entries(),
+        image::entries(),
+        fused::entries(),
+        recurrent::entries(),
+        attention::entries(),
+    ];
+    groups.into_iter().flatten().collect()
 }

@@ -261,6 +261,35 @@ pub(super) fn entries() -> Vec<Entry> {
             moved(&x[0], s, |i| replaced(i, 1, s[1] - 1 - i[1]))
         }),
         moves!(
+            "roll",
+            "an axis moved on in a circle",
+            |draw| {
+                let case = three_axes(draw);
+                let shift = draw.int(0, 9);
+                case.int(shift)
+            },
+            |case, x| x[0].roll(1, case.ints[0] as isize - 4 * x[0].dim(1) as isize),
+            |case, x| {
+                let n = x[0].shape[1];
+                moved(&x[0], &x[0].shape, |i| replaced(i, 1, (i[1] + 8 * n - case.ints[0] % n) % n))
+            }
+        ),
+        moves!(
+            "one_hot",
+            "rows of zeros with a 1 at the index",
+            |draw| {
+                let n = draw.positive(5);
+                let shape = draw.shape_of_rank(0, 2);
+                let ids = draw.ids(&shape, n);
+                Case::new(draw).int(n).with_ids(ids)
+            },
+            |case, x| case.ids[0].one_hot::<T>(case.ints[0]),
+            |case, _| {
+                let row = |id: i64| (0..case.ints[0] as i64).map(move |i| f64::from(u8::from(i == id)));
+                case.ids[0].to_vec().into_iter().flat_map(row).collect()
+            }
+        ),
+        moves!(
             "concat",
             "one after another along an axis",
             |draw| {

@@ -19,6 +19,18 @@ fn with_filled_axis(draw: &mut Draw<'_>) -> Case {
     case
 }
 
+/// The same with values apart, for operations that order them.
+fn with_ordered_axis(draw: &mut Draw<'_>) -> Case {
+    with_filled_axis(draw).keep_apart()
+}
+
+/// The same with values away from 0.
+fn with_axis_off_zero(draw: &mut Draw<'_>) -> Case {
+    let mut case = with_axis(draw);
+    case.inputs[0].kinks = &[0.0];
+    case
+}
+
 /// A shape and a non-empty set of its axes, as a bit mask.
 fn with_axes(draw: &mut Draw<'_>) -> Case {
     let shape = draw.shape_of_rank(1, 4);
@@ -59,10 +71,24 @@ pub(super) fn entries() -> Vec<Entry> {
         entry!("mean_dims", "Σ x / n over axes", with_filled_axes, |case, x| x[0].mean_dims(axes(case)), |case, x| sum_over(&x[0], &axes(case)).iter().map(|s| s / count(case)).collect(), tolerance: loose),
         entry!("mean", "Σ x / n", |draw| { let s = draw.shape(3).iter().map(|&n| n.max(1)).collect::<Vec<_>>(); Case::new(draw).input(&s) }, |case, x| x[0].mean(), |_, x| vec![x[0].data.iter().sum::<f64>() / x[0].data.len() as f64], tolerance: Tolerance::Largest(64.0)),
         entry!("var_dims", "Σ (x − μ)² / n over axes", with_filled_axes, |case, x| x[0].var_dims(axes(case)), variance, tolerance: loose),
-        entry!("max", "largest along an axis", with_filled_axis, |case, x| x[0].max(case.ints[0]), |case, x| each_row(case, x, |row| row.iter().copied().fold(f64::NEG_INFINITY, f64::max)), tolerance: Tolerance::Each(0.0)),
-        entry!("min", "smallest along an axis", with_filled_axis, |case, x| x[0].min(case.ints[0]), |case, x| each_row(case, x, |row| row.iter().copied().fold(f64::INFINITY, f64::min)), tolerance: Tolerance::Each(0.0)),
-        entry!("max_keep", "largest along an axis, kept as 1", with_filled_axis, |case, x| x[0].max_keep(case.ints[0]), |case, x| each_row(case, x, |row| row.iter().copied().fold(f64::NEG_INFINITY, f64::max)), tolerance: Tolerance::Each(0.0)),
+        entry!("max", "largest along an axis", with_ordered_axis, |case, x| x[0].max(case.ints[0]), |case, x| each_row(case, x, |row| row.iter().copied().fold(f64::NEG_INFINITY, f64::max)), tolerance: Tolerance::Each(0.0)),
+        entry!("min", "smallest along an axis", with_ordered_axis, |case, x| x[0].min(case.ints[0]), |case, x| each_row(case, x, |row| row.iter().copied().fold(f64::INFINITY, f64::min)), tolerance: Tolerance::Each(0.0)),
+        entry!("max_keep", "largest along an axis, kept as 1", with_ordered_axis, |case, x| x[0].max_keep(case.ints[0]), |case, x| each_row(case, x, |row| row.iter().copied().fold(f64::NEG_INFINITY, f64::max)), tolerance: Tolerance::Each(0.0)),
         entry!("norm_l2", "√Σx² along an axis", with_axis, |case, x| x[0].norm_l2(case.ints[0]), |case, x| each_row(case, x, |row| row.iter().map(|v| v * v).sum::<f64>().sqrt()), tolerance: loose),
+        entry!("mean_keep", "Σ x / n over axes, kept as 1", with_filled_axes, |case, x| x[0].mean_keep(axes(case)), |case, x| sum_over(&x[0], &axes(case)).iter().map(|s| s / count(case)).collect(), tolerance: loose),
+        entry!("var_keep", "Σ (x − μ)² / n over axes, kept as 1", with_filled_axes, |case, x| x[0].var_keep(axes(case)), variance, tolerance: loose),
+        entry!("std_dims", "√(Σ (x − μ)² / n) over axes", with_spread_axes, |case, x| x[0].std_dims(axes(case)), |case, x| variance(case, x).iter().map(|v| v.sqrt()).collect(), tolerance: Tolerance::Largest(64.0)),
+        entry!("norm_l1", "Σ|x| along an axis", with_axis_off_zero, |case, x| x[0].norm_lp(1.0, case.ints[0]), |case, x| each_row(case, x, |row| row.iter().map(|v| v.abs()).sum()), tolerance: loose),
+        entry!("norm_lp", "(Σ|x|ᵖ)^(1/p) along an axis, here p = 3", with_axis_off_zero, |case, x| x[0].norm_lp(3.0, case.ints[0]), |case, x| each_row(case, x, |row| row.iter().map(|v| v.abs().powi(3)).sum::<f64>().cbrt()), tolerance: Tolerance::Largest(64.0)),
+        entry!("norm_max", "the largest |x| along an axis", |draw| {
+            let mut case = with_ordered_axis(draw);
+            (case.inputs[0].low, case.inputs[0].high) = (-4.0, -0.5);
+            case
+        }, |case, x| x[0].norm_lp(f64::INFINITY, case.ints[0]), |case, x| each_row(case, x, |row| row.iter().fold(0.0, |m: f64, v| m.max(v.abs()))), tolerance: Tolerance::Each(0.0)),
+        entry!("prod", "Π x along an axis", with_axis, |case, x| x[0].prod(case.ints[0]), |case, x| each_row(case, x, |row| row.iter().product()), tolerance: Tolerance::Each(8.0)),
+        entry!("cumprod", "running products along an axis", with_axis, |case, x| x[0].cumprod(case.ints[0]), |case, x| {
+            x[0].map_rows(case.ints[0], |row| row.iter().scan(1.0, |product, v| { *product *= v; Some(*product) }).collect())
+        }, tolerance: Tolerance::Each(8.0)),
         entry!("cumsum", "running sums along an axis", with_axis, |case, x| x[0].cumsum(case.ints[0]), |case, x| {
             x[0].map_rows(case.ints[0], |row| row.iter().scan(0.0, |sum, v| { *sum += v; Some(*sum) }).collect())
         }, tolerance: Tolerance::Largest(64.0)),
@@ -82,4 +108,12 @@ fn with_filled_axes(draw: &mut Draw<'_>) -> Case {
         *n = (*n).max(1);
     }
     case
+}
+
+/// Axes of more than one element, so that no group is constant.
+fn with_spread_axes(draw: &mut Draw<'_>) -> Case {
+    let mut case = with_filled_axes(draw);
+    let axes = axes(&case);
+    case.inputs[0].shape[axes[0]] += 1;
+    case.keep_apart()
 }

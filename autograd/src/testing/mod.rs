@@ -4,6 +4,7 @@
 //! way. proptest shrinks the choices, and with them the case.
 
 mod derivatives;
+mod survey;
 mod values;
 
 use etude_kernels::isa::{self, Isa};
@@ -16,6 +17,7 @@ use crate::table::{Array, Case, Draw, Entry, Size, Tolerance};
 use crate::tensor::Tensor;
 
 pub use derivatives::{FIRST, FUSED_EQUALS_COMPOSITE, SECOND, SINGLE_EQUALS_DOUBLE};
+pub use survey::{Survey, survey};
 pub use values::{EMPTY, LAYOUTS, NAN, REFERENCE, THREADS};
 
 /// A property of one entry at one case. The error says what differs.

@@ -71,6 +71,13 @@ fn empty(entry: &Entry, case: &Case) -> Result<(), String> {
     if y.len() != want.len() {
         return Err(format!("{} elements, expected {}", y.len(), want.len()));
     }
+    if !entry.differentiable {
+        return if y.is_tracked() {
+            Err("the output is tracked, but the entry says it has no derivative".into())
+        } else {
+            Ok(())
+        };
+    }
     let refs: Vec<&Tensor<f32>> = inputs.iter().collect();
     for create_graph in [CreateGraph::No, CreateGraph::Yes] {
         for (x, g) in inputs.iter().zip(grad_with(&y, &refs, &Tensor::ones(y.shape()), create_graph)) {

@@ -9,6 +9,7 @@ use pulp::{Simd, WithSimd};
 use super::softmax::{Grad, Scores};
 use super::{Attention, Gradients, Head, Heads, KEYS, Keys, Meeting, Seen, line, tiles};
 use crate::buf::Buf;
+use crate::door;
 use crate::elem::Real;
 use crate::gemm::{Accumulate, Band, Blocks, Mat, Tile, slack};
 use crate::lanes::MAX_LANES;
@@ -48,7 +49,7 @@ pub(super) fn attention_grad_of<T: Real>(
     gradients: Gradients<'_, T>,
 ) {
     s.check([q, k, v], hidden, out.len(), lse.len());
-    g.check("g", s, s.queries);
+    g.check("attention_grad: g", s, s.queries);
     let Some([dq, dk, dv]) = split(s, gradients) else { return };
     // Ranges of keys, whole blocks: enough for some threads, few enough for the memory that their shares take.
     let ranges = TASKS.div_ceil(s.batch * s.heads).min(s.keys.div_ceil(KEYS));
@@ -88,7 +89,7 @@ pub(super) fn attention_grad_of<T: Real>(
 
 /// The tiles of the heads for q, k and v; `None` if that is all that was to be done.
 fn split<'a, T: Real>(s: &Attention, gradients: Gradients<'a, T>) -> Option<[Vec<Tile<'a, T>>; 3]> {
-    let [queries, keys] = [s.queries, s.keys].map(|tokens| s.batch * s.heads * tokens * s.size);
+    let [queries, keys] = [s.queries, s.keys].map(|n| door::product("attention_grad", &[s.batch, s.heads, n, s.size]));
     let nothing = queries == 0 || keys == 0;
     let check = |what, len, want| assert_eq!(len, want, "attention_grad: d{what} has {len} elements for {s:?}");
     match gradients {
@@ -105,7 +106,7 @@ fn split<'a, T: Real>(s: &Attention, gradients: Gradients<'a, T>) -> Option<[Vec
         }
         Gradients::Joint(all) => {
             assert_eq!(queries, keys, "attention_grad: a joint projection has as many queries as keys: {s:?}");
-            check("qkv", all.len(), 3 * queries);
+            check("qkv", all.len(), door::product("attention_grad", &[3, queries]));
             if nothing {
                 return None;
             }

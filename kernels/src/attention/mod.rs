@@ -19,6 +19,7 @@ mod tests;
 
 use pulp::{Simd, WithSimd};
 
+use crate::door;
 use crate::elem::Real;
 use crate::gemm::{Mat, Tile, slack};
 use crate::isa::Isa;
@@ -113,14 +114,16 @@ stamp! {
 impl Attention {
     /// Panics unless the operands fit.
     fn check<T>(&self, [q, k, v]: [Heads<'_, T>; 3], hidden: Option<&[bool]>, out: usize, lse: usize) {
-        q.check("q", self, self.queries);
-        k.check("k", self, self.keys);
-        v.check("v", self, self.keys);
-        let hides = hidden.map_or(self.batch * self.keys, <[bool]>::len);
-        assert_eq!(hides, self.batch * self.keys, "attention: a mask of {hides} elements for {self:?}");
-        let queries = self.batch * self.heads * self.queries;
-        assert_eq!(lse, queries, "attention: {lse} logarithms for {self:?}");
-        assert_eq!(out, queries * self.size, "attention: out has {out} elements for {self:?}");
+        let Attention { batch, heads, queries, keys, size, .. } = *self;
+        q.check("attention: q", self, queries);
+        k.check("attention: k", self, keys);
+        v.check("attention: v", self, keys);
+        let masked = door::product("attention", &[batch, keys]);
+        let hides = hidden.map_or(masked, <[bool]>::len);
+        assert_eq!(hides, masked, "attention: a mask of {hides} elements for {self:?}");
+        let rows = door::product("attention", &[batch, heads, queries]);
+        assert_eq!(lse, rows, "attention: {lse} logarithms for {self:?}");
+        assert_eq!(out, door::product("attention", &[rows, size]), "attention: out has {out} elements for {self:?}");
     }
 
     /// The last position that a query sees, if it sees one.
@@ -136,15 +139,9 @@ impl Attention {
 
 impl<'a, T> Heads<'a, T> {
     fn check(&self, what: &str, s: &Attention, tokens: usize) {
-        if s.batch * s.heads * tokens * s.size > 0 {
-            let last: usize =
-                [s.batch, s.heads, tokens].iter().zip(self.strides).map(|(n, stride)| (n - 1) * stride).sum();
-            let (strides, len) = (self.strides, self.data.len());
-            assert!(
-                last + s.size <= len,
-                "attention: {what} with strides {strides:?} over {len} elements leaves them: {s:?}"
-            );
-        }
+        let [of_batch, of_head, of_token] = self.strides;
+        let (shape, strides) = ([s.batch, s.heads, tokens, s.size], [of_batch, of_head, of_token, 1]);
+        door::reach(what, &shape, &strides, 0, self.data.len());
     }
 
     /// One head.

@@ -23,6 +23,7 @@ mod transpose;
 mod yardstick;
 
 use crate::buf::Buf;
+use crate::door;
 use crate::elem::Real;
 use crate::isa::{self, Isa};
 use crate::par;
@@ -70,7 +71,8 @@ impl<'a, T> Mat<'a, T> {
     /// # Panics
     /// If `data` has not `rows × cols` elements.
     pub fn row_major(data: &'a [T], rows: usize, cols: usize) -> Self {
-        assert_eq!(data.len(), rows * cols, "gemm: a {rows} × {cols} matrix over {} elements", data.len());
+        let len = door::product("gemm", &[rows, cols]);
+        assert_eq!(data.len(), len, "gemm: a {rows} × {cols} matrix over {} elements", data.len());
         Mat { data, rows, cols, row_stride: cols, col_stride: 1 }
     }
 
@@ -90,9 +92,10 @@ impl<'a, T> Mat<'a, T> {
     fn check(&self) {
         let Mat { data, rows, cols, row_stride, col_stride } = self;
         if *rows > 0 && *cols > 0 {
-            let last = (rows - 1) * row_stride + (cols - 1) * col_stride;
-            let len = data.len();
-            assert!(last < len, "gemm: {rows} × {cols} with strides ({row_stride}, {col_stride}) over {len} elements");
+            let along = |n: &usize, stride: &usize| (n - 1).checked_mul(*stride);
+            let last = along(rows, row_stride).and_then(|down| down.checked_add(along(cols, col_stride)?));
+            let (inside, len) = (last.is_some_and(|last| last < data.len()), data.len());
+            assert!(inside, "gemm: {rows} × {cols} with strides ({row_stride}, {col_stride}) over {len} elements");
         }
     }
 }
@@ -244,7 +247,7 @@ fn batched_any<T: Real>(c: &mut [T], batch: usize, a: &Mats<'_, T>, b: &Mats<'_,
 fn check<T>(c: usize, a: &Mat<'_, T>, b: &Mat<'_, T>) {
     let (m, k, n) = (a.rows, a.cols, b.cols);
     assert_eq!(k, b.rows, "gemm: inner dimensions differ: [{m}, {k}] × [{}, {n}]", b.rows);
-    assert_eq!(c, m * n, "gemm: C has {c} elements for [{m}, {n}]");
+    assert_eq!(c, door::product("gemm", &[m, n]), "gemm: C has {c} elements for [{m}, {n}]");
     a.check();
     b.check();
 }

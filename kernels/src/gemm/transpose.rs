@@ -4,6 +4,7 @@
 //! element. The networks are the usual ones (log₂ n rounds, each exchanging halves of twice the length); they move bits
 //! and never compute.
 
+#[cfg(target_arch = "x86_64")]
 use std::any::TypeId;
 
 use pulp::Simd;

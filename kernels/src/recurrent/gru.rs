@@ -20,19 +20,19 @@ pub(super) fn forward<T: Real>(
     h: &mut [T],
     qn: &mut [T],
 ) {
-    let Scan { seq, hidden, .. } = *shape;
-    let state = shape.state();
+    let Scan { seq, batch, hidden } = *shape;
     shape.check(
         "recurrent::gru_forward",
         &[
-            ("gates", gates.len(), 3 * seq * state),
-            ("w_hh", w_hh.len(), 3 * hidden * hidden),
-            ("b_hh", b_hh.map_or(3 * hidden, <[T]>::len), 3 * hidden),
-            ("h0", h0.len(), state),
-            ("h", h.len(), seq * state),
-            ("qn", qn.len(), seq * state),
+            ("gates", gates.len(), &[3, seq, batch, hidden]),
+            ("w_hh", w_hh.len(), &[3, hidden, hidden]),
+            ("b_hh", b_hh.map_or(3 * hidden, <[T]>::len), &[3, hidden]),
+            ("h0", h0.len(), &[batch, hidden]),
+            ("h", h.len(), &[seq, batch, hidden]),
+            ("qn", qn.len(), &[seq, batch, hidden]),
         ],
     );
+    let state = shape.state();
     if seq * state == 0 {
         return;
     }
@@ -107,23 +107,23 @@ pub(super) fn backward<T: Real>(
     db_hh: &mut [T],
     dh0: &mut [T],
 ) {
-    let Scan { seq, hidden, .. } = *shape;
-    let state = shape.state();
+    let Scan { seq, batch, hidden } = *shape;
     shape.check(
         "recurrent::gru_backward",
         &[
-            ("gates", gates.len(), 3 * seq * state),
-            ("w_hh", w_hh.len(), 3 * hidden * hidden),
-            ("h0", h0.len(), state),
-            ("h", h.len(), seq * state),
-            ("qn", qn.len(), seq * state),
-            ("dh", dh.len(), seq * state),
-            ("dgates", dgates.len(), gates.len()),
-            ("dw_hh", dw_hh.len(), w_hh.len()),
-            ("db_hh", db_hh.len(), 3 * hidden),
-            ("dh0", dh0.len(), state),
+            ("gates", gates.len(), &[3, seq, batch, hidden]),
+            ("w_hh", w_hh.len(), &[3, hidden, hidden]),
+            ("h0", h0.len(), &[batch, hidden]),
+            ("h", h.len(), &[seq, batch, hidden]),
+            ("qn", qn.len(), &[seq, batch, hidden]),
+            ("dh", dh.len(), &[seq, batch, hidden]),
+            ("dgates", dgates.len(), &[gates.len()]),
+            ("dw_hh", dw_hh.len(), &[w_hh.len()]),
+            ("db_hh", db_hh.len(), &[3, hidden]),
+            ("dh0", dh0.len(), &[batch, hidden]),
         ],
     );
+    let state = shape.state();
     dh0.fill(T::ZERO);
     let mut dq = Buf::scratch(dgates.len());
     if seq * state > 0 {

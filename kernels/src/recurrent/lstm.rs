@@ -21,18 +21,18 @@ pub(super) fn forward<T: Real>(
     c: &mut [T],
 ) {
     let Scan { seq, batch, hidden } = *shape;
-    let state = shape.state();
     shape.check(
         "recurrent::lstm_forward",
         &[
-            ("gates", gates.len(), 4 * seq * state),
-            ("w_hh", w_hh.len(), 4 * hidden * hidden),
-            ("h0", h0.len(), state),
-            ("c0", c0.len(), state),
-            ("h", h.len(), seq * state),
-            ("c", c.len(), seq * state),
+            ("gates", gates.len(), &[4, seq, batch, hidden]),
+            ("w_hh", w_hh.len(), &[4, hidden, hidden]),
+            ("h0", h0.len(), &[batch, hidden]),
+            ("c0", c0.len(), &[batch, hidden]),
+            ("h", h.len(), &[seq, batch, hidden]),
+            ("c", c.len(), &[seq, batch, hidden]),
         ],
     );
+    let state = shape.state();
     if seq * state == 0 {
         return;
     }
@@ -109,25 +109,25 @@ pub(super) fn backward<T: Real>(
     dh0: &mut [T],
     dc0: &mut [T],
 ) {
-    let Scan { seq, hidden, .. } = *shape;
-    let state = shape.state();
+    let Scan { seq, batch, hidden } = *shape;
     shape.check(
         "recurrent::lstm_backward",
         &[
-            ("gates", gates.len(), 4 * seq * state),
-            ("w_hh", w_hh.len(), 4 * hidden * hidden),
-            ("h0", h0.len(), state),
-            ("c0", c0.len(), state),
-            ("h", h.len(), seq * state),
-            ("c", c.len(), seq * state),
-            ("dh", dh.len(), seq * state),
-            ("dc_last", dc_last.map_or(state, <[T]>::len), state),
-            ("dgates", dgates.len(), gates.len()),
-            ("dw_hh", dw_hh.len(), w_hh.len()),
-            ("dh0", dh0.len(), state),
-            ("dc0", dc0.len(), state),
+            ("gates", gates.len(), &[4, seq, batch, hidden]),
+            ("w_hh", w_hh.len(), &[4, hidden, hidden]),
+            ("h0", h0.len(), &[batch, hidden]),
+            ("c0", c0.len(), &[batch, hidden]),
+            ("h", h.len(), &[seq, batch, hidden]),
+            ("c", c.len(), &[seq, batch, hidden]),
+            ("dh", dh.len(), &[seq, batch, hidden]),
+            ("dc_last", dc_last.map_or(dc0.len(), <[T]>::len), &[batch, hidden]),
+            ("dgates", dgates.len(), &[gates.len()]),
+            ("dw_hh", dw_hh.len(), &[w_hh.len()]),
+            ("dh0", dh0.len(), &[batch, hidden]),
+            ("dc0", dc0.len(), &[batch, hidden]),
         ],
     );
+    let state = shape.state();
     dh0.fill(T::ZERO);
     match dc_last {
         Some(dc) => dc0.copy_from_slice(dc),

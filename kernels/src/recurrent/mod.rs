@@ -13,6 +13,7 @@ mod lstm;
 #[cfg(test)]
 mod tests;
 
+use crate::door;
 use crate::elem::Real;
 use crate::gemm::{self, Accumulate, Mat};
 use crate::lanes::F;
@@ -41,9 +42,10 @@ impl Scan {
         self.batch.div_ceil(2).clamp(8, 32)
     }
 
-    /// Checks lengths once, at the door: name, length, expected length.
-    fn check(&self, kernel: &str, lengths: &[(&str, usize, usize)]) {
-        for (name, len, expected) in lengths {
+    /// Checks lengths once, at the door: name, length, and the sizes whose product it must be.
+    fn check(&self, kernel: &str, lengths: &[(&str, usize, &[usize])]) {
+        for (name, len, sizes) in lengths {
+            let expected = &door::product(kernel, sizes);
             assert_eq!(len, expected, "{kernel}: {name} has {len} elements instead of {expected} for {self:?}");
         }
     }

@@ -109,13 +109,13 @@ impl Layer for ConvTranspose2d {
 }
 
 /// Weight and bias, uniform in ±1/√(all axes of the weight but the first).
-fn conv_params(weight: [usize; 4], outputs: usize, cx: &mut Ctx) -> (Param, Param) {
+pub(super) fn conv_params<const N: usize>(weight: [usize; N], outputs: usize, cx: &mut Ctx) -> (Param, Param) {
     let bound = 1.0 / (weight[1..].iter().product::<usize>() as f64).sqrt();
     (Param::new(init::uniform(weight, bound, cx)), Param::new(init::uniform([outputs], bound, cx)))
 }
 
 #[track_caller]
-fn check_groups(layer: &str, inputs: usize, outputs: usize, groups: usize) {
+pub(super) fn check_groups(layer: &str, inputs: usize, outputs: usize, groups: usize) {
     assert!(
         groups > 0 && inputs.is_multiple_of(groups) && outputs.is_multiple_of(groups),
         "{layer}: {inputs} and {outputs} channels cannot be cut in {groups} groups"

@@ -33,14 +33,6 @@ impl Dropout {
 
 impl Layer for Dropout {
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        if !cx.is_train() || self.p == 0.0 {
-            return x.clone();
-        }
-        let (p, kept) = (self.p as f32, (1.0 / (1.0 - self.p)) as f32);
-        let mut mask = vec![0.0; x.len()];
-        cx.rng.fill_uniform(&mut mask);
-        // Uniforms lie in [0, 1): nothing is dropped at p = 0 and everything at p = 1.
-        mask.iter_mut().for_each(|u| *u = if *u < p { 0.0 } else { kept });
-        x * Tensor::from_vec(mask, x.shape())
+        if cx.is_train() && self.p > 0.0 { x.dropout(self.p, cx) } else { x.clone() }
     }
 }

@@ -6,11 +6,14 @@
 
 mod attention;
 mod conv;
+mod conv1d;
 mod dropout;
 mod embedding;
 mod linear;
 mod norm;
+mod prelu;
 pub mod recurrent;
+mod resample;
 mod seq;
 mod spatial;
 
@@ -21,12 +24,15 @@ use crate::module::Module;
 
 pub use attention::MultiheadAttention;
 pub use conv::{Conv2d, ConvTranspose2d};
+pub use conv1d::{Conv1d, ConvTranspose1d};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use etude_autograd::Mask;
 pub use linear::Linear;
 pub use norm::{BatchNorm, BatchNorm1d, BatchNorm2d, LayerNorm};
+pub use prelu::PRelu;
 pub use recurrent::{Gru, Lstm, LstmState, Rnn, batch_major, time_major};
+pub use resample::{AdaptiveAvgPool2d, AdaptiveMaxPool2d, Interpolation, Pad2d, PixelShuffle, Resize};
 pub use seq::Seq;
 pub use spatial::{AvgPool2d, Flatten, GlobalAvgPool2d, MaxPool2d, Upsample};
 

@@ -1,10 +1,11 @@
 //! Properties of layers that no golden file shows: randomness, modes, names, copies, substitutes, refusals.
 
-use etude_autograd::{Conv2dArgs, Tensor};
+use etude_autograd::{Conv1dArgs, Conv2dArgs, PadMode, Tensor};
 use etude_nn::layers::{batch_major, time_major};
 use etude_nn::{
-    Act, BatchNorm2d, Conv2d, Ctx, Dropout, Gru, Layer, LeNet, LeNetConfig, Linear, Lstm, LstmState, Mask, Mlp, Module,
-    MultiheadAttention, Seq, init, metrics,
+    Act, AdaptiveAvgPool2d, AdaptiveMaxPool2d, BatchNorm2d, Conv1d, Conv2d, ConvTranspose1d, Ctx, Dropout, Gru,
+    Interpolation, Layer, LeNet, LeNetConfig, Linear, Lstm, LstmState, Mask, Mlp, Module, MultiheadAttention, PRelu,
+    Pad2d, PixelShuffle, Resize, Rnn, Seq, init, metrics,
 };
 
 fn names(module: &dyn Module) -> Vec<String> {
@@ -36,6 +37,8 @@ fn initial_values_have_the_stated_distributions() {
     assert_moments("linear", &linear.weight.get(), 1.0 / 300.0, 1.8);
     let conv = Conv2d::new(8, 32, 5, Conv2dArgs { groups: 2, ..Conv2dArgs::default() }, cx);
     assert_moments("conv", &conv.weight.get(), 1.0 / 300.0, 1.8);
+    let conv = Conv1d::new(16, 40, 25, Conv1dArgs { groups: 2, ..Conv1dArgs::default() }, cx);
+    assert_moments("conv1d", &conv.weight.get(), 1.0 / 600.0, 1.8);
     Lstm::new(20, 75, 1, cx)
         .named_params()
         .iter()
@@ -88,6 +91,27 @@ fn names_are_pytorchs() {
     );
     assert_eq!(names(&BatchNorm2d::new(2)), ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]);
     assert_eq!(names(&Mlp::new(&[2, 3, 4], Act::Relu, cx)), ["0.weight", "0.bias", "2.weight", "2.bias"]);
+}
+
+#[test]
+fn sequences_and_images_take_the_documented_shapes() {
+    let cx = &mut Ctx::train(0);
+    let args = Conv1dArgs::new(2, 1);
+    let sequences = Seq::default()
+        .then(Conv1d::new(3, 4, 3, args, cx))
+        .then(PRelu::new(4))
+        .then(ConvTranspose1d::no_bias(4, 2, 3, args, cx).output_padding(1));
+    assert_eq!(names(&sequences), ["0.weight", "0.bias", "1.weight", "2.weight"]);
+    assert_eq!(sequences.forward(&Tensor::zeros([5, 3, 8]), cx).shape(), [5, 2, 8]);
+    let images = Seq::default()
+        .then(PixelShuffle { factor: 2 })
+        .then(Pad2d { border: [1, 0, 2, 1], mode: PadMode::Replicate })
+        .then(Resize { size: [9, 7], interpolation: Interpolation::Bicubic, align_corners: true })
+        .then(AdaptiveMaxPool2d { size: [4, 5] })
+        .then(AdaptiveAvgPool2d { size: [2, 3] });
+    let y = images.forward(&Tensor::full([1, 8, 3, 2], 0.5), cx);
+    assert_eq!(y.shape(), [1, 2, 2, 3]);
+    assert!(y.to_vec().iter().all(|v| (v - 0.5).abs() < 1e-6), "a plain image stays plain");
 }
 
 #[test]
@@ -150,6 +174,67 @@ fn a_sequence_in_two_parts_is_the_sequence() {
     close(&Tensor::concat(&[&first, &second], 0), &whole);
     close(&last, &end);
     assert_eq!(batch_major(&time_major(&x)).to_vec(), x.to_vec());
+}
+
+/// A recurrent layer with these lengths, or none: outputs, and the parts of the state one after another.
+type Recurrent<'a> = (&'a str, &'a dyn Module, &'a dyn Fn(&Tensor, Option<&[usize]>) -> (Tensor, Tensor));
+
+#[test]
+fn a_batch_of_lengths_is_its_sequences_alone() {
+    let cx = &mut Ctx::train(0);
+    let (lstm, gru, rnn) = (Lstm::new(3, 5, 2, cx), Gru::new(3, 5, 2, cx), Rnn::new(3, 5, 2, cx));
+    let eval = || Ctx::eval_with_seed(0);
+    let through_lstm = |x: &Tensor, lengths: Option<&[usize]>| {
+        let state = lstm.zero_state(x.dim(1));
+        let (y, LstmState { h, c }) = match lengths {
+            Some(lengths) => lstm.forward_lengths(x, lengths, &state, &mut eval()),
+            None => lstm.forward(x, &state, &mut eval()),
+        };
+        (y, Tensor::concat(&[&h, &c], 0))
+    };
+    let through_gru = |x: &Tensor, lengths: Option<&[usize]>| match lengths {
+        Some(lengths) => gru.forward_lengths(x, lengths, &gru.zero_state(x.dim(1)), &mut eval()),
+        None => gru.forward(x, &gru.zero_state(x.dim(1)), &mut eval()),
+    };
+    let through_rnn = |x: &Tensor, lengths: Option<&[usize]>| match lengths {
+        Some(lengths) => rnn.forward_lengths(x, lengths, &rnn.zero_state(x.dim(1)), &mut eval()),
+        None => rnn.forward(x, &rnn.zero_state(x.dim(1)), &mut eval()),
+    };
+    let layers: [Recurrent<'_>; 3] =
+        [("lstm", &lstm, &through_lstm), ("gru", &gru, &through_gru), ("rnn", &rnn, &through_rnn)];
+    let lengths = [4usize, 1, 6];
+    let x = Tensor::randn([6, 3, 3], cx).requires_grad();
+    for (name, module, run) in layers {
+        let (y, state) = run(&x, Some(&lengths));
+        let (mut alone, mut total) = (Vec::new(), Tensor::scalar(0.0));
+        for (i, &n) in lengths.iter().enumerate() {
+            let (own_y, own_state) = run(&x.narrow(1, i, 1).narrow(0, 0, n), None);
+            let padding = Tensor::zeros([6 - n, 1, 5]);
+            alone.push((Tensor::concat(&[&own_y, &padding], 0), own_state.clone()));
+            total = total + own_y.square().sum() + own_state.sum();
+        }
+        let joined = |parts: Vec<&Tensor>| Tensor::concat(&parts, 1).to_vec();
+        let close = |what: &str, a: &[f32], b: &[f32]| {
+            assert_eq!(a.len(), b.len());
+            a.iter().zip(b).for_each(|(a, b)| assert!((a - b).abs() < 1e-5, "{name}: {what}: {a} and {b}"));
+        };
+        close("outputs", &y.to_vec(), &joined(alone.iter().map(|(y, _)| y).collect()));
+        close("states", &state.to_vec(), &joined(alone.iter().map(|(_, state)| state).collect()));
+        let ours = (y.square().sum() + state.sum()).backward();
+        let theirs = total.backward();
+        close("x", &ours.get(&x).expect("used").to_vec(), &theirs.get(&x).expect("used").to_vec());
+        for (param, p) in module.named_params() {
+            let [a, b] = [&ours, &theirs].map(|grads| grads.by_id(p.id()).expect("used").to_vec());
+            close(&param, &a, &b);
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "Gru: sequence 1 has length 5, expected 1 to 4")]
+fn a_length_beyond_the_last_step_is_refused() {
+    let gru = Gru::new(3, 5, 1, &mut Ctx::train(0));
+    gru.forward_lengths(&Tensor::zeros([4, 2, 3]), &[1, 5], &gru.zero_state(2), &mut Ctx::train(0));
 }
 
 #[test]

@@ -23,6 +23,7 @@ use super::plan::Plan;
 use super::product::{even_depth, product};
 use super::{Mat, Tile};
 use crate::buf::Buf;
+use crate::door;
 use crate::isa;
 use crate::par;
 use step::{Bf16, Int8, Int8Block, each_step, pack_bf16, pack_int8, turn_panels};
@@ -177,7 +178,7 @@ impl Packed {
     pub fn linear(&self, y: &mut [f32], x: &[f32], bias: Option<&[f32]>) {
         let Packed { outputs, inputs, .. } = *self;
         let rows = y.len().checked_div(outputs).unwrap_or(0);
-        let fits = y.len() == rows * outputs && (outputs == 0 || x.len() == rows * inputs);
+        let fits = y.len() == rows * outputs && (outputs == 0 || x.len() == door::product("packed", &[rows, inputs]));
         assert!(fits, "packed: x has {} elements, y {}, for weights [{outputs}, {inputs}]", x.len(), y.len());
         if let Some(bias) = bias {
             assert_eq!(bias.len(), outputs, "packed: {} biases for weights [{outputs}, {inputs}]", bias.len());
@@ -261,7 +262,12 @@ impl Packed {
     /// If `out` is not `ids.len() × inputs` long, or there is no such row.
     pub fn gather_rows(&self, ids: &[i64], out: &mut [f32]) {
         let Packed { outputs, inputs, .. } = *self;
-        assert_eq!(out.len(), ids.len() * inputs, "packed: out is not {} rows of {inputs}", ids.len());
+        assert_eq!(
+            out.len(),
+            door::product("packed", &[ids.len(), inputs]),
+            "packed: out is not {} rows of {inputs}",
+            ids.len()
+        );
         if out.is_empty() {
             return;
         }

@@ -2,6 +2,7 @@
 
 use etude_autograd::Tensor;
 
+use super::lengths::{Lengths, OPEN};
 use super::{Stack, Weights, stacked};
 use crate::ctx::Ctx;
 use crate::layers::Dropout;
@@ -52,9 +53,26 @@ impl Gru {
     /// If the shapes do not fit.
     #[track_caller]
     pub fn forward(&self, x: &Tensor, state: &Tensor, cx: &mut Ctx) -> (Tensor, Tensor) {
+        self.run(x, None, state, cx)
+    }
+
+    /// As [`Gru::forward`] for sequences of these lengths, padded at their ends: outputs behind an end are 0, and the state
+    /// is that after each sequence's own last step.
+    ///
+    /// # Panics
+    /// If the shapes do not fit, or a length is 0 or beyond the last step.
+    #[track_caller]
+    pub fn forward_lengths(&self, x: &Tensor, lengths: &[usize], state: &Tensor, cx: &mut Ctx) -> (Tensor, Tensor) {
+        let lengths = Lengths::new("Gru", lengths, x);
+        let (y, state) = self.run(x, Some(&lengths), state, cx);
+        (lengths.clear(&y), state)
+    }
+
+    #[track_caller]
+    fn run(&self, x: &Tensor, lengths: Option<&Lengths>, state: &Tensor, cx: &mut Ctx) -> (Tensor, Tensor) {
         let mut last = Vec::new();
         let y = self.stack.run("Gru", x, &[state], cx, |i, weights, x, cx| {
-            let (y, h) = layer(weights, x, &state.select(0, i), cx);
+            let (y, h) = layer(weights, x, lengths, &state.select(0, i), cx);
             last.push(h);
             y
         });
@@ -64,8 +82,10 @@ impl Gru {
 
 /// One layer over all steps: the outputs, and the last one.
 #[track_caller]
-fn layer(w: &Weights, x: &Tensor, h0: &Tensor, cx: &Ctx) -> (Tensor, Tensor) {
+fn layer(w: &Weights, x: &Tensor, lengths: Option<&Lengths>, h0: &Tensor, cx: &Ctx) -> (Tensor, Tensor) {
     let inputs = x.linear(&cx.get(&w.ih), Some(&cx.get(&w.bias_ih)));
+    // The state is kept, and the candidate is 0 so that nothing is rounded.
+    let inputs = lengths.map_or(inputs.clone(), |lengths| lengths.hold(&inputs, [-OPEN, OPEN, 0.0]));
     let y = inputs.gru_scan(&cx.get(&w.hh), &cx.get(&w.bias_hh), h0);
     let h = y.select(0, y.dim(0) - 1);
     (y, h)

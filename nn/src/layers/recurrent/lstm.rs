@@ -2,6 +2,7 @@
 
 use etude_autograd::Tensor;
 
+use super::lengths::{Lengths, OPEN};
 use super::{Stack, Weights, stacked};
 use crate::ctx::Ctx;
 use crate::layers::Dropout;
@@ -66,9 +67,31 @@ impl Lstm {
     /// If the shapes do not fit.
     #[track_caller]
     pub fn forward(&self, x: &Tensor, state: &LstmState, cx: &mut Ctx) -> (Tensor, LstmState) {
+        self.run(x, None, state, cx)
+    }
+
+    /// As [`Lstm::forward`] for sequences of these lengths, padded at their ends: outputs behind an end are 0, and the state
+    /// is that after each sequence's own last step.
+    ///
+    /// # Panics
+    /// If the shapes do not fit, or a length is 0 or beyond the last step.
+    #[track_caller]
+    pub fn forward_lengths(
+        &self,
+        x: &Tensor,
+        lengths: &[usize],
+        state: &LstmState,
+        cx: &mut Ctx,
+    ) -> (Tensor, LstmState) {
+        self.run(x, Some(&Lengths::new("Lstm", lengths, x)), state, cx)
+    }
+
+    #[track_caller]
+    fn run(&self, x: &Tensor, lengths: Option<&Lengths>, state: &LstmState, cx: &mut Ctx) -> (Tensor, LstmState) {
         let (mut h, mut c) = (Vec::new(), Vec::new());
         let y = self.stack.run("Lstm", x, &[&state.h, &state.c], cx, |i, weights, x, cx| {
-            let (y, last_h, last_c) = layer(weights, x, &state.h.select(0, i), &state.c.select(0, i), cx);
+            let before = (&state.h.select(0, i), &state.c.select(0, i));
+            let (y, last_h, last_c) = layer(weights, x, lengths, before, cx);
             h.push(last_h);
             c.push(last_c);
             y
@@ -79,10 +102,24 @@ impl Lstm {
 
 /// One layer over all steps: the outputs, and the last h and c.
 #[track_caller]
-fn layer(w: &Weights, x: &Tensor, h0: &Tensor, c0: &Tensor, cx: &Ctx) -> (Tensor, Tensor, Tensor) {
+fn layer(
+    w: &Weights,
+    x: &Tensor,
+    lengths: Option<&Lengths>,
+    (h0, c0): (&Tensor, &Tensor),
+    cx: &Ctx,
+) -> (Tensor, Tensor, Tensor) {
     // Both biases meet in the same sum: one addition for the whole sequence.
     let bias = cx.get(&w.bias_ih) + cx.get(&w.bias_hh);
-    let (y, c) = x.linear(&cx.get(&w.ih), Some(&bias)).lstm_scan(&cx.get(&w.hh), h0, c0);
-    let h = y.select(0, y.dim(0) - 1);
+    let inputs = x.linear(&cx.get(&w.ih), Some(&bias));
+    let Some(lengths) = lengths else {
+        let (y, c) = inputs.lstm_scan(&cx.get(&w.hh), h0, c0);
+        let h = y.select(0, y.dim(0) - 1);
+        return (y, h, c);
+    };
+    // The cell is kept and nothing is written to it or shown: outputs are 0.
+    let held = lengths.hold(&inputs, [-OPEN, OPEN, 0.0, -OPEN]);
+    let (y, c) = held.lstm_scan(&cx.get(&w.hh), h0, c0);
+    let h = lengths.last(&y);
     (y, h, c)
 }

@@ -6,8 +6,12 @@
 //! Parameters are PyTorch's: `weight_ih_l0` `[gates·hidden, in]`, `weight_hh_l0` `[gates·hidden, hidden]`, `bias_ih_l0`,
 //! `bias_hh_l0`, then the same with `l1` and so on; all uniform in ±1/√hidden. Several layers are stacked, with dropout
 //! between them.
+//!
+//! Sequences of different lengths go through `forward_lengths`, padded at their ends with any finite numbers: outputs behind
+//! an end are 0, and the state is that after each sequence's own last step, as with PyTorch's packed sequences.
 
 mod gru;
+mod lengths;
 mod lstm;
 mod rnn;
 

@@ -2,6 +2,7 @@
 
 use etude_autograd::Tensor;
 
+use super::lengths::Lengths;
 use super::{Stack, stacked};
 use crate::ctx::Ctx;
 use crate::layers::Dropout;
@@ -66,25 +67,38 @@ impl Rnn {
     /// If the shapes do not fit.
     #[track_caller]
     pub fn forward(&self, x: &Tensor, state: &Tensor, cx: &mut Ctx) -> (Tensor, Tensor) {
+        self.run(x, None, state, cx)
+    }
+
+    /// As [`Rnn::forward`] for sequences of these lengths, padded at their ends: outputs behind an end are 0, and the state
+    /// is that after each sequence's own last step.
+    ///
+    /// # Panics
+    /// If the shapes do not fit, or a length is 0 or beyond the last step.
+    #[track_caller]
+    pub fn forward_lengths(&self, x: &Tensor, lengths: &[usize], state: &Tensor, cx: &mut Ctx) -> (Tensor, Tensor) {
+        let lengths = Lengths::new("Rnn", lengths, x);
+        let (y, state) = self.run(x, Some(&lengths), state, cx);
+        (lengths.clear(&y), state)
+    }
+
+    #[track_caller]
+    fn run(&self, x: &Tensor, lengths: Option<&Lengths>, state: &Tensor, cx: &mut Ctx) -> (Tensor, Tensor) {
         let mut last = Vec::new();
         let y = self.stack.run("Rnn", x, &[state], cx, |i, w, x, cx| {
             // Both biases meet in the same sum: one addition for the whole sequence.
             let bias = cx.get(&w.bias_ih) + cx.get(&w.bias_hh);
             let inputs = x.linear(&cx.get(&w.ih), Some(&bias));
-            let hh = cx.get(&w.hh);
-            let mut h = state.select(0, i);
-            let outputs: Vec<Tensor> = (0..x.dim(0))
-                .map(|t| {
-                    let sum = inputs.select(0, t) + h.linear(&hh, None);
-                    h = match self.nonlinearity {
-                        Nonlinearity::Tanh => sum.tanh(),
-                        Nonlinearity::Relu => sum.relu(),
-                    };
-                    h.clone()
-                })
-                .collect();
-            last.push(h);
-            stacked(&outputs)
+            let f = match self.nonlinearity {
+                Nonlinearity::Tanh => Tensor::tanh,
+                Nonlinearity::Relu => Tensor::relu,
+            };
+            let outputs = inputs.rnn_scan(&cx.get(&w.hh), &state.select(0, i), f);
+            last.push(match lengths {
+                Some(lengths) => lengths.last(&outputs),
+                None => outputs.select(0, x.dim(0) - 1),
+            });
+            outputs
         });
         (y, stacked(&last))
     }

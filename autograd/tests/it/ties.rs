@@ -1,0 +1,73 @@
+//! Ties, where the op table has none: which of equal elements an operation names, and where its gradient goes.
+
+use etude_autograd::Tensor;
+use etude_autograd::table::{Draw, Size, entries};
+use etude_kernels::rng::Rng;
+
+fn leaf(values: &[f64], shape: &[usize]) -> Tensor<f64> {
+    Tensor::from_slice(values, shape).requires_grad()
+}
+
+/// The gradient of the sum of `f(x)`, weighted 1, 2, 3, … so that its places can be told apart.
+fn gradient(x: &Tensor<f64>, f: impl Fn(&Tensor<f64>) -> Tensor<f64>) -> Vec<f64> {
+    let y = f(x);
+    let weights = Tensor::arange(y.len()).to_float::<f64>().affine(1.0, 1.0).reshape(y.shape());
+    (y * weights).sum().backward().get(x).expect("depends on x").to_vec()
+}
+
+#[test]
+fn the_first_of_equal_extrema_is_named_and_gets_the_gradient() {
+    let x = leaf(&[1.0, 3.0, 3.0, 3.0, 2.0, 2.0, 2.0, 5.0], &[2, 4]);
+    assert_eq!(x.argmax(1).to_vec(), [1, 3]);
+    assert_eq!(x.argmin(1).to_vec(), [0, 0]);
+    assert_eq!(gradient(&x, |x| x.max(1)), [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0]);
+    assert_eq!(gradient(&x, |x| x.min(1)), [1.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0]);
+    assert_eq!(gradient(&x, |x| x.max_keep(0)), [0.0, 2.0, 3.0, 0.0, 1.0, 0.0, 0.0, 4.0]);
+    let pixels = leaf(&[4.0; 9], &[1, 1, 3, 3]);
+    let pooled = gradient(&pixels, |x| x.max_pool2d([2, 2], [1, 1], [0, 0]));
+    assert_eq!(pooled, [1.0, 2.0, 0.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0]);
+}
+
+#[test]
+fn equal_operands_share_the_gradient() {
+    let (a, b) = (leaf(&[1.0, 2.0], &[2]), leaf(&[1.0, 3.0], &[2]));
+    assert_eq!(gradient(&a, |a| a.maximum(&b)), [0.5, 0.0]);
+    assert_eq!(gradient(&b, |b| a.maximum(b)), [0.5, 2.0]);
+    assert_eq!(gradient(&a, |a| a.minimum(&b)), [0.5, 2.0]);
+}
+
+#[test]
+fn equal_elements_keep_their_order() {
+    let nan = f64::NAN;
+    let x = leaf(&[2.0, 1.0, 2.0, 1.0, 0.0, -0.0, nan, 5.0], &[2, 4]);
+    assert_eq!(x.argsort(1, false).to_vec(), [1, 3, 0, 2, 0, 1, 3, 2]);
+    assert_eq!(x.argsort(1, true).to_vec(), [0, 2, 1, 3, 2, 3, 0, 1]);
+    let (values, places) = x.topk(3, 1);
+    assert_eq!(places.to_vec(), [0, 2, 1, 2, 3, 0]);
+    assert_eq!(values.to_vec()[..3], [2.0, 2.0, 1.0]);
+    let y = leaf(&[3.0, 3.0, 1.0], &[3]);
+    assert_eq!(gradient(&y, |y| y.topk(1, 0).0), [1.0, 0.0, 0.0]);
+    assert_eq!(gradient(&y, |y| y.sort(0, false).0), [2.0, 3.0, 1.0]);
+    let pixels = leaf(&[4.0; 6], &[1, 1, 2, 3]);
+    assert_eq!(gradient(&pixels, |x| x.adaptive_max_pool2d([1, 2])), [1.0, 2.0, 0.0, 0.0, 0.0, 0.0]);
+}
+
+/// What keeps central differences from stepping over a tie.
+#[test]
+fn cases_that_ask_for_it_have_values_apart() {
+    let mut rng = Rng::new(7);
+    let mut found = 0;
+    for entry in entries() {
+        for _ in 0..50 {
+            let choices: Vec<u32> = (0..24).map(|_| rng.next_u32()).collect();
+            let case = (entry.sample)(&mut Draw::new(&choices, Size::Small));
+            if case.apart {
+                let mut values: Vec<f64> = case.values().into_iter().flat_map(|array| array.data).collect();
+                values.sort_unstable_by(f64::total_cmp);
+                assert!(values.windows(2).all(|w| w[1] - w[0] > 1e-4), "{}: {case:?}", entry.name);
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 0);
+}

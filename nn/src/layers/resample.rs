@@ -1,0 +1,102 @@
+//! Layers without parameters that give an image another size: adaptive pooling, interpolation, pixel shuffle, borders.
+
+use etude_autograd::{PadMode, Tensor};
+
+use super::Layer;
+use crate::ctx::Ctx;
+use crate::module;
+
+/// The mean of each of as many windows as the size says; they cover the image, whatever its size.
+#[derive(Clone, Copy, Debug)]
+pub struct AdaptiveAvgPool2d {
+    /// Height and width of the result.
+    pub size: [usize; 2],
+}
+module!(AdaptiveAvgPool2d { ; size });
+
+impl Layer for AdaptiveAvgPool2d {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
+        x.adaptive_avg_pool2d(self.size)
+    }
+}
+
+/// The largest element of each of as many windows as the size says; they cover the image, whatever its size.
+#[derive(Clone, Copy, Debug)]
+pub struct AdaptiveMaxPool2d {
+    /// Height and width of the result.
+    pub size: [usize; 2],
+}
+module!(AdaptiveMaxPool2d { ; size });
+
+impl Layer for AdaptiveMaxPool2d {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
+        x.adaptive_max_pool2d(self.size)
+    }
+}
+
+/// Between which pixels [`Resize`] interpolates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Interpolation {
+    /// The four around a point.
+    #[default]
+    Bilinear,
+    /// The sixteen around it.
+    Bicubic,
+}
+
+/// An image interpolated at another size: PyTorch's `Upsample` with a size and a mode. For whole factors without
+/// interpolation there is [`super::Upsample`].
+#[derive(Clone, Copy, Debug)]
+pub struct Resize {
+    /// Height and width of the result.
+    pub size: [usize; 2],
+    /// Between which pixels.
+    pub interpolation: Interpolation,
+    /// Whether the centres of the corner pixels stay where they are; their outer edges do otherwise.
+    pub align_corners: bool,
+}
+module!(Resize { ; size, interpolation, align_corners });
+
+impl Layer for Resize {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
+        match self.interpolation {
+            Interpolation::Bilinear => x.upsample_bilinear2d(self.size, self.align_corners),
+            Interpolation::Bicubic => x.upsample_bicubic2d(self.size, self.align_corners),
+        }
+    }
+}
+
+/// Groups of factor² channels to squares of pixels. Shi et al. 2016, arXiv:1609.05158.
+#[derive(Clone, Copy, Debug)]
+pub struct PixelShuffle {
+    /// How many times higher and wider.
+    pub factor: usize,
+}
+module!(PixelShuffle { ; factor });
+
+impl Layer for PixelShuffle {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
+        x.pixel_shuffle(self.factor)
+    }
+}
+
+/// A border that repeats the image's own pixels: PyTorch's `ReflectionPad2d`, `ReplicationPad2d` and `CircularPad2d`.
+#[derive(Clone, Copy, Debug)]
+pub struct Pad2d {
+    /// Left, right, top, bottom.
+    pub border: [usize; 4],
+    /// What stands there.
+    pub mode: PadMode,
+}
+module!(Pad2d { ; border, mode });
+
+impl Layer for Pad2d {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
+        x.pad2d_mode(self.border, self.mode)
+    }
+}
