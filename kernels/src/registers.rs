@@ -10,7 +10,7 @@
 use pulp::Simd;
 
 use crate::elem::Real;
-use crate::lanes::{F, MAX_LANES};
+use crate::lanes::{F, MAX_LANES, Width};
 
 /// How many registers hold `len` elements.
 #[inline(always)]
@@ -22,15 +22,17 @@ pub(crate) fn count<S: Simd, T: Real>(len: usize) -> usize {
 #[derive(Clone, Copy)]
 pub(crate) struct Src<'a, S: Simd, T: Real> {
     full: &'a [T::V<S>],
-    /// What lies behind the full registers: the tail with zeros behind it, or the number.
+    /// What lies behind the full registers: the tail with the padding behind it, or the number.
     rest: F<S, T>,
+    /// What lies behind that: the padding, or the number.
+    pad: F<S, T>,
 }
 
 impl<'a, S: Simd, T: Real> Src<'a, S, T> {
     #[inline(always)]
     pub fn new(simd: S, x: &'a [T]) -> Self {
         let (full, tail) = T::split::<S>(x);
-        Src { full, rest: F::load(simd, tail) }
+        Src { full, rest: F::load(simd, tail), pad: F::splat(simd, T::ZERO) }
     }
     /// Like `new`, but with `pad` behind the tail.
     #[inline(always)]
@@ -38,18 +40,38 @@ impl<'a, S: Simd, T: Real> Src<'a, S, T> {
         let (full, tail) = T::split::<S>(x);
         let mut rest = [pad; MAX_LANES];
         rest[..tail.len()].copy_from_slice(tail);
-        Src { full, rest: F::load(simd, &rest) }
+        Src { full, rest: F::load(simd, &rest), pad: F::splat(simd, pad) }
     }
     /// `x` in every lane of every register.
     #[inline(always)]
     pub fn splat(simd: S, x: T) -> Self {
-        Src { full: &[], rest: F::splat(simd, x) }
+        let x = F::splat(simd, x);
+        Src { full: &[], rest: x, pad: x }
     }
     #[inline(always)]
     pub fn get(&self, i: usize) -> F<S, T> {
         match self.full.get(i) {
             Some(&v) => F::wrap(self.rest.simd(), v),
             None => self.rest,
+        }
+    }
+    /// The registers from `i` on, padding behind the last.
+    #[inline(always)]
+    pub fn group<W: Width>(&self, i: usize) -> F<S, T, W> {
+        let simd = self.rest.simd();
+        match self.full.get(i..i + W::COUNT) {
+            Some(full) => F::fill(
+                simd,
+                0,
+                #[inline(always)]
+                |k| F::wrap(simd, full[k]),
+            ),
+            None => F::fill(
+                simd,
+                i,
+                #[inline(always)]
+                |i| if i > self.full.len() { self.pad } else { self.get(i) },
+            ),
         }
     }
 }
@@ -73,6 +95,26 @@ impl<'a, S: Simd, T: Real> Dst<'a, S, T> {
             None => v.store(self.tail),
         }
     }
+    /// Writes the registers from `i` on, and nothing behind the last.
+    #[inline(always)]
+    pub fn set_group<W: Width>(&mut self, i: usize, v: F<S, T, W>) {
+        match self.full.get_mut(i..i + W::COUNT) {
+            Some(full) => v.each(
+                0,
+                #[inline(always)]
+                |k, v| full[k] = v.raw(),
+            ),
+            None => v.each(
+                i,
+                #[inline(always)]
+                |i, v| {
+                    if i <= self.full.len() {
+                        self.set(i, v);
+                    }
+                },
+            ),
+        }
+    }
 }
 
 /// A slice to read and write.
@@ -93,28 +135,85 @@ impl<'a, S: Simd, T: Real> Both<'a, S, T> {
             None => F::load(self.simd, self.dst.tail),
         }
     }
+    /// The registers from `i` on, zeros behind the last.
+    #[inline(always)]
+    pub fn group<W: Width>(&self, i: usize) -> F<S, T, W> {
+        let full = &*self.dst.full;
+        match full.get(i..i + W::COUNT) {
+            Some(full) => F::fill(
+                self.simd,
+                0,
+                #[inline(always)]
+                |k| F::wrap(self.simd, full[k]),
+            ),
+            None => F::fill(
+                self.simd,
+                i,
+                #[inline(always)]
+                |i| {
+                    if i > full.len() { F::splat(self.simd, T::ZERO) } else { self.get(i) }
+                },
+            ),
+        }
+    }
     #[inline(always)]
     pub fn set(&mut self, i: usize, v: F<S, T>) {
         self.dst.set(i, v);
     }
+    /// Writes the registers from `i` on, and nothing behind the last.
+    #[inline(always)]
+    pub fn set_group<W: Width>(&mut self, i: usize, v: F<S, T, W>) {
+        self.dst.set_group(i, v);
+    }
 }
 
-/// The sum of `term(i)` over `0..n`, in registers: two levels of blocks, so that its error grows like √n at most.
+/// The sum of `term(i)` over `0..n`, in registers: two levels of blocks, so that its error grows like √n at most. A term
+/// of several registers is that of `i`, `i + 1`, …, and 0 behind the last.
 #[inline(always)]
-pub(crate) fn sum<S: Simd, T: Real>(simd: S, n: usize, mut term: impl FnMut(usize) -> F<S, T>) -> T {
+pub(crate) fn sum<S: Simd, T: Real, W: Width>(simd: S, n: usize, mut term: impl FnMut(usize) -> F<S, T, W>) -> T {
+    sums(
+        simd,
+        n,
+        #[inline(always)]
+        |i| [term(i)],
+    )[0]
+}
+
+/// Several sums at once.
+#[inline(always)]
+pub(crate) fn sums<S: Simd, T: Real, W: Width, const N: usize>(
+    simd: S,
+    n: usize,
+    mut terms: impl FnMut(usize) -> [F<S, T, W>; N],
+) -> [T; N] {
     const BLOCK: usize = 64;
-    let zero = F::splat(simd, T::ZERO);
+    let zero = [F::same(F::splat(simd, T::ZERO)); N];
     let (mut total, mut i) = (zero, 0);
     while i < n {
-        let end = n.min(i + BLOCK);
+        let end = n.min(i + BLOCK * W::COUNT);
         let mut acc = zero;
         while i < end {
-            acc = acc + term(i);
-            i += 1;
+            let terms = terms(i);
+            for k in 0..N {
+                acc[k] = acc[k] + terms[k];
+            }
+            i += W::COUNT;
         }
-        total = total + acc;
+        for k in 0..N {
+            total[k] = total[k] + acc[k];
+        }
     }
-    total.sum()
+    total.map(
+        #[inline(always)]
+        |total| {
+            total
+                .fold(
+                    #[inline(always)]
+                    |a, b| a + b,
+                )
+                .sum()
+        },
+    )
 }
 
 /// A slice with one number for each element, or one for all of them.

@@ -4,6 +4,7 @@ use pulp::{Simd, WithSimd};
 
 use super::lane::{Lane, Lane2};
 use crate::elem::Real;
+use crate::lanes::{One, Two, Width};
 use crate::par;
 use crate::registers::{Both, Dst, Operand, Src, count};
 
@@ -18,11 +19,23 @@ impl<L: Lane, T: Real> WithSimd for Map<'_, L, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        if alone::<S, T>() { self.run::<S, One>(simd) } else { self.run::<S, Two>(simd) }
+    }
+}
+
+impl<L: Lane, T: Real> Map<'_, L, T> {
+    #[inline(always)]
+    fn run<S: Simd, W: Width>(self, simd: S) {
         let (n, x, mut out) = (count::<S, T>(self.x.len()), Src::new(simd, self.x), Dst::new(simd, self.out));
-        for i in 0..n {
-            out.set(i, self.lane.f(x.get(i)));
+        for i in (0..n).step_by(W::COUNT) {
+            out.set_group::<W>(i, self.lane.f(x.group(i)));
         }
     }
+}
+
+/// Whether one register at once is best: the scalar set's are slow anyway, and the functions of f64 are calls.
+const fn alone<S: Simd, T: Real>() -> bool {
+    S::F32_LANES == 1 || !T::F32
 }
 
 /// out = g·f′(v).
@@ -37,10 +50,17 @@ impl<L: Lane, T: Real> WithSimd for Grad<'_, L, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        if alone::<S, T>() { self.run::<S, One>(simd) } else { self.run::<S, Two>(simd) }
+    }
+}
+
+impl<L: Lane, T: Real> Grad<'_, L, T> {
+    #[inline(always)]
+    fn run<S: Simd, W: Width>(self, simd: S) {
         let n = count::<S, T>(self.g.len());
         let (v, g, mut out) = (Src::new(simd, self.v), Src::new(simd, self.g), Dst::new(simd, self.out));
-        for i in 0..n {
-            out.set(i, self.lane.df(v.get(i), g.get(i)));
+        for i in (0..n).step_by(W::COUNT) {
+            out.set_group::<W>(i, self.lane.df(v.group(i), g.group(i)));
         }
     }
 }

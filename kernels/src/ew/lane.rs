@@ -12,7 +12,7 @@ use pulp::{Scalar, Simd, WithSimd};
 use super::drive::{Grad, Map};
 use crate::elem::Real;
 use crate::isa::Isa;
-use crate::lanes::F;
+use crate::lanes::{F, Width};
 
 /// Which value a derivative is computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +28,9 @@ pub enum Saves {
 /// One function and the product of a gradient with its derivative, on registers.
 pub(super) trait Lane: Copy + Send + Sync {
     /// f(x).
-    fn f<S: Simd, T: Real>(self, x: F<S, T>) -> F<S, T>;
+    fn f<S: Simd, T: Real, W: Width>(self, x: F<S, T, W>) -> F<S, T, W>;
     /// g·f′, from the saved value.
-    fn df<S: Simd, T: Real>(self, v: F<S, T>, g: F<S, T>) -> F<S, T>;
+    fn df<S: Simd, T: Real, W: Width>(self, v: F<S, T, W>, g: F<S, T, W>) -> F<S, T, W>;
 }
 
 /// A function of two variables, on registers.
@@ -71,12 +71,12 @@ macro_rules! lanes {
         $(
             impl Lane for entry::$name {
                 #[inline(always)]
-                fn f<S: Simd, T: Real>(self, $x: F<S, T>) -> F<S, T> {
+                fn f<S: Simd, T: Real, W: Width>(self, $x: F<S, T, W>) -> F<S, T, W> {
                     $(let entry::$name($($p),*) = self;)?
                     $f
                 }
                 #[inline(always)]
-                fn df<S: Simd, T: Real>(self, $v: F<S, T>, $g: F<S, T>) -> F<S, T> {
+                fn df<S: Simd, T: Real, W: Width>(self, $v: F<S, T, W>, $g: F<S, T, W>) -> F<S, T, W> {
                     $(
                         let entry::$name($($p),*) = self;
                         $(let _ = $p;)* // not every derivative needs every parameter
@@ -186,13 +186,13 @@ const GELU_CUBIC: f64 = 0.044_715;
 
 /// `x` cut off at −FAR, so that infinity is not multiplied by a factor of 0.
 #[inline(always)]
-fn bound<S: Simd, T: Real>(x: F<S, T>) -> F<S, T> {
+fn bound<S: Simd, T: Real, W: Width>(x: F<S, T, W>) -> F<S, T, W> {
     x.at_least(-FAR)
 }
 
 /// 2u of the tanh form of GELU.
 #[inline(always)]
-fn gelu_argument<S: Simd, T: Real>(x: F<S, T>) -> F<S, T> {
+fn gelu_argument<S: Simd, T: Real, W: Width>(x: F<S, T, W>) -> F<S, T, W> {
     x * (x * x).fma(x.lit(GELU_CUBIC * GELU_SCALE), x.lit(GELU_SCALE))
 }
 
@@ -204,7 +204,7 @@ pub(crate) fn sigmoid<S: Simd, T: Real>(x: F<S, T>) -> F<S, T> {
 
 /// eˣ − 1 for x ≤ 0, without cancellation: 2t / (1 − t) with t = tanh(x/2).
 #[inline(always)]
-fn exp_m1<S: Simd, T: Real>(x: F<S, T>) -> F<S, T> {
+fn exp_m1<S: Simd, T: Real, W: Width>(x: F<S, T, W>) -> F<S, T, W> {
     let t = (x * 0.5).tanh();
     (t + t) / (1.0 - t)
 }

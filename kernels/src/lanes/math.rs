@@ -21,13 +21,13 @@ use std::f64::consts::LOG2_E;
 
 use pulp::Simd;
 
-use super::{F, M};
+use super::{F, M, One, Width};
 
-type V<S> = F<S, f32>;
+type V<S, W> = F<S, f32, W>;
 
-/// The bits of one register of f32.
+/// The bits of one register of f32, or of as many as `W` says.
 #[derive(Clone, Copy)]
-pub(crate) struct Bits<S: Simd>(S, S::u32s);
+pub(crate) struct Bits<S: Simd, W: Width = One>(S, W::Of<S::u32s>);
 
 impl<S: Simd> Bits<S> {
     /// Register `i` of `words`.
@@ -35,56 +35,90 @@ impl<S: Simd> Bits<S> {
     pub(crate) fn load(simd: S, words: &[u32], i: usize) -> Self {
         Bits(simd, S::as_simd_u32s(words).0[i])
     }
+}
+
+macro_rules! with_number {
+    ($($(#[$doc:meta])* $vis:vis $name:ident $op:ident;)*) => {$(
+        $(#[$doc])*
+        #[inline(always)]
+        $vis fn $name(self, n: u32) -> Self {
+            let simd = self.0;
+            let n = simd.splat_u32s(n);
+            Bits(simd, W::map(self.1, #[inline(always)] |a| simd.$op(a, n)))
+        }
+    )*};
+}
+
+macro_rules! of_two {
+    ($($name:ident $op:ident;)*) => {$(
+        #[inline(always)]
+        fn $name(self, b: Self) -> Self {
+            let simd = self.0;
+            Bits(simd, W::zip(self.1, b.1, #[inline(always)] |a, b| simd.$op(a, b)))
+        }
+    )*};
+}
+
+impl<S: Simd, W: Width> Bits<S, W> {
     #[inline(always)]
-    fn of(x: V<S>) -> Self {
-        Bits(x.simd(), x.simd().transmute_u32s_f32s(x.raw()))
+    fn of(x: V<S, W>) -> Self {
+        let simd = x.simd();
+        Bits(
+            simd,
+            W::map(
+                x.v,
+                #[inline(always)]
+                |v| simd.transmute_u32s_f32s(v),
+            ),
+        )
     }
     #[inline(always)]
-    pub(crate) fn float(self) -> V<S> {
-        F::wrap(self.0, self.0.transmute_f32s_u32s(self.1))
+    pub(crate) fn float(self) -> V<S, W> {
+        let simd = self.0;
+        F {
+            simd,
+            v: W::map(
+                self.1,
+                #[inline(always)]
+                |v| simd.transmute_f32s_u32s(v),
+            ),
+        }
+    }
+    with_number! {
+        pub(crate) shl wrapping_dyn_shl_u32s;
+        pub(crate) shr wrapping_dyn_shr_u32s;
+        add add_u32s;
+        pub(crate) and and_u32s;
+        pub(crate) or or_u32s;
+    }
+    of_two! {
+        minus sub_u32s;
+        xor xor_u32s;
+        union or_u32s;
     }
     #[inline(always)]
-    pub(crate) fn shl(self, n: u32) -> Self {
-        Bits(self.0, self.0.wrapping_dyn_shl_u32s(self.1, self.0.splat_u32s(n)))
-    }
-    #[inline(always)]
-    pub(crate) fn shr(self, n: u32) -> Self {
-        Bits(self.0, self.0.wrapping_dyn_shr_u32s(self.1, self.0.splat_u32s(n)))
-    }
-    #[inline(always)]
-    fn add(self, n: u32) -> Self {
-        Bits(self.0, self.0.add_u32s(self.1, self.0.splat_u32s(n)))
-    }
-    #[inline(always)]
-    fn minus(self, b: Self) -> Self {
-        Bits(self.0, self.0.sub_u32s(self.1, b.1))
-    }
-    #[inline(always)]
-    pub(crate) fn and(self, n: u32) -> Self {
-        Bits(self.0, self.0.and_u32s(self.1, self.0.splat_u32s(n)))
-    }
-    #[inline(always)]
-    pub(crate) fn or(self, n: u32) -> Self {
-        Bits(self.0, self.0.or_u32s(self.1, self.0.splat_u32s(n)))
-    }
-    #[inline(always)]
-    fn xor(self, b: Self) -> Self {
-        Bits(self.0, self.0.xor_u32s(self.1, b.1))
-    }
-    #[inline(always)]
-    fn is(self, n: u32) -> M<S, f32> {
-        M { simd: self.0, m: self.0.equal_u32s(self.1, self.0.splat_u32s(n)) }
+    fn is(self, n: u32) -> M<S, f32, W> {
+        let simd = self.0;
+        let n = simd.splat_u32s(n);
+        M {
+            simd,
+            m: W::map(
+                self.1,
+                #[inline(always)]
+                |a| simd.equal_u32s(a, n),
+            ),
+        }
     }
     /// `x` with this sign bit, for an `x` whose sign bit is clear or already this one.
     #[inline(always)]
-    fn sign_onto(self, x: V<S>) -> V<S> {
-        Bits(self.0, self.0.or_u32s(self.and(1 << 31).1, Bits::of(x).1)).float()
+    fn sign_onto(self, x: V<S, W>) -> V<S, W> {
+        self.and(1 << 31).union(Bits::of(x)).float()
     }
 }
 
 /// c₀ + c₁ x + c₂ x² + … by Horner's rule.
 #[inline(always)]
-fn poly<S: Simd, const N: usize>(x: V<S>, c: &[f64; N]) -> V<S> {
+fn poly<S: Simd, W: Width, const N: usize>(x: V<S, W>, c: &[f64; N]) -> V<S, W> {
     let mut p = x.lit(c[N - 1]);
     for &c in c[..N - 1].iter().rev() {
         p = p.fma(x, x.lit(c));
@@ -104,11 +138,11 @@ const EXP: [f64; 5] = [0.49999994, 0.16666509, 0.041668005, 0.008370006, 0.00138
 /// x = n·ln 2 + r, eʳ by its polynomial; 2ⁿ is applied in two halves, so that it neither overflows before the result does
 /// nor loses a subnormal result.
 #[inline(always)]
-pub fn exp<S: Simd>(x: V<S>) -> V<S> {
+pub fn exp<S: Simd, W: Width>(x: V<S, W>) -> V<S, W> {
     // Beyond these bounds the result is 0 or ∞.
     let x = x.at_most(89.0).at_least(-104.0);
     // n + 254, whose halves are the exponent fields of two factors with the product 2ⁿ; the shift drops the high bits.
-    let (n, high, low) = reduce::<S, 254>(x, x.lit(0.0));
+    let (n, high, low) = reduce::<S, W, 254>(x, x.lit(0.0));
     let y = 1.0 + exp_m1_reduced(high, low);
     let half = n.shr(1);
     y * half.shl(23).float() * n.minus(half).shl(23).float()
@@ -116,8 +150,8 @@ pub fn exp<S: Simd>(x: V<S>) -> V<S> {
 
 /// eˣ for x ≤ 0, NaN for NaN, unspecified above 0. Maximum error 1 ULP.
 #[inline(always)]
-pub fn exp_negative<S: Simd>(x: V<S>) -> V<S> {
-    let (n, high, low) = reduce::<S, LIFT>(x.at_least(-104.0), x.lit(0.0));
+pub fn exp_negative<S: Simd, W: Width>(x: V<S, W>) -> V<S, W> {
+    let (n, high, low) = reduce::<S, W, LIFT>(x.at_least(-104.0), x.lit(0.0));
     lifted(n, 1.0 + exp_m1_reduced(high, low)) * LOWER
 }
 
@@ -126,8 +160,8 @@ pub fn exp_negative<S: Simd>(x: V<S>) -> V<S> {
 /// Through e = e^(−|x|), so that nothing overflows and both tails keep their relative accuracy: σ = e / (1 + e) below 0,
 /// where the rounding error of e would be the largest part of the result's and is therefore put back.
 #[inline(always)]
-pub fn sigmoid<S: Simd>(x: V<S>) -> V<S> {
-    let (n, high, low) = reduce::<S, LIFT>((-x.abs()).at_least(-104.0), x.lit(0.0));
+pub fn sigmoid<S: Simd, W: Width>(x: V<S, W>) -> V<S, W> {
+    let (n, high, low) = reduce::<S, W, LIFT>((-x.abs()).at_least(-104.0), x.lit(0.0));
     let rest = exp_m1_reduced(high, low);
     let y = 1.0 + rest;
     let lost = rest - (y - 1.0);
@@ -139,7 +173,7 @@ pub fn sigmoid<S: Simd>(x: V<S>) -> V<S> {
 
 /// n + `BIAS` in the low bits, for the n with x + low = n·ln 2 + r, and r as a sum: high is exact as long as x and n are.
 #[inline(always)]
-fn reduce<S: Simd, const BIAS: u32>(x: V<S>, low: V<S>) -> (Bits<S>, V<S>, V<S>) {
+fn reduce<S: Simd, W: Width, const BIAS: u32>(x: V<S, W>, low: V<S, W>) -> (Bits<S, W>, V<S, W>, V<S, W>) {
     // Adding 1.5·2²³ rounds to an integer.
     let magic = 12_582_912.0 + f64::from(BIAS);
     let t = x.fma(x.lit(LOG2_E), x.lit(magic));
@@ -149,7 +183,7 @@ fn reduce<S: Simd, const BIAS: u32>(x: V<S>, low: V<S>) -> (Bits<S>, V<S>, V<S>)
 
 /// eʳ − 1 for r = high + low, |r| ≤ 0.35; adding high last rounds a number near r only once.
 #[inline(always)]
-fn exp_m1_reduced<S: Simd>(high: V<S>, low: V<S>) -> V<S> {
+fn exp_m1_reduced<S: Simd, W: Width>(high: V<S, W>, low: V<S, W>) -> V<S, W> {
     let r = high + low;
     let square = r * r;
     // EXP by Estrin's scheme.
@@ -165,7 +199,7 @@ const LOWER: f64 = 5.421_010_862_427_522e-20;
 
 /// y · 2^(n + 64), for an n of [`reduce`] with [`LIFT`].
 #[inline(always)]
-fn lifted<S: Simd>(n: Bits<S>, y: V<S>) -> V<S> {
+fn lifted<S: Simd, W: Width>(n: Bits<S, W>, y: V<S, W>) -> V<S, W> {
     y * n.shl(23).float()
 }
 
@@ -175,7 +209,7 @@ const LN: [f64; 9] =
 
 /// ln x. Maximum error 1 ULP.
 #[inline(always)]
-pub fn ln<S: Simd>(x: V<S>) -> V<S> {
+pub fn ln<S: Simd, W: Width>(x: V<S, W>) -> V<S, W> {
     let tiny = x.lt(x.lit(f64::from(f32::MIN_POSITIVE)));
     let normal = tiny.select(x * 8_388_608.0, x);
     let y = ln_normal(normal, tiny.select(x.lit(-23.0), x.lit(0.0)), x.lit(0.0));
@@ -186,7 +220,7 @@ pub fn ln<S: Simd>(x: V<S>) -> V<S> {
 ///
 /// The rounding error c of u = 1 + x enters as ln(u + c) ≈ ln u + c/u (fdlibm's log1p).
 #[inline(always)]
-pub fn ln_1p<S: Simd>(x: V<S>) -> V<S> {
+pub fn ln_1p<S: Simd, W: Width>(x: V<S, W>) -> V<S, W> {
     let u = 1.0 + x;
     let c = x.abs().lt(x.lit(1.0)).select(x - (u - 1.0), 1.0 - (u - x));
     let y = ln_normal(u, x.lit(0.0), c / u);
@@ -201,7 +235,7 @@ const ARTANH: [f64; 5] = [0.66666675, 0.3999895, 0.28615218, 0.21443719, 0.24246
 ///
 /// ln(1 + x) = 2 artanh(x / (2 + x)).
 #[inline(always)]
-pub fn ln_1p_unit<S: Simd>(x: V<S>) -> V<S> {
+pub fn ln_1p_unit<S: Simd, W: Width>(x: V<S, W>) -> V<S, W> {
     let s = x / (2.0 + x);
     let square = s * s;
     (s * square).fma(poly(square, &ARTANH), s + s)
@@ -209,7 +243,7 @@ pub fn ln_1p_unit<S: Simd>(x: V<S>) -> V<S> {
 
 /// ln x + exponent·ln 2 + c for a positive, normal x and a small c.
 #[inline(always)]
-fn ln_normal<S: Simd>(x: V<S>, exponent: V<S>, c: V<S>) -> V<S> {
+fn ln_normal<S: Simd, W: Width>(x: V<S, W>, exponent: V<S, W>, c: V<S, W>) -> V<S, W> {
     // x = 2ᵉ m with m in [√½, √2): the exponent is counted from the bits of √½ (fdlibm's log).
     const SQRT_HALF: u32 = 0x3f35_04f3;
     const ONE: u32 = 0x3f80_0000;
@@ -228,7 +262,7 @@ fn ln_normal<S: Simd>(x: V<S>, exponent: V<S>, c: V<S>) -> V<S> {
 
 /// `y`, or what the logarithm is at 0, below 0, at ∞ and NaN: `u` is its argument, `x` the caller's.
 #[inline(always)]
-fn ln_limits<S: Simd>(x: V<S>, u: V<S>, y: V<S>) -> V<S> {
+fn ln_limits<S: Simd, W: Width>(x: V<S, W>, u: V<S, W>, y: V<S, W>) -> V<S, W> {
     let y = x.lt(x.lit(f64::INFINITY)).select(y, x);
     let limit = u.eq(x.lit(0.0)).select(x.lit(f64::NEG_INFINITY), x.lit(f64::NAN));
     u.le(x.lit(0.0)).select(limit, y)
@@ -241,7 +275,7 @@ const TANH: [f64; 7] = [-0.33333296, 0.13332346, -0.053879846, 0.021486672, -0.0
 ///
 /// A polynomial below 1; 1 − 2e / (1 + e) with e = e^(−2x) above, where the subtrahend is below ¼ and its error with it.
 #[inline(always)]
-pub fn tanh<S: Simd>(x: V<S>) -> V<S> {
+pub fn tanh<S: Simd, W: Width>(x: V<S, W>) -> V<S, W> {
     let a = x.abs();
     let square = a * a;
     let near = (a * square).fma(poly(square, &TANH), a);

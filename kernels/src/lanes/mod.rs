@@ -12,6 +12,9 @@
 //! go through the standard library (and libm for erf) lane by lane, which makes f64 an independent reference.
 
 pub mod math;
+mod width;
+
+pub use width::{Four, One, Twice, Two, Width};
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -47,19 +50,19 @@ pub trait LaneReal: Sized + Copy {
     fn eq<S: Simd>(s: S, a: Self::V<S>, b: Self::V<S>) -> Self::M<S>;
     fn select<S: Simd>(s: S, m: Self::M<S>, a: Self::V<S>, b: Self::V<S>) -> Self::V<S>;
     fn reduce_sum<S: Simd>(s: S, a: Self::V<S>) -> Self;
-    fn exp<S: Simd>(x: F<S, Self>) -> F<S, Self>;
-    fn exp_negative<S: Simd>(x: F<S, Self>) -> F<S, Self>;
-    fn sigmoid<S: Simd>(x: F<S, Self>) -> F<S, Self>;
-    fn ln<S: Simd>(x: F<S, Self>) -> F<S, Self>;
-    fn ln_1p<S: Simd>(x: F<S, Self>) -> F<S, Self>;
-    fn ln_1p_unit<S: Simd>(x: F<S, Self>) -> F<S, Self>;
-    fn tanh<S: Simd>(x: F<S, Self>) -> F<S, Self>;
-    fn erf<S: Simd>(x: F<S, Self>) -> F<S, Self>;
-    fn erfc<S: Simd>(x: F<S, Self>) -> F<S, Self>;
-    fn normal<S: Simd>(x: F<S, Self>) -> (F<S, Self>, F<S, Self>);
-    fn sin<S: Simd>(x: F<S, Self>) -> F<S, Self>;
-    fn cos<S: Simd>(x: F<S, Self>) -> F<S, Self>;
-    fn powf<S: Simd>(x: F<S, Self>, p: Self) -> F<S, Self>;
+    fn exp<S: Simd, W: Width>(x: F<S, Self, W>) -> F<S, Self, W>;
+    fn exp_negative<S: Simd, W: Width>(x: F<S, Self, W>) -> F<S, Self, W>;
+    fn sigmoid<S: Simd, W: Width>(x: F<S, Self, W>) -> F<S, Self, W>;
+    fn ln<S: Simd, W: Width>(x: F<S, Self, W>) -> F<S, Self, W>;
+    fn ln_1p<S: Simd, W: Width>(x: F<S, Self, W>) -> F<S, Self, W>;
+    fn ln_1p_unit<S: Simd, W: Width>(x: F<S, Self, W>) -> F<S, Self, W>;
+    fn tanh<S: Simd, W: Width>(x: F<S, Self, W>) -> F<S, Self, W>;
+    fn erf<S: Simd, W: Width>(x: F<S, Self, W>) -> F<S, Self, W>;
+    fn erfc<S: Simd, W: Width>(x: F<S, Self, W>) -> F<S, Self, W>;
+    fn normal<S: Simd, W: Width>(x: F<S, Self, W>) -> (F<S, Self, W>, F<S, Self, W>);
+    fn sin<S: Simd, W: Width>(x: F<S, Self, W>) -> F<S, Self, W>;
+    fn cos<S: Simd, W: Width>(x: F<S, Self, W>) -> F<S, Self, W>;
+    fn powf<S: Simd, W: Width>(x: F<S, Self, W>, p: Self) -> F<S, Self, W>;
 }
 
 macro_rules! lane_real {
@@ -168,17 +171,17 @@ macro_rules! math_f32 {
     () => {
         math_f32! { exp, exp_negative, sigmoid, ln, ln_1p, ln_1p_unit, tanh, erf, erfc, sin, cos }
         #[inline(always)]
-        fn normal<S: Simd>(x: F<S, Self>) -> (F<S, Self>, F<S, Self>) {
+        fn normal<S: Simd, W: Width>(x: F<S, Self, W>) -> (F<S, Self, W>, F<S, Self, W>) {
             math::normal(x)
         }
         #[inline(always)]
-        fn powf<S: Simd>(x: F<S, Self>, p: Self) -> F<S, Self> {
+        fn powf<S: Simd, W: Width>(x: F<S, Self, W>, p: Self) -> F<S, Self, W> {
             x.map(|x| x.powf(p))
         }
     };
     ($($name:ident),*) => {$(
         #[inline(always)]
-        fn $name<S: Simd>(x: F<S, Self>) -> F<S, Self> {
+        fn $name<S: Simd, W: Width>(x: F<S, Self, W>) -> F<S, Self, W> {
             math::$name(x)
         }
     )*};
@@ -188,17 +191,17 @@ macro_rules! math_f64 {
     () => {
         math_f64! { exp f64::exp, exp_negative f64::exp, sigmoid sigmoid, ln f64::ln, ln_1p f64::ln_1p, ln_1p_unit f64::ln_1p, tanh f64::tanh, erf libm::erf, erfc libm::erfc, sin f64::sin, cos f64::cos }
         #[inline(always)]
-        fn normal<S: Simd>(x: F<S, Self>) -> (F<S, Self>, F<S, Self>) {
+        fn normal<S: Simd, W: Width>(x: F<S, Self, W>) -> (F<S, Self, W>, F<S, Self, W>) {
             (x.map(normal_cdf), x.map(normal_density))
         }
         #[inline(always)]
-        fn powf<S: Simd>(x: F<S, Self>, p: Self) -> F<S, Self> {
+        fn powf<S: Simd, W: Width>(x: F<S, Self, W>, p: Self) -> F<S, Self, W> {
             x.map(|x| x.powf(p))
         }
     };
     ($($name:ident $f:path),*) => {$(
         #[inline(always)]
-        fn $name<S: Simd>(x: F<S, Self>) -> F<S, Self> {
+        fn $name<S: Simd, W: Width>(x: F<S, Self, W>) -> F<S, Self, W> {
             x.map($f)
         }
     )*};
@@ -292,28 +295,39 @@ pub(crate) fn prefetch<T>(at: *const T) {
 /// The widest register of any instruction set, in elements.
 pub const MAX_LANES: usize = 16;
 
-/// One register of `T` on the instruction set `S`.
+/// One register of `T` on the instruction set `S`, or as many as `W` says.
 #[derive(Clone, Copy)]
-pub struct F<S: Simd, T: LaneReal> {
+pub struct F<S: Simd, T: LaneReal, W: Width = One> {
     simd: S,
-    v: T::V<S>,
+    v: W::Of<T::V<S>>,
 }
 
 /// A mask: one truth value a lane.
 #[derive(Clone, Copy)]
-pub struct M<S: Simd, T: LaneReal> {
+pub struct M<S: Simd, T: LaneReal, W: Width = One> {
     simd: S,
-    m: T::M<S>,
+    m: W::Of<T::M<S>>,
 }
 
-impl<S: Simd, T: LaneReal> M<S, T> {
+impl<S: Simd, T: LaneReal, W: Width> M<S, T, W> {
     /// `a` where the mask holds, else `b`.
     #[inline(always)]
-    pub fn select(self, a: F<S, T>, b: F<S, T>) -> F<S, T> {
-        F { simd: self.simd, v: T::select(self.simd, self.m, a.v, b.v) }
+    pub fn select(self, a: F<S, T, W>, b: F<S, T, W>) -> F<S, T, W> {
+        let simd = self.simd;
+        F {
+            simd,
+            v: W::zip3(
+                self.m,
+                a.v,
+                b.v,
+                #[inline(always)]
+                |m, a, b| T::select(simd, m, a, b),
+            ),
+        }
     }
 }
 
+/// One register.
 impl<S: Simd, T: LaneReal> F<S, T> {
     /// Every lane `x`.
     #[inline(always)]
@@ -335,50 +349,164 @@ impl<S: Simd, T: LaneReal> F<S, T> {
     pub fn raw(self) -> T::V<S> {
         self.v
     }
-    /// The instruction set.
-    #[inline(always)]
-    pub fn simd(self) -> S {
-        self.simd
-    }
     /// Writes as many lanes as `out` holds.
     #[inline(always)]
     pub fn store(self, out: &mut [T]) {
         T::store(self.simd, out, self.v)
     }
+    /// Sum of the lanes. The order of summation depends on the instruction set.
+    #[inline(always)]
+    pub fn sum(self) -> T {
+        T::reduce_sum(self.simd, self.v)
+    }
+    /// The lanes as an array, zeros behind the last.
+    #[inline(always)]
+    pub fn to_array(self) -> [T; MAX_LANES] {
+        let mut out = [T::literal(0.0); MAX_LANES];
+        self.store(&mut out);
+        out
+    }
+}
+
+impl<S: Simd, T: LaneReal, W: Width> F<S, T, W> {
+    /// The registers that `f` gives for `first`, `first + 1`, …
+    #[inline(always)]
+    pub fn fill(simd: S, first: usize, mut f: impl FnMut(usize) -> F<S, T>) -> Self {
+        F {
+            simd,
+            v: W::fill(
+                first,
+                #[inline(always)]
+                |i| f(i).v,
+            ),
+        }
+    }
+    /// Gives `f` each register with its number, from `first` on.
+    #[inline(always)]
+    pub fn each(self, first: usize, mut f: impl FnMut(usize, F<S, T>)) {
+        let simd = self.simd;
+        W::each(
+            self.v,
+            first,
+            #[inline(always)]
+            |i, v| f(i, F::wrap(simd, v)),
+        );
+    }
+    /// All registers in one, by a balanced tree.
+    #[inline(always)]
+    pub fn fold(self, f: impl Fn(F<S, T>, F<S, T>) -> F<S, T> + Copy) -> F<S, T> {
+        let simd = self.simd;
+        let v = W::fold(
+            self.v,
+            #[inline(always)]
+            |a, b| f(F::wrap(simd, a), F::wrap(simd, b)).v,
+        );
+        F { simd, v }
+    }
+    /// `x` in every register.
+    #[inline(always)]
+    pub fn same(x: F<S, T>) -> Self {
+        F {
+            simd: x.simd,
+            v: W::fill(
+                0,
+                #[inline(always)]
+                |_| x.v,
+            ),
+        }
+    }
+    /// The instruction set.
+    #[inline(always)]
+    pub fn simd(self) -> S {
+        self.simd
+    }
     /// Every lane the constant `x`, rounded to `T`.
     #[inline(always)]
     pub fn lit(self, x: f64) -> Self {
-        Self::splat(self.simd, T::literal(x))
+        Self::same(F::splat(self.simd, T::literal(x)))
     }
     /// `self · b + c`, fused where the instruction set fuses.
     #[inline(always)]
     pub fn fma(self, b: Self, c: Self) -> Self {
-        F { simd: self.simd, v: T::fma(self.simd, self.v, b.v, c.v) }
+        let simd = self.simd;
+        F {
+            simd,
+            v: W::zip3(
+                self.v,
+                b.v,
+                c.v,
+                #[inline(always)]
+                |a, b, c| T::fma(simd, a, b, c),
+            ),
+        }
     }
     /// |x|.
     #[inline(always)]
     pub fn abs(self) -> Self {
-        F { simd: self.simd, v: T::abs(self.simd, self.v) }
+        let simd = self.simd;
+        F {
+            simd,
+            v: W::map(
+                self.v,
+                #[inline(always)]
+                |a| T::abs(simd, a),
+            ),
+        }
     }
     /// √x, correctly rounded.
     #[inline(always)]
     pub fn sqrt(self) -> Self {
-        F { simd: self.simd, v: T::sqrt(self.simd, self.v) }
+        let simd = self.simd;
+        F {
+            simd,
+            v: W::map(
+                self.v,
+                #[inline(always)]
+                |a| T::sqrt(simd, a),
+            ),
+        }
     }
     /// Lanes where `self < b`; false for NaN.
     #[inline(always)]
-    pub fn lt(self, b: Self) -> M<S, T> {
-        M { simd: self.simd, m: T::lt(self.simd, self.v, b.v) }
+    pub fn lt(self, b: Self) -> M<S, T, W> {
+        let simd = self.simd;
+        M {
+            simd,
+            m: W::zip(
+                self.v,
+                b.v,
+                #[inline(always)]
+                |a, b| T::lt(simd, a, b),
+            ),
+        }
     }
     /// Lanes where `self ≤ b`; false for NaN.
     #[inline(always)]
-    pub fn le(self, b: Self) -> M<S, T> {
-        M { simd: self.simd, m: T::le(self.simd, self.v, b.v) }
+    pub fn le(self, b: Self) -> M<S, T, W> {
+        let simd = self.simd;
+        M {
+            simd,
+            m: W::zip(
+                self.v,
+                b.v,
+                #[inline(always)]
+                |a, b| T::le(simd, a, b),
+            ),
+        }
     }
     /// Lanes where `self = b`; false for NaN.
     #[inline(always)]
-    pub fn eq(self, b: Self) -> M<S, T> {
-        M { simd: self.simd, m: T::eq(self.simd, self.v, b.v) }
+    pub fn eq(self, b: Self) -> M<S, T, W> {
+        let simd = self.simd;
+        M {
+            simd,
+            m: W::zip(
+                self.v,
+                b.v,
+                #[inline(always)]
+                |a, b| T::eq(simd, a, b),
+            ),
+        }
     }
     /// The larger; NaN if either is NaN.
     #[inline(always)]
@@ -399,7 +527,16 @@ impl<S: Simd, T: LaneReal> F<S, T> {
         if T::lanes::<S>() == 1 {
             return bound.lt(self).select(bound, self);
         }
-        F { simd: self.simd, v: T::machine_min(self.simd, bound.v, self.v) }
+        let simd = self.simd;
+        F {
+            simd,
+            v: W::zip(
+                bound.v,
+                self.v,
+                #[inline(always)]
+                |bound, x| T::machine_min(simd, bound, x),
+            ),
+        }
     }
     /// At least `bound`, which is not NaN; NaN stays.
     #[inline(always)]
@@ -408,28 +545,35 @@ impl<S: Simd, T: LaneReal> F<S, T> {
         if T::lanes::<S>() == 1 {
             return self.lt(bound).select(bound, self);
         }
-        F { simd: self.simd, v: T::machine_max(self.simd, bound.v, self.v) }
-    }
-    /// Sum of the lanes. The order of summation depends on the instruction set.
-    #[inline(always)]
-    pub fn sum(self) -> T {
-        T::reduce_sum(self.simd, self.v)
-    }
-    /// The lanes as an array, zeros behind the last.
-    #[inline(always)]
-    pub fn to_array(self) -> [T; MAX_LANES] {
-        let mut out = [T::literal(0.0); MAX_LANES];
-        self.store(&mut out);
-        out
+        let simd = self.simd;
+        F {
+            simd,
+            v: W::zip(
+                bound.v,
+                self.v,
+                #[inline(always)]
+                |bound, x| T::machine_max(simd, bound, x),
+            ),
+        }
     }
     /// `f` on every lane, one by one.
     #[inline(always)]
     pub fn map(self, f: impl Fn(T) -> T) -> Self {
-        let mut lanes = self.to_array();
-        for lane in &mut lanes[..T::lanes::<S>()] {
-            *lane = f(*lane);
+        let simd = self.simd;
+        F {
+            simd,
+            v: W::map(
+                self.v,
+                #[inline(always)]
+                |v| {
+                    let mut lanes = F::<S, T>::wrap(simd, v).to_array();
+                    for lane in &mut lanes[..T::lanes::<S>()] {
+                        *lane = f(*lane);
+                    }
+                    T::load(simd, &lanes)
+                },
+            ),
         }
-        Self::load(self.simd, &lanes)
     }
     /// eˣ.
     #[inline(always)]
@@ -501,24 +645,25 @@ impl<S: Simd, T: LaneReal> F<S, T> {
 
 macro_rules! operator {
     ($($trait:ident, $method:ident;)*) => {$(
-        impl<S: Simd, T: LaneReal> $trait for F<S, T> {
+        impl<S: Simd, T: LaneReal, W: Width> $trait for F<S, T, W> {
             type Output = Self;
             #[inline(always)]
             fn $method(self, b: Self) -> Self {
-                F { simd: self.simd, v: T::$method(self.simd, self.v, b.v) }
+                let simd = self.simd;
+                F { simd, v: W::zip(self.v, b.v, #[inline(always)] |a, b| T::$method(simd, a, b)) }
             }
         }
-        impl<S: Simd, T: LaneReal> $trait<f64> for F<S, T> {
+        impl<S: Simd, T: LaneReal, W: Width> $trait<f64> for F<S, T, W> {
             type Output = Self;
             #[inline(always)]
             fn $method(self, b: f64) -> Self {
                 self.$method(self.lit(b))
             }
         }
-        impl<S: Simd, T: LaneReal> $trait<F<S, T>> for f64 {
-            type Output = F<S, T>;
+        impl<S: Simd, T: LaneReal, W: Width> $trait<F<S, T, W>> for f64 {
+            type Output = F<S, T, W>;
             #[inline(always)]
-            fn $method(self, b: F<S, T>) -> F<S, T> {
+            fn $method(self, b: F<S, T, W>) -> F<S, T, W> {
                 b.lit(self).$method(b)
             }
         }
@@ -531,10 +676,18 @@ operator! {
     Div, div;
 }
 
-impl<S: Simd, T: LaneReal> Neg for F<S, T> {
+impl<S: Simd, T: LaneReal, W: Width> Neg for F<S, T, W> {
     type Output = Self;
     #[inline(always)]
     fn neg(self) -> Self {
-        F { simd: self.simd, v: T::neg(self.simd, self.v) }
+        let simd = self.simd;
+        F {
+            simd,
+            v: W::map(
+                self.v,
+                #[inline(always)]
+                |a| T::neg(simd, a),
+            ),
+        }
     }
 }

@@ -11,9 +11,9 @@ use pulp::{Simd, WithSimd};
 use super::{BLOCK, check};
 use crate::elem::Real;
 use crate::isa::{self, Isa};
-use crate::lanes::F;
+use crate::lanes::{F, Four, Two, Width};
 use crate::par;
-use crate::registers::{Dst, Operand, Src, count, sum};
+use crate::registers::{Dst, Operand, Src, count, sum, sums};
 
 /// The layout of x, and what every kernel needs of it.
 #[derive(Clone, Copy)]
@@ -94,19 +94,19 @@ impl<T: Real> WithSimd for Channel<'_, T> {
                     simd,
                     registers,
                     #[inline(always)]
-                    |i| src.get(i),
+                    |i| src.group::<Four>(i),
                 )
                 .to_f64()
                     / count,
             );
             // Around the rounded mean; behind the tail it stands itself.
-            let (src, m) = (Src::padded(simd, x, mean), F::splat(simd, mean));
+            let (src, m) = (Src::padded(simd, x, mean), F::same(F::splat(simd, mean)));
             let squares = sum(
                 simd,
                 registers,
                 #[inline(always)]
                 |i| {
-                    let d = src.get(i) - m;
+                    let d = src.group::<Four>(i) - m;
                     d * d
                 },
             );
@@ -155,8 +155,8 @@ impl<T: Real> WithSimd for Apply<'_, T> {
                     let (mean, scale, shift) = (mean.src(simd), scale.src(simd), shift.src(simd));
                     let (src, n) = (Src::new(simd, &x[at.clone()]), count::<S, T>(at.len()));
                     let mut dst = Dst::new(simd, &mut out[at]);
-                    for i in 0..n {
-                        dst.set(i, (src.get(i) - mean.get(i)).fma(scale.get(i), shift.get(i)));
+                    for i in (0..n).step_by(Four::COUNT) {
+                        dst.set_group::<Four>(i, (src.group(i) - mean.group(i)).fma(scale.group(i), shift.group(i)));
                     }
                 },
             );
@@ -219,25 +219,19 @@ impl<T: Real> WithSimd for ChannelGrad<'_, T> {
     type Output = (f64, f64);
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> (f64, f64) {
-        let (registers, m) = (count::<S, T>(self.shape.inner), F::splat(simd, self.mean));
+        let (registers, m) = (count::<S, T>(self.shape.inner), F::same(F::splat(simd, self.mean)));
         let mut all = (0.0, 0.0);
         for s in 0..self.shape.batch {
             let at = self.shape.segment(s, self.c);
             let (x, g) = (Src::new(simd, &self.x[at.clone()]), Src::new(simd, &self.g[at]));
-            all.0 += sum(
+            let [sum_g, sum_gx] = sums(
                 simd,
                 registers,
                 #[inline(always)]
-                |i| g.get(i),
-            )
-            .to_f64();
-            all.1 += sum(
-                simd,
-                registers,
-                #[inline(always)]
-                |i| g.get(i) * (x.get(i) - m),
-            )
-            .to_f64();
+                |i| [g.group::<Four>(i), g.group(i) * (x.group(i) - m)],
+            );
+            all.0 += sum_g.to_f64();
+            all.1 += sum_gx.to_f64();
         }
         all
     }
@@ -284,9 +278,9 @@ impl<T: Real> WithSimd for ApplyGrad<'_, T> {
                     );
                     let (x, g) = (Src::new(simd, &x[at.clone()]), Src::new(simd, &g[at.clone()]));
                     let (n, mut dst) = (count::<S, T>(at.len()), Dst::new(simd, &mut dx[at]));
-                    for i in 0..n {
-                        let centred = x.get(i) - mean.get(i);
-                        dst.set(i, g.get(i).fma(a.get(i), centred.fma(b.get(i), c.get(i))));
+                    for i in (0..n).step_by(Two::COUNT) {
+                        let centred = x.group(i) - mean.group(i);
+                        dst.set_group::<Two>(i, g.group(i).fma(a.group(i), centred.fma(b.group(i), c.group(i))));
                     }
                 },
             );

@@ -6,10 +6,10 @@ use super::{BLOCK, check};
 use crate::door;
 use crate::elem::Real;
 use crate::isa;
-use crate::lanes::F;
+use crate::lanes::{F, Four, Two, Width};
 use crate::par;
 use crate::reduce::{Reduce, reduce};
-use crate::registers::{Both, Dst, Operand, Src, count, sum};
+use crate::registers::{Both, Dst, Operand, Src, count, sum, sums};
 
 struct Forward<'a, T> {
     x: &'a [T],
@@ -37,12 +37,12 @@ impl<T: Real> WithSimd for Forward<'_, T> {
                     simd,
                     registers,
                     #[inline(always)]
-                    |i| src.get(i),
+                    |i| src.group::<Four>(i),
                 )
                 .to_f64()
                     * one_nth,
             );
-            let m = F::splat(simd, *mean);
+            let m = F::same(F::splat(simd, *mean));
             // Behind the tail stands the mean, whose distance from itself is 0.
             let src = Src::padded(simd, x, *mean);
             let square = sum(
@@ -50,14 +50,14 @@ impl<T: Real> WithSimd for Forward<'_, T> {
                 registers,
                 #[inline(always)]
                 |i| {
-                    let d = src.get(i) - m;
+                    let d = src.group::<Four>(i) - m;
                     d * d
                 },
             );
             *rstd = T::from_f64(1.0 / (square.to_f64() * one_nth + self.eps).sqrt());
-            let (rstd, mut dst) = (F::splat(simd, *rstd), Dst::new(simd, out));
-            for i in 0..registers {
-                dst.set(i, ((src.get(i) - m) * rstd).fma(w.get(i), b.get(i)));
+            let (rstd, mut dst) = (F::same(F::splat(simd, *rstd)), Dst::new(simd, out));
+            for i in (0..registers).step_by(Four::COUNT) {
+                dst.set_group::<Four>(i, ((src.group(i) - m) * rstd).fma(w.group(i), b.group(i)));
             }
         }
     }
@@ -99,7 +99,7 @@ pub(super) fn layer_norm_of<T: Real>(
 
 /// x̂.
 #[inline(always)]
-fn hat<S: Simd, T: Real>(x: F<S, T>, mean: F<S, T>, rstd: F<S, T>) -> F<S, T> {
+fn hat<S: Simd, T: Real, W: Width>(x: F<S, T, W>, mean: F<S, T, W>, rstd: F<S, T, W>) -> F<S, T, W> {
     (x - mean) * rstd
 }
 
@@ -131,32 +131,25 @@ impl<T: Real> WithSimd for Backward<'_, T> {
         for (((x, g), dx), (&mean, &rstd)) in slices.zip(stats) {
             // Zeros behind the tail of g make every product with it vanish there.
             let (x, g) = (Src::new(simd, x), Src::new(simd, g));
-            let (m, rstd) = (F::splat(simd, mean), F::splat(simd, rstd));
+            let (m, rstd): (F<S, T, Two>, _) = (F::same(F::splat(simd, mean)), F::same(F::splat(simd, rstd)));
             // With w a number, its product with g is 0 behind the tail too.
-            let mean_g = sum(
+            let totals = sums(
                 simd,
                 registers,
                 #[inline(always)]
-                |i| g.get(i) * w.get(i),
-            )
-            .to_f64()
-                * one_nth;
-            let mean_gx = sum(
-                simd,
-                registers,
-                #[inline(always)]
-                |i| g.get(i) * w.get(i) * hat(x.get(i), m, rstd),
-            )
-            .to_f64()
-                * one_nth;
-            let (mean_g, mean_gx) = (m.lit(mean_g), m.lit(mean_gx));
+                |i| {
+                    let gw = g.group(i) * w.group(i);
+                    [gw, gw * hat(x.group(i), m, rstd)]
+                },
+            );
+            let [mean_g, mean_gx] = totals.map(|total| m.lit(total.to_f64() * one_nth));
             let mut dst = Dst::new(simd, dx);
-            for i in 0..registers {
-                let hat = hat(x.get(i), m, rstd);
-                dst.set(i, rstd * (g.get(i) * w.get(i) - mean_g - hat * mean_gx));
+            for i in (0..registers).step_by(Two::COUNT) {
+                let (g, hat) = (g.group::<Two>(i), hat(x.group(i), m, rstd));
+                dst.set_group(i, rstd * (g * w.group(i) - mean_g - hat * mean_gx));
                 if asked {
-                    dw.set(i, g.get(i).fma(hat, dw.get(i)));
-                    db.set(i, db.get(i) + g.get(i));
+                    dw.set_group(i, g.fma(hat, dw.group(i)));
+                    db.set_group(i, db.group(i) + g);
                 }
             }
         }
@@ -190,7 +183,9 @@ pub(super) fn layer_norm_grad_of<T: Real>(
         return;
     }
     let asked = dw.is_some() || db.is_some();
-    let (isa, each) = (isa::current(), (BLOCK / n).max(1));
+    // At most so many shares, however long the rows: each is written and read once more.
+    const SHARES: usize = 64;
+    let (isa, each) = (isa::current(), (BLOCK / n).max(1).max(if asked { rows.div_ceil(SHARES) } else { 1 }));
     let w = w.map_or(Operand::Number(T::ONE), Operand::Slice);
     let blocks = rows.div_ceil(each);
     let mut shares = vec![T::ZERO; if asked { blocks * 2 * n } else { 0 }];

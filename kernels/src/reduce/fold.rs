@@ -3,14 +3,14 @@
 use pulp::{Simd, WithSimd};
 
 use crate::elem::Real;
-use crate::lanes::{F, MAX_LANES};
+use crate::lanes::{F, Four, MAX_LANES, Width};
 
 /// What is folded, on registers and on numbers.
 pub(super) trait Fold: Copy + Send + Sync {
     /// What nothing folds to.
     fn start<T: Real>(self) -> T;
     /// One more element, or another accumulator, into an accumulator.
-    fn fold<S: Simd, T: Real>(self, acc: F<S, T>, x: F<S, T>) -> F<S, T>;
+    fn fold<S: Simd, T: Real, W: Width>(self, acc: F<S, T, W>, x: F<S, T, W>) -> F<S, T, W>;
     /// Two results into one.
     fn join<T: Real>(self, a: T, b: T) -> T;
 }
@@ -25,7 +25,7 @@ macro_rules! folds {
                 T::$start
             }
             #[inline(always)]
-            fn fold<S: Simd, T: Real>(self, $a: F<S, T>, $x: F<S, T>) -> F<S, T> {
+            fn fold<S: Simd, T: Real, W: Width>(self, $a: F<S, T, W>, $x: F<S, T, W>) -> F<S, T, W> {
                 $fold
             }
             #[inline(always)]
@@ -148,8 +148,8 @@ fn fold_leaf<S: Simd, L: Fold, T: Real>(simd: S, lane: L, x: &[T]) -> T {
 
 /// Rows in a leaf of a column.
 pub(super) const LEAF_ROWS: usize = 32;
-/// Registers side by side.
-const STRIP: usize = 4;
+/// Rows that are read side by side, each in order: more would be too many streams for the prefetchers.
+const STREAMS: usize = 8;
 
 /// out[c] = the fold of column `from` + c of `x`, a matrix with rows of `inner` elements.
 pub(super) struct Columns<'a, L, T> {
@@ -164,57 +164,82 @@ impl<L: Fold, T: Real> WithSimd for Columns<'_, L, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let lanes = T::lanes::<S>();
         let width = self.out.len();
-        let wide = width - width % (STRIP * lanes);
-        for c in (0..wide).step_by(STRIP * lanes) {
-            let out = &mut self.out[c..c + STRIP * lanes];
-            strip::<S, L, T, STRIP>(simd, self.lane, self.x, self.inner, self.from + c, out);
+        let mut leaves = self.x.chunks(LEAF_ROWS * self.inner);
+        let count = leaves.len();
+        // Leaves are folded in `out`, which is then joined with the entries of a binary counter as in `Tree`: an entry is
+        // kept while the bit of its level is set in the number of leaves.
+        let levels = if count > 1 { count.ilog2() as usize + 1 } else { 0 };
+        let mut entries = vec![self.lane.start(); levels * width];
+        for done in 0..count {
+            self.out.fill(self.lane.start());
+            for rows in leaves.next().unwrap_or_default().chunks(STREAMS * self.inner) {
+                add_rows(simd, self.lane, rows, self.inner, self.from, self.out);
+            }
+            if count == 1 {
+                return;
+            }
+            let level = (!done).trailing_zeros() as usize;
+            for entry in entries.chunks(width).take(level) {
+                join(self.lane, entry, self.out);
+            }
+            entries[level * width..][..width].copy_from_slice(self.out);
         }
-        for c in (wide..width).step_by(lanes) {
-            let out = &mut self.out[c..width.min(c + lanes)];
-            strip::<S, L, T, 1>(simd, self.lane, self.x, self.inner, self.from + c, out);
+        let mut kept = entries.chunks(width).enumerate().filter(|(level, _)| count >> level & 1 == 1);
+        if let Some((_, youngest)) = kept.next() {
+            self.out.copy_from_slice(youngest);
+        }
+        for (_, entry) in kept {
+            join(self.lane, entry, self.out);
         }
     }
 }
 
-/// The fold of the columns from `c` on, at most W registers of them.
+/// late = the fold of early, then late.
 #[inline(always)]
-fn strip<S: Simd, L: Fold, T: Real, const W: usize>(simd: S, lane: L, x: &[T], inner: usize, c: usize, out: &mut [T]) {
-    let lanes = T::lanes::<S>();
-    let part = |w: usize| w * lanes..out.len().min((w + 1) * lanes);
-    let start = [F::splat(simd, lane.start::<T>()); W];
-    // Entries of a binary counter as in `Tree`, kept while the bit of their level is set.
-    let mut entries = [start; 32];
-    let mut leaves = 0usize;
-    for leaf in x.chunks(LEAF_ROWS * inner) {
-        let mut acc = start;
-        for row in leaf.chunks_exact(inner) {
-            let row = &row[c..c + out.len()];
-            for (w, acc) in acc.iter_mut().enumerate() {
-                *acc = lane.fold(*acc, F::load(simd, &row[part(w)]));
-            }
-        }
-        let mut level = 0;
-        while leaves >> level & 1 == 1 {
-            for (acc, entry) in acc.iter_mut().zip(entries[level]) {
-                *acc = lane.fold(entry, *acc);
-            }
-            level += 1;
-        }
-        entries[level] = acc;
-        leaves += 1;
+fn join<L: Fold, T: Real>(lane: L, early: &[T], late: &mut [T]) {
+    for (late, &early) in late.iter_mut().zip(early) {
+        *late = lane.join(early, *late);
     }
-    let mut levels = (0..32).filter(|level| leaves >> level & 1 == 1);
-    let mut acc = levels.next().map_or(start, |level| entries[level]);
-    for level in levels {
-        for (acc, entry) in acc.iter_mut().zip(entries[level]) {
-            *acc = lane.fold(entry, *acc);
+}
+
+/// Folds some rows into `out`, in their order.
+#[inline(always)]
+fn add_rows<S: Simd, L: Fold, T: Real>(simd: S, lane: L, rows: &[T], inner: usize, from: usize, out: &mut [T]) {
+    let (lanes, width) = (T::lanes::<S>(), out.len());
+    let strip = Four::COUNT * lanes;
+    let (wide, narrow) = out.split_at_mut(width - width % strip);
+    for (s, out) in wide.chunks_exact_mut(strip).enumerate() {
+        let (full, _) = T::split_mut::<S>(out);
+        let mut acc: F<S, T, Four> = F::fill(
+            simd,
+            0,
+            #[inline(always)]
+            |k| F::wrap(simd, full[k]),
+        );
+        for row in rows.chunks_exact(inner) {
+            let (row, _) = T::split::<S>(&row[from + s * strip..][..strip]);
+            let row = F::fill(
+                simd,
+                0,
+                #[inline(always)]
+                |k| F::wrap(simd, row[k]),
+            );
+            acc = lane.fold(acc, row);
         }
+        acc.each(
+            0,
+            #[inline(always)]
+            |k, v| full[k] = v.raw(),
+        );
     }
-    for (w, acc) in acc.into_iter().enumerate() {
-        let at = w * lanes..out.len().min((w + 1) * lanes);
-        acc.store(&mut out[at]);
+    let from = from + wide.len();
+    for (s, out) in narrow.chunks_mut(lanes).enumerate() {
+        let mut acc = F::load(simd, out);
+        for row in rows.chunks_exact(inner) {
+            acc = lane.fold(acc, F::load(simd, &row[from + s * lanes..][..out.len()]));
+        }
+        acc.store(out);
     }
 }
 

@@ -123,28 +123,25 @@ fn whole<L: Fold, T: Real>(lane: L, x: &[T]) -> T {
     tree.finish(lane.start())
 }
 
-/// Columns that are worth splitting among threads.
-const WIDE: usize = 1024;
+/// Columns that are worth splitting among threads, and how many one takes: 4 KiB of every row.
+const WIDE: usize = 4096;
+const COLUMNS: usize = 1024;
 
-/// One matrix [n, inner] that is larger than a block: groups of columns, or blocks of 2ᵏ leaves of rows.
+/// One matrix [n, inner] that is larger than a block: groups of columns, or blocks of 2ᵏ leaves of rows, whose results
+/// are the rows of a smaller matrix.
 fn tall<L: Fold, T: Real>(lane: L, x: &[T], inner: usize, out: &mut [T]) {
     let isa = isa::current();
     if inner >= WIDE {
         // Enough columns for the threads: no partial results.
-        return par::chunks_mut(out, WIDE / 4, |i, out| isa.run(Columns { lane, x, inner, from: i * (WIDE / 4), out }));
+        return par::chunks_mut(out, COLUMNS, |i, out| isa.run(Columns { lane, x, inner, from: i * COLUMNS, out }));
     }
     let rows = (BLOCK / inner).next_power_of_two().max(fold::LEAF_ROWS);
-    let blocks = x.len().div_ceil(rows * inner);
-    let mut parts = vec![lane.start(); blocks * inner];
+    let mut parts = vec![lane.start(); x.len().div_ceil(rows * inner) * inner];
     par::chunks_mut(&mut parts, inner, |i, part| {
         let x = &x[i * rows * inner..x.len().min((i + 1) * rows * inner)];
         isa.run(Columns { lane, x, inner, from: 0, out: part });
     });
-    for (c, out) in out.iter_mut().enumerate() {
-        let mut tree = Tree::new(|a, b| lane.join(a, b));
-        (0..blocks).for_each(|i| tree.push(parts[i * inner + c]));
-        *out = tree.finish(lane.start());
-    }
+    isa.run(Columns { lane, x: &parts, inner, from: 0, out });
 }
 
 fn sum_of<T: Real>(x: &[T]) -> T {

@@ -10,7 +10,7 @@ use pulp::{Simd, WithSimd};
 use crate::door;
 use crate::elem::Real;
 use crate::isa;
-use crate::lanes::F;
+use crate::lanes::{F, Four, Two, Width};
 use crate::par;
 use crate::registers::{Dst, Src, count, sum};
 use crate::stamp::stamp;
@@ -104,35 +104,31 @@ fn check(name: &str, what: &str, len: usize, rows: usize, n: usize) {
 /// The maximum of a row; NaN only if all is NaN (a NaN reaches the result through the exponentials anyway).
 #[inline(always)]
 fn max<S: Simd, T: Real>(simd: S, x: &[T]) -> T {
-    let n = count::<S, T>(x.len());
     let src = Src::padded(simd, x, T::NEG_INFINITY);
-    let mut acc = [F::splat(simd, T::NEG_INFINITY); 4];
-    for i in (0..n).step_by(4) {
-        for (k, acc) in acc.iter_mut().enumerate() {
-            // Beyond the end the last register once more.
-            *acc = larger(*acc, src.get((i + k).min(n - 1)));
-        }
+    let mut acc: F<S, T, Four> = F::same(F::splat(simd, T::NEG_INFINITY));
+    for i in (0..count::<S, T>(x.len())).step_by(Four::COUNT) {
+        acc = larger(acc, src.group(i));
     }
-    let all = larger(larger(acc[0], acc[1]), larger(acc[2], acc[3]));
+    let all = acc.fold(larger);
     all.to_array()[..T::lanes::<S>()].iter().fold(T::NEG_INFINITY, |a, &x| if x > a { x } else { a })
 }
 
 #[inline(always)]
-fn larger<S: Simd, T: Real>(a: F<S, T>, x: F<S, T>) -> F<S, T> {
+fn larger<S: Simd, T: Real, W: Width>(a: F<S, T, W>, x: F<S, T, W>) -> F<S, T, W> {
     a.lt(x).select(x, a)
 }
 
-/// Σ e^(x − m) for m ≥ x, calling `each` with every register of the exponentials.
+/// Σ e^(x − m) for m ≥ x, calling `each` with the exponentials, two registers at once.
 #[inline(always)]
-fn exponentials<S: Simd, T: Real>(simd: S, x: &[T], m: T, mut each: impl FnMut(usize, F<S, T>)) -> T {
+fn exponentials<S: Simd, T: Real>(simd: S, x: &[T], m: T, mut each: impl FnMut(usize, F<S, T, Two>)) -> T {
     // Lanes behind the tail hold −∞ and add e^(−∞) = 0.
-    let (src, m) = (Src::padded(simd, x, T::NEG_INFINITY), F::splat(simd, m));
+    let (src, m) = (Src::padded(simd, x, T::NEG_INFINITY), F::same(F::splat(simd, m)));
     sum(
         simd,
         count::<S, T>(x.len()),
         #[inline(always)]
         |i| {
-            let e = (src.get(i) - m).exp_negative();
+            let e = (src.group(i) - m).exp_negative();
             each(i, e);
             e
         },
@@ -168,7 +164,7 @@ fn write_exponentials<S: Simd, T: Real>(simd: S, x: &[T], out: &mut [T]) -> T {
         x,
         m,
         #[inline(always)]
-        |i, e| dst.set(i, e),
+        |i, e| dst.set_group(i, e),
     )
 }
 
@@ -208,12 +204,12 @@ impl<T: Real> Row<T> for SoftmaxGrad<'_, T> {
                 simd,
                 n,
                 #[inline(always)]
-                |i| y.get(i) * g.get(i),
+                |i| y.group::<Four>(i) * g.group(i),
             ),
         );
-        let mut dst = Dst::new(simd, out);
-        for i in 0..n {
-            dst.set(i, y.get(i) * (g.get(i) - dot));
+        let (mut dst, dot) = (Dst::new(simd, out), F::same(dot));
+        for i in (0..n).step_by(Four::COUNT) {
+            dst.set_group::<Four>(i, y.group(i) * (g.group(i) - dot));
         }
     }
 }
@@ -236,9 +232,10 @@ impl<T: Real> Row<T> for LogSoftmax<'_, T> {
         let x = &self.x[r * self.n..][..self.n];
         let m = max(simd, x);
         let lost = F::splat(simd, ln(exponentials(simd, x, m, |_, _| ())));
-        let (src, m, mut dst) = (Src::new(simd, x), F::splat(simd, m), Dst::new(simd, out));
-        for i in 0..count::<S, T>(self.n) {
-            dst.set(i, (src.get(i) - m) - lost);
+        let (src, mut dst) = (Src::new(simd, x), Dst::new(simd, out));
+        let (m, lost) = (F::same(F::splat(simd, m)), F::same(lost));
+        for i in (0..count::<S, T>(self.n)).step_by(Four::COUNT) {
+            dst.set_group::<Four>(i, (src.group(i) - m) - lost);
         }
     }
 }
@@ -267,12 +264,12 @@ impl<T: Real> Row<T> for LogSoftmaxGrad<'_, T> {
                 simd,
                 n,
                 #[inline(always)]
-                |i| g.get(i),
+                |i| g.group::<Four>(i),
             ),
         );
-        let mut dst = Dst::new(simd, out);
-        for i in 0..n {
-            dst.set(i, g.get(i) - y.get(i).exp() * total);
+        let (mut dst, total) = (Dst::new(simd, out), F::same(total));
+        for i in (0..n).step_by(Two::COUNT) {
+            dst.set_group::<Two>(i, g.group(i) - y.group(i).exp() * total);
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use pulp::Simd;
 
-use super::{Bits, V, poly};
+use super::{Bits, V, Width, poly};
 
 /// Where t = 0.
 pub(super) const MIDDLE: f64 = 3.0;
@@ -32,7 +32,7 @@ pub(super) const ERF: [f64; 7] =
 
 /// erf x. Maximum error 1.3 ULP.
 #[inline(always)]
-pub fn erf<S: Simd>(x: V<S>) -> V<S> {
+pub fn erf<S: Simd, W: Width>(x: V<S, W>) -> V<S, W> {
     let a = x.abs();
     let far = 1.0 - erfc_positive(a);
     Bits::of(x).sign_onto(a.lt(a.lit(1.0)).select(erf_near(a), far))
@@ -40,7 +40,7 @@ pub fn erf<S: Simd>(x: V<S>) -> V<S> {
 
 /// erfc x = 1 − erf x. Maximum error 7 ULP.
 #[inline(always)]
-pub fn erfc<S: Simd>(x: V<S>) -> V<S> {
+pub fn erfc<S: Simd, W: Width>(x: V<S, W>) -> V<S, W> {
     let a = x.abs();
     let far = erfc_positive(a);
     let far = x.lt(x.lit(0.0)).select(2.0 - far, far);
@@ -69,11 +69,11 @@ pub(super) const NORMAL_MIDDLE: f64 = 2.5;
 /// dominates, so that nothing is lost there. The exponential gets a² as a sum: the error of the rounded square alone
 /// would grow with a². φ shares the exponential.
 #[inline(always)]
-pub fn normal<S: Simd>(x: V<S>) -> (V<S>, V<S>) {
+pub fn normal<S: Simd, W: Width>(x: V<S, W>) -> (V<S, W>, V<S, W>) {
     // Beyond 14.4 both are 0, and n leaves the exponent field.
     let a = x.abs().at_most(14.5);
     let (square, low) = square(a);
-    let (n, high, low) = super::reduce::<S, { super::LIFT }>(square * -0.5, low * -0.5);
+    let (n, high, low) = super::reduce::<S, W, { super::LIFT }>(square * -0.5, low * -0.5);
     // e^(−a²/2), still times 2⁶⁴
     let e = super::lifted(n, 1.0 + super::exp_m1_reduced(high, low));
     let q = 1.0 / (a + NORMAL_MIDDLE);
@@ -84,12 +84,12 @@ pub fn normal<S: Simd>(x: V<S>) -> (V<S>, V<S>) {
 
 /// erf x for |x| ≤ 1.
 #[inline(always)]
-fn erf_near<S: Simd>(x: V<S>) -> V<S> {
+fn erf_near<S: Simd, W: Width>(x: V<S, W>) -> V<S, W> {
     x.fma(poly(x * x, &ERF), x)
 }
 
 #[inline(always)]
-fn erfc_positive<S: Simd>(a: V<S>) -> V<S> {
+fn erfc_positive<S: Simd, W: Width>(a: V<S, W>) -> V<S, W> {
     let a = bound(a);
     let (square, low) = square(a);
     tail(a, square, low)
@@ -97,13 +97,13 @@ fn erfc_positive<S: Simd>(a: V<S>) -> V<S> {
 
 /// At most 20, where every tail is 0; NaN stays.
 #[inline(always)]
-fn bound<S: Simd>(a: V<S>) -> V<S> {
+fn bound<S: Simd, W: Width>(a: V<S, W>) -> V<S, W> {
     a.at_most(20.0)
 }
 
 /// erfc x for x ≥ 0 and x² = square + low.
 #[inline(always)]
-fn tail<S: Simd>(x: V<S>, square: V<S>, low: V<S>) -> V<S> {
+fn tail<S: Simd, W: Width>(x: V<S, W>, square: V<S, W>, low: V<S, W>) -> V<S, W> {
     let q = 1.0 / (x + MIDDLE);
     let t = q.fma(x.lit(-2.0 * MIDDLE), x.lit(1.0));
     // e^(−square − low) = e^(−square) (1 − low), for |low| < 2^−17
@@ -114,7 +114,7 @@ fn tail<S: Simd>(x: V<S>, square: V<S>, low: V<S>) -> V<S> {
 /// x² as a sum: its rounding and the rounding's error. The scalar set does not fuse: there it comes from halves of 12 bits
 /// whose products are exact (Dekker 1971).
 #[inline(always)]
-fn square<S: Simd>(x: V<S>) -> (V<S>, V<S>) {
+fn square<S: Simd, W: Width>(x: V<S, W>) -> (V<S, W>, V<S, W>) {
     if S::F32_LANES > 1 {
         let square = x * x;
         return (square, x.fma(x, -square));

@@ -2,12 +2,11 @@
 //!
 //! x = n·π/2 + r with |r| ≤ π/4: both polynomials are computed, and the lowest bits of n choose one and its sign. π/2 is
 //! split in three parts so that the products of the first two with n are exact (Cody & Waite 1980, ch. 8; the parts are
-//! those of Cephes' sinf, doubled). That holds up to |x| = 6000; a register with a larger argument goes lane by lane
-//! through the standard library.
+//! those of Cephes' sinf, doubled). That holds up to |x| = 6000; a larger argument goes through the standard library.
 
 use pulp::Simd;
 
-use super::{Bits, V, poly};
+use super::{Bits, V, Width, poly};
 
 const HALF_PI: [f64; 3] = [1.570_312_5, 4.837_512_969_970_703e-4, 7.549_789_954_891_882e-8];
 const LARGEST: f64 = 6000.0;
@@ -20,35 +19,36 @@ pub(super) const COS: [f64; 3] = [0.041666646, -0.001388731, 2.4432327e-5];
 
 /// sin x. Maximum error 2 ULP for |x| ≤ 6000, beyond that the standard library's.
 #[inline(always)]
-pub fn sin<S: Simd>(x: V<S>) -> V<S> {
-    if any_above(x) {
-        return x.map(f32::sin);
-    }
+pub fn sin<S: Simd, W: Width>(x: V<S, W>) -> V<S, W> {
     let (n, r) = reduce(x);
     // Only ±0 needs its sign put back: elsewhere r has the polynomial's.
-    rotate(n, r, Bits::of(r))
+    beyond(x, rotate(n, r, Bits::of(r)), f32::sin)
 }
 
 /// cos x. Maximum error 2 ULP for |x| ≤ 6000, beyond that the standard library's.
 #[inline(always)]
-pub fn cos<S: Simd>(x: V<S>) -> V<S> {
-    if any_above(x) {
-        return x.map(f32::cos);
-    }
+pub fn cos<S: Simd, W: Width>(x: V<S, W>) -> V<S, W> {
     let (n, r) = reduce(x);
     // cos x = sin(x + π/2)
-    rotate(n.add(1), r, Bits::of(r))
+    beyond(x, rotate(n.add(1), r, Bits::of(r)), f32::cos)
 }
 
-/// Whether a lane is beyond the reduction's reach (±∞ too; NaN is not).
+/// `y`, or `f` where the argument is beyond the reduction's reach (±∞ too; NaN is not).
 #[inline(always)]
-fn any_above<S: Simd>(x: V<S>) -> bool {
-    x.lit(LARGEST).lt(x.abs()).select(x.lit(1.0), x.lit(0.0)).sum() > 0.0
+fn beyond<S: Simd, W: Width>(x: V<S, W>, y: V<S, W>, f: fn(f32) -> f32) -> V<S, W> {
+    let above = x.lit(LARGEST).lt(x.abs());
+    let mut any = 0.0;
+    above.select(x.lit(1.0), x.lit(0.0)).each(
+        0,
+        #[inline(always)]
+        |_, ones| any += ones.sum(),
+    );
+    if any > 0.0 { above.select(x.map(f), y) } else { y }
 }
 
 /// n, in the low bits, and r.
 #[inline(always)]
-fn reduce<S: Simd>(x: V<S>) -> (Bits<S>, V<S>) {
+fn reduce<S: Simd, W: Width>(x: V<S, W>) -> (Bits<S, W>, V<S, W>) {
     // Adding 1.5·2²³ rounds to an integer.
     const MAGIC: f64 = 12_582_912.0;
     let t = x.fma(x.lit(std::f64::consts::FRAC_2_PI), x.lit(MAGIC));
@@ -60,7 +60,7 @@ fn reduce<S: Simd>(x: V<S>) -> (Bits<S>, V<S>) {
 
 /// sin(n·π/2 + r).
 #[inline(always)]
-fn rotate<S: Simd>(n: Bits<S>, r: V<S>, sign: Bits<S>) -> V<S> {
+fn rotate<S: Simd, W: Width>(n: Bits<S, W>, r: V<S, W>, sign: Bits<S, W>) -> V<S, W> {
     let square = r * r;
     let sin = sign.sign_onto((r * square).fma(poly(square, &SIN), r));
     let cos = (square * square).fma(poly(square, &COS), square.fma(r.lit(-0.5), r.lit(1.0)));
