@@ -32,15 +32,21 @@ impl<'a, S: Simd, T: Real> Src<'a, S, T> {
     #[inline(always)]
     pub fn new(simd: S, x: &'a [T]) -> Self {
         let (full, tail) = T::split::<S>(x);
-        Src { full, rest: F::load(simd, tail), pad: F::splat(simd, T::ZERO) }
+        let pad = F::splat(simd, T::ZERO);
+        // A partial load is a jump into a table.
+        Src { full, rest: if tail.is_empty() { pad } else { F::load(simd, tail) }, pad }
     }
     /// Like `new`, but with `pad` behind the tail.
     #[inline(always)]
     pub fn padded(simd: S, x: &'a [T], pad: T) -> Self {
         let (full, tail) = T::split::<S>(x);
+        let pad_lanes = F::splat(simd, pad);
+        if tail.is_empty() {
+            return Src { full, rest: pad_lanes, pad: pad_lanes };
+        }
         let mut rest = [pad; MAX_LANES];
         rest[..tail.len()].copy_from_slice(tail);
-        Src { full, rest: F::load(simd, &rest), pad: F::splat(simd, pad) }
+        Src { full, rest: F::load(simd, &rest), pad: pad_lanes }
     }
     /// `x` in every lane of every register.
     #[inline(always)]
@@ -203,17 +209,17 @@ pub(crate) fn sums<S: Simd, T: Real, W: Width, const N: usize>(
             total[k] = total[k] + acc[k];
         }
     }
-    total.map(
-        #[inline(always)]
-        |total| {
-            total
-                .fold(
-                    #[inline(always)]
-                    |a, b| a + b,
-                )
-                .sum()
-        },
-    )
+    // Not by `map`, which the compiler would call instead of inlining it.
+    let mut out = [T::ZERO; N];
+    for k in 0..N {
+        out[k] = total[k]
+            .fold(
+                #[inline(always)]
+                |a, b| a + b,
+            )
+            .sum();
+    }
+    out
 }
 
 /// A slice with one number for each element, or one for all of them.

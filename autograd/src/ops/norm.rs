@@ -1,4 +1,4 @@
-//! Layer and batch normalisation: fused kernels with composite twins.
+//! Layer, root-mean-square and batch normalisation: fused kernels with composite twins.
 
 use etude_kernels::Buf;
 use etude_kernels::norm as kernel;
@@ -67,6 +67,51 @@ pub(crate) fn layer_norm_composite<T: Float>(
         y = y + b;
     }
     y
+}
+
+/// Over the last axis; inputs x, then weight, if given.
+struct RmsNorm<T: Float> {
+    eps: f64,
+    rstd: Tensor<T>,
+}
+
+impl<T: Float> Op<T> for RmsNorm<T> {
+    fn name(&self) -> &'static str {
+        "rms_norm"
+    }
+    fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
+        let x = cx.input(0);
+        let w = cx.has_input(1).then(|| cx.input(1));
+        let (rows, n, _) = around(x.shape(), x.rank() - 1);
+        let mut dx = Buf::scratch(x.len());
+        let mut dw = w.is_some().then(|| Buf::scratch(n));
+        let weights = w.as_ref().map(Tensor::data);
+        kernel::rms_norm_grad(
+            &x.data(),
+            weights.as_deref(),
+            &self.rstd.data(),
+            &g.data(),
+            rows,
+            n,
+            &mut dx,
+            dw.as_deref_mut(),
+        );
+        let mut grads = vec![Some(Tensor::from_buf(dx, x.shape()))];
+        grads.extend(dw.map(|dw| Some(Tensor::from_buf(dw, &[n]))));
+        grads
+    }
+    fn composite(&self, inputs: &[Tensor<T>]) -> Option<Tensor<T>> {
+        Some(rms_norm_composite(&inputs[0], inputs.get(1), self.eps))
+    }
+}
+
+/// x/√(mean x² + ε)·w from elementary operations. Zhang & Sennrich 2019, arXiv:1910.07467, eq. (4).
+pub(crate) fn rms_norm_composite<T: Float>(x: &Tensor<T>, w: Option<&Tensor<T>>, eps: f64) -> Tensor<T> {
+    let y = x * x.square().mean_keep([x.rank() - 1]).affine(1.0, eps).rsqrt();
+    match w {
+        Some(w) => y * w,
+        None => y,
+    }
 }
 
 /// Over every axis but 1, with the batch's own statistics; inputs x, weight, bias.
@@ -163,6 +208,25 @@ impl<T: Float> Tensor<T> {
         );
         let op = LayerNorm { eps, mean: Tensor::from_buf(mean, &[rows]), rstd: Tensor::from_buf(rstd, &[rows]) };
         let inputs: Vec<&Tensor<T>> = [Some(self), w, b].into_iter().flatten().collect();
+        Tensor::record(op, &inputs, Tensor::from_buf(out, self.shape()))
+    }
+
+    /// x/√(mean x² + ε)·w over the last axis.
+    ///
+    /// Zhang & Sennrich 2019, arXiv:1910.07467, eq. (4).
+    ///
+    /// # Panics
+    /// If there is no axis, or `w` has not its length.
+    #[track_caller]
+    pub fn rms_norm(&self, w: Option<&Tensor<T>>, eps: f64) -> Self {
+        assert!(self.rank() > 0, "rms_norm: a tensor without axes");
+        let (rows, n, _) = around(self.shape(), self.rank() - 1);
+        w.inspect(|w| check_weight("rms_norm", w, n, "weight"));
+        let (mut out, mut rstd) = (Buf::scratch(self.len()), Buf::scratch(rows));
+        let weight = w.map(Tensor::data);
+        kernel::rms_norm(&self.data(), weight.as_deref(), eps, rows, n, &mut out, &mut rstd);
+        let op = RmsNorm { eps, rstd: Tensor::from_buf(rstd, &[rows]) };
+        let inputs: Vec<&Tensor<T>> = [Some(self), w].into_iter().flatten().collect();
         Tensor::record(op, &inputs, Tensor::from_buf(out, self.shape()))
     }
 

@@ -23,6 +23,20 @@ fn layer_norm_reference(_: &Case, x: &[Array]) -> Vec<f64> {
     })
 }
 
+fn rms_norm_case(draw: &mut Draw<'_>) -> Case {
+    let (rows, n) = (draw.dim(4), draw.positive(6) + 1);
+    let case = Case::new(draw).input(&[rows, n]);
+    if draw.coin() { case.input(&[n]) } else { case }
+}
+
+fn rms_norm_reference(_: &Case, x: &[Array]) -> Vec<f64> {
+    x[0].map_rows(1, |row| {
+        let square = row.iter().map(|v| v * v).sum::<f64>() / row.len() as f64;
+        let weight = |j: usize| x.get(1).map_or(1.0, |w| w.data[j]);
+        row.iter().enumerate().map(|(j, v)| v / (square + 0.1).sqrt() * weight(j)).collect()
+    })
+}
+
 fn moments(x: &[f64]) -> (f64, f64) {
     let n = x.len() as f64;
     let mean = x.iter().sum::<f64>() / n;
@@ -57,6 +71,9 @@ pub(super) fn entries() -> Vec<Entry> {
         entry!("layer_norm", "(x − μ)/√(σ² + ε)·w + b over the last axis", layer_norm_case,
             |case, x| x[0].layer_norm(x.get(1), x.get(2), 0.1), layer_norm_reference;
             composite: |case, x| norm::layer_norm_composite(&x[0], x.get(1), x.get(2), 0.1), tolerance: loose),
+        entry!("rms_norm", "x/√(mean x² + ε)·w over the last axis", rms_norm_case,
+            |case, x| x[0].rms_norm(x.get(1), 0.1), rms_norm_reference;
+            composite: |case, x| norm::rms_norm_composite(&x[0], x.get(1), 0.1), tolerance: loose),
         entry!("batch_norm", "(x − μ)/√(σ² + ε)·w + b for every channel", batch_norm_case,
             |case, x| x[0].batch_norm(&x[1], &x[2], 0.1).0, batch_norm_reference;
             composite: |case, x| norm::batch_norm_composite(&x[0], &x[1], &x[2], 0.1), tolerance: loose),

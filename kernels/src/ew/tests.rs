@@ -8,7 +8,7 @@ use crate::isa::Isa;
 use crate::par;
 use crate::rng::Rng;
 
-const FUNCTIONS: [Unary; 27] = [
+const FUNCTIONS: [Unary; 29] = [
     Unary::Neg,
     Unary::Abs,
     Unary::Square,
@@ -34,6 +34,8 @@ const FUNCTIONS: [Unary; 27] = [
     Unary::Clamp(-0.5, 2.0),
     Unary::Powf(3.0),
     Unary::Powf(-0.5),
+    Unary::Powf(2.25),
+    Unary::Powf(-7.0),
     Unary::Affine(0.5, -1.0),
     Unary::Affine(2.0, 0.0),
 ];
@@ -95,6 +97,8 @@ fn stated_ulps(op: Unary) -> f64 {
         Unary::Elu(_) => 4.0,
         Unary::Erf | Unary::Sin | Unary::Cos => 2.0,
         Unary::Rsqrt => 1.5,
+        // Products and roots; the others are one exponential.
+        Unary::Powf(3.0 | -0.5) => 2.0,
         _ => 1.1,
     }
 }

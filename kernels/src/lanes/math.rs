@@ -8,6 +8,7 @@
 //! on fusion: the scalar instruction set multiplies and adds in two roundings.
 
 mod erf;
+mod power;
 #[cfg(test)]
 mod remez;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod tests;
 mod trig;
 
 pub use erf::{erf, erfc, normal};
+pub use power::powf;
 pub use trig::{cos, sin};
 
 use std::f64::consts::LOG2_E;
@@ -244,13 +246,8 @@ pub fn ln_1p_unit<S: Simd, W: Width>(x: V<S, W>) -> V<S, W> {
 /// ln x + exponent·ln 2 + c for a positive, normal x and a small c.
 #[inline(always)]
 fn ln_normal<S: Simd, W: Width>(x: V<S, W>, exponent: V<S, W>, c: V<S, W>) -> V<S, W> {
-    // x = 2ᵉ m with m in [√½, √2): the exponent is counted from the bits of √½ (fdlibm's log).
-    const SQRT_HALF: u32 = 0x3f35_04f3;
-    const ONE: u32 = 0x3f80_0000;
-    let bits = Bits::of(x).add(ONE - SQRT_HALF);
-    // The integer e + 127 becomes a float through the mantissa of 2²³.
-    let e = bits.shr(23).or(0x4b00_0000).float() - (8_388_608.0 + 127.0) + exponent;
-    let f = bits.and(0x007f_ffff).add(SQRT_HALF).float() - 1.0;
+    let (e, f) = exponent_and_rest(x);
+    let e = e + exponent;
     // ln(1 + f) = f − f²/2 + f³ P(f); the rounding error of e·ln 2 + f is kept (Dekker 1971: |e·ln 2| > |f|, or it is 0).
     let square = f * f;
     let low = square.fma(x.lit(-0.5), f * square * poly(f, &LN));
@@ -258,6 +255,18 @@ fn ln_normal<S: Simd, W: Width>(x: V<S, W>, exponent: V<S, W>, c: V<S, W>) -> V<
     let sum = high + f;
     let lost = f - (sum - high);
     sum + (low + e.fma(x.lit(LN2_LOW), lost + c))
+}
+
+/// e and m − 1 for a positive, normal x = 2ᵉ m with m in [√½, √2).
+#[inline(always)]
+fn exponent_and_rest<S: Simd, W: Width>(x: V<S, W>) -> (V<S, W>, V<S, W>) {
+    // The exponent is counted from the bits of √½ (fdlibm's log).
+    const SQRT_HALF: u32 = 0x3f35_04f3;
+    const ONE: u32 = 0x3f80_0000;
+    let bits = Bits::of(x).add(ONE - SQRT_HALF);
+    // The integer e + 127 becomes a float through the mantissa of 2²³.
+    let e = bits.shr(23).or(0x4b00_0000).float() - (8_388_608.0 + 127.0);
+    (e, bits.and(0x007f_ffff).add(SQRT_HALF).float() - 1.0)
 }
 
 /// `y`, or what the logarithm is at 0, below 0, at ∞ and NaN: `u` is its argument, `x` the caller's.

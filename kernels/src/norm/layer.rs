@@ -1,4 +1,4 @@
-//! Layer normalisation: rows in lanes.
+//! Layer normalisation, and root-mean-square normalisation, which is the same without the mean: rows in lanes.
 
 use pulp::{Simd, WithSimd};
 
@@ -11,7 +11,8 @@ use crate::par;
 use crate::reduce::{Reduce, reduce};
 use crate::registers::{Both, Dst, Operand, Src, count, sum, sums};
 
-struct Forward<'a, T> {
+/// One block of rows; `mean` is empty unless `CENTRED`.
+struct Forward<'a, T, const CENTRED: bool> {
     x: &'a [T],
     w: Operand<'a, T>,
     b: Operand<'a, T>,
@@ -22,29 +23,30 @@ struct Forward<'a, T> {
     rstd: &'a mut [T],
 }
 
-impl<T: Real> WithSimd for Forward<'_, T> {
+impl<T: Real, const CENTRED: bool> WithSimd for Forward<'_, T, CENTRED> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let registers = count::<S, T>(self.n);
         let one_nth = 1.0 / self.n as f64;
         let (w, b) = (self.w.src(simd), self.b.src(simd));
-        let stats = self.mean.iter_mut().zip(self.rstd);
-        for ((x, out), (mean, rstd)) in self.x.chunks(self.n).zip(self.out.chunks_mut(self.n)).zip(stats) {
-            let src = Src::new(simd, x);
-            *mean = T::from_f64(
-                sum(
+        let rows = self.x.chunks(self.n).zip(self.out.chunks_mut(self.n)).zip(self.rstd);
+        for (r, ((x, out), rstd)) in rows.enumerate() {
+            let mut mean = T::ZERO;
+            if CENTRED {
+                let src = Src::new(simd, x);
+                let total = sum(
                     simd,
                     registers,
                     #[inline(always)]
                     |i| src.group::<Four>(i),
-                )
-                .to_f64()
-                    * one_nth,
-            );
-            let m = F::same(F::splat(simd, *mean));
+                );
+                mean = T::from_f64(total.to_f64() * one_nth);
+                self.mean[r] = mean;
+            }
+            let m = F::same(F::splat(simd, mean));
             // Behind the tail stands the mean, whose distance from itself is 0.
-            let src = Src::padded(simd, x, *mean);
+            let src = Src::padded(simd, x, mean);
             let square = sum(
                 simd,
                 registers,
@@ -63,6 +65,21 @@ impl<T: Real> WithSimd for Forward<'_, T> {
     }
 }
 
+/// What every kernel here checks: arrays of all rows, weights, and numbers of one a row.
+#[track_caller]
+fn check_rows(name: &str, rows: usize, n: usize, all: [usize; 2], weights: [Option<usize>; 3], each: [usize; 2]) {
+    let len = door::product(name, &[rows, n]);
+    for (what, have) in ["x or g", "the result"].into_iter().zip(all) {
+        check(name, what, have, len);
+    }
+    for (what, have) in ["w", "b or db", "dw"].into_iter().zip(weights) {
+        check(name, what, have.unwrap_or(n), n);
+    }
+    for (what, have) in ["mean", "rstd"].into_iter().zip(each) {
+        check(name, what, have, rows);
+    }
+}
+
 #[allow(clippy::too_many_arguments)]
 pub(super) fn layer_norm_of<T: Real>(
     x: &[T],
@@ -75,25 +92,48 @@ pub(super) fn layer_norm_of<T: Real>(
     mean: &mut [T],
     rstd: &mut [T],
 ) {
-    for (what, len) in [("x", x.len()), ("out", out.len())] {
-        check("layer_norm", what, len, door::product("layer_norm", &[rows, n]));
-    }
-    for (what, len) in [("w", w.map(<[T]>::len)), ("b", b.map(<[T]>::len))] {
-        check("layer_norm", what, len.unwrap_or(n), n);
-    }
-    check("layer_norm", "mean", mean.len(), rows);
-    check("layer_norm", "rstd", rstd.len(), rows);
+    let weights = [w.map(<[T]>::len), b.map(<[T]>::len), None];
+    check_rows("layer_norm", rows, n, [x.len(), out.len()], weights, [mean.len(), rstd.len()]);
+    forward::<T, true>(x, w, b, eps, n, out, mean, rstd);
+}
+
+pub(super) fn rms_norm_of<T: Real>(
+    x: &[T],
+    w: Option<&[T]>,
+    eps: f64,
+    rows: usize,
+    n: usize,
+    out: &mut [T],
+    rstd: &mut [T],
+) {
+    let weights = [w.map(<[T]>::len), None, None];
+    check_rows("rms_norm", rows, n, [x.len(), out.len()], weights, [rows, rstd.len()]);
+    forward::<T, false>(x, w, None, eps, n, out, &mut [], rstd);
+}
+
+#[allow(clippy::too_many_arguments)]
+fn forward<T: Real, const CENTRED: bool>(
+    x: &[T],
+    w: Option<&[T]>,
+    b: Option<&[T]>,
+    eps: f64,
+    n: usize,
+    out: &mut [T],
+    mean: &mut [T],
+    rstd: &mut [T],
+) {
     if x.is_empty() {
         return;
     }
     let (isa, each) = (isa::current(), (BLOCK / n).max(1));
     let (w, b) =
         (w.map_or(Operand::Number(T::ONE), Operand::Slice), b.map_or(Operand::Number(T::ZERO), Operand::Slice));
-    let stats = mean.chunks_mut(each).zip(rstd.chunks_mut(each));
+    let mut means = mean.chunks_mut(each);
+    let stats = rstd.chunks_mut(each).map(|rstd| (means.next().unwrap_or_default(), rstd));
     let mut blocks: Vec<_> = x.chunks(each * n).zip(out.chunks_mut(each * n)).zip(stats).collect();
     par::chunks_mut(&mut blocks, 1, |_, block| {
         let ((x, out), (mean, rstd)) = &mut block[0];
-        isa.run(Forward { x, w, b, eps, n, out, mean, rstd });
+        isa.run(Forward::<T, CENTRED> { x, w, b, eps, n, out, mean, rstd });
     });
 }
 
@@ -103,8 +143,8 @@ fn hat<S: Simd, T: Real, W: Width>(x: F<S, T, W>, mean: F<S, T, W>, rstd: F<S, T
     (x - mean) * rstd
 }
 
-/// One block of rows: dx, and the block's share of dw and db (empty if nobody asks).
-struct Backward<'a, T> {
+/// One block of rows: dx, and the block's share of dw and db (empty if nobody asks; no db and no mean unless `CENTRED`).
+struct Backward<'a, T, const CENTRED: bool> {
     x: &'a [T],
     w: Operand<'a, T>,
     mean: &'a [T],
@@ -116,7 +156,7 @@ struct Backward<'a, T> {
     share: &'a mut [T],
 }
 
-impl<T: Real> WithSimd for Backward<'_, T> {
+impl<T: Real, const CENTRED: bool> WithSimd for Backward<'_, T, CENTRED> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
@@ -126,14 +166,14 @@ impl<T: Real> WithSimd for Backward<'_, T> {
         let asked = !self.share.is_empty();
         let (dw, db) = self.share.split_at_mut(if asked { self.n } else { 0 });
         let (mut dw, mut db) = (Both::new(simd, dw), Both::new(simd, db));
-        let stats = self.mean.iter().zip(self.rstd);
         let slices = self.x.chunks(self.n).zip(self.g.chunks(self.n)).zip(self.dx.chunks_mut(self.n));
-        for (((x, g), dx), (&mean, &rstd)) in slices.zip(stats) {
+        for (r, (((x, g), dx), &rstd)) in slices.zip(self.rstd).enumerate() {
+            let mean = if CENTRED { self.mean[r] } else { T::ZERO };
             // Zeros behind the tail of g make every product with it vanish there.
             let (x, g) = (Src::new(simd, x), Src::new(simd, g));
             let (m, rstd): (F<S, T, Two>, _) = (F::same(F::splat(simd, mean)), F::same(F::splat(simd, rstd)));
             // With w a number, its product with g is 0 behind the tail too.
-            let totals = sums(
+            let [total_g, total_gx] = sums(
                 simd,
                 registers,
                 #[inline(always)]
@@ -142,14 +182,18 @@ impl<T: Real> WithSimd for Backward<'_, T> {
                     [gw, gw * hat(x.group(i), m, rstd)]
                 },
             );
-            let [mean_g, mean_gx] = totals.map(|total| m.lit(total.to_f64() * one_nth));
+            let (mean_g, mean_gx) = (m.lit(total_g.to_f64() * one_nth), m.lit(total_gx.to_f64() * one_nth));
             let mut dst = Dst::new(simd, dx);
             for i in (0..registers).step_by(Two::COUNT) {
                 let (g, hat) = (g.group::<Two>(i), hat(x.group(i), m, rstd));
-                dst.set_group(i, rstd * (g * w.group(i) - mean_g - hat * mean_gx));
+                let gw = g * w.group(i);
+                let centred = if CENTRED { gw - mean_g } else { gw };
+                dst.set_group(i, rstd * (centred - hat * mean_gx));
                 if asked {
                     dw.set_group(i, g.fma(hat, dw.group(i)));
-                    db.set_group(i, db.group(i) + g);
+                    if CENTRED {
+                        db.set_group(i, db.group(i) + g);
+                    }
                 }
             }
         }
@@ -169,37 +213,66 @@ pub(super) fn layer_norm_grad_of<T: Real>(
     dw: Option<&mut [T]>,
     db: Option<&mut [T]>,
 ) {
-    for (what, len) in [("x", x.len()), ("g", g.len()), ("dx", dx.len())] {
-        check("layer_norm_grad", what, len, door::product("layer_norm_grad", &[rows, n]));
-    }
-    let (dw_len, db_len) = (dw.as_deref().map(<[T]>::len), db.as_deref().map(<[T]>::len));
-    for (what, len) in [("w", w.map(<[T]>::len)), ("dw", dw_len), ("db", db_len)] {
-        check("layer_norm_grad", what, len.unwrap_or(n), n);
-    }
-    check("layer_norm_grad", "mean", mean.len(), rows);
-    check("layer_norm_grad", "rstd", rstd.len(), rows);
+    check("layer_norm_grad", "x", x.len(), g.len());
+    let weights = [w.map(<[T]>::len), db.as_deref().map(<[T]>::len), dw.as_deref().map(<[T]>::len)];
+    check_rows("layer_norm_grad", rows, n, [g.len(), dx.len()], weights, [mean.len(), rstd.len()]);
+    backward::<T, true>(x, w, mean, rstd, g, n, dx, dw, db);
+}
+
+#[allow(clippy::too_many_arguments)]
+pub(super) fn rms_norm_grad_of<T: Real>(
+    x: &[T],
+    w: Option<&[T]>,
+    rstd: &[T],
+    g: &[T],
+    rows: usize,
+    n: usize,
+    dx: &mut [T],
+    dw: Option<&mut [T]>,
+) {
+    check("rms_norm_grad", "x", x.len(), g.len());
+    let weights = [w.map(<[T]>::len), None, dw.as_deref().map(<[T]>::len)];
+    check_rows("rms_norm_grad", rows, n, [g.len(), dx.len()], weights, [rows, rstd.len()]);
+    backward::<T, false>(x, w, &[], rstd, g, n, dx, dw, None);
+}
+
+#[allow(clippy::too_many_arguments)]
+fn backward<T: Real, const CENTRED: bool>(
+    x: &[T],
+    w: Option<&[T]>,
+    mean: &[T],
+    rstd: &[T],
+    g: &[T],
+    n: usize,
+    dx: &mut [T],
+    dw: Option<&mut [T]>,
+    db: Option<&mut [T]>,
+) {
+    // At most so many shares of dw and db, however long the rows: each is written and read once more.
+    const SHARES: usize = 64;
     if x.is_empty() {
         [dw, db].into_iter().flatten().for_each(|d| d.fill(T::ZERO));
         return;
     }
     let asked = dw.is_some() || db.is_some();
-    // At most so many shares, however long the rows: each is written and read once more.
-    const SHARES: usize = 64;
-    let (isa, each) = (isa::current(), (BLOCK / n).max(1).max(if asked { rows.div_ceil(SHARES) } else { 1 }));
+    let share = if CENTRED { 2 * n } else { n };
+    let (isa, rows) = (isa::current(), rstd.len());
+    let each = (BLOCK / n).max(if asked { rows.div_ceil(SHARES) } else { 1 });
     let w = w.map_or(Operand::Number(T::ONE), Operand::Slice);
     let blocks = rows.div_ceil(each);
-    let mut shares = vec![T::ZERO; if asked { blocks * 2 * n } else { 0 }];
-    let mut parts = shares.chunks_mut(2 * n);
+    let mut shares = vec![T::ZERO; if asked { blocks * share } else { 0 }];
+    let mut parts = shares.chunks_mut(share);
     let mut jobs: Vec<_> = dx.chunks_mut(each * n).map(|dx| (dx, parts.next().unwrap_or_default())).collect();
     par::chunks_mut(&mut jobs, 1, |i, job| {
         let (dx, share) = &mut job[0];
         let (rows, at) = (i * each..i * each + dx.len() / n, i * each * n..i * each * n + dx.len());
-        let (mean, rstd) = (&mean[rows.clone()], &rstd[rows]);
-        isa.run(Backward { x: &x[at.clone()], w, mean, rstd, g: &g[at], n, dx, share });
+        let mean = if CENTRED { &mean[rows.clone()] } else { mean };
+        let block = Backward::<T, CENTRED> { x: &x[at.clone()], w, mean, rstd: &rstd[rows], g: &g[at], n, dx, share };
+        isa.run(block);
     });
     if asked {
-        let mut both = vec![T::ZERO; 2 * n];
-        reduce(Reduce::Sum, &shares, 1, blocks, 2 * n, &mut both);
+        let mut both = vec![T::ZERO; share];
+        reduce(Reduce::Sum, &shares, 1, blocks, share, &mut both);
         for (d, total) in [dw, db].into_iter().zip(both.chunks(n)) {
             if let Some(d) = d {
                 d.copy_from_slice(total);

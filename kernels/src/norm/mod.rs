@@ -1,4 +1,4 @@
-//! Layer and batch normalisation, each fused in one pass over memory forward and two backward.
+//! Layer, root-mean-square and batch normalisation, each fused in one pass over memory forward and two backward.
 //!
 //! With x̂ = (x − mean) · rstd and n elements that share a mean, the gradient with respect to x is
 //! rstd · (ĝ − Σĝ/n − x̂ · Σĝx̂/n), where ĝ = g · w (Ioffe & Szegedy 2015, §3; Ba, Kiros & Hinton 2016, eq. 4).
@@ -46,6 +46,33 @@ stamp! {
         dw: Option<&mut [T]>,
         db: Option<&mut [T]>,
     ) = layer::layer_norm_grad_of;
+    /// Each row: x · rstd · w with the row's own rstd = 1 / √(Σx²/n + eps) (Zhang & Sennrich 2019, arXiv:1910.07467, eq. 4).
+    ///
+    /// # Panics
+    /// If a length does not fit `rows` and `n`.
+    pub fn rms_norm(
+        x: &[T],
+        w: Option<&[T]>,
+        eps: f64,
+        rows: usize,
+        n: usize,
+        out: &mut [T],
+        rstd: &mut [T],
+    ) = layer::rms_norm_of;
+    /// The gradients of [`rms_norm`] from the saved rstd.
+    ///
+    /// # Panics
+    /// If a length does not fit `rows` and `n`.
+    pub fn rms_norm_grad(
+        x: &[T],
+        w: Option<&[T]>,
+        rstd: &[T],
+        g: &[T],
+        rows: usize,
+        n: usize,
+        dx: &mut [T],
+        dw: Option<&mut [T]>,
+    ) = layer::rms_norm_grad_of;
     /// Each channel of [batch, channels, inner]: (x − mean) / √(var + eps) · w + b with the mean and the biased variance
     /// of the batch, which are given back.
     ///

@@ -15,34 +15,49 @@ fn data<T: Real>(len: usize, mean: f64, seed: u64) -> Vec<T> {
 /// The elements of x that share statistics with element i, and the index of its weight.
 #[derive(Clone, Copy, Debug)]
 enum Group {
-    Layer { rows: usize, n: usize },
-    Batch { batch: usize, channels: usize, inner: usize },
+    Layer {
+        rows: usize,
+        n: usize,
+    },
+    /// As a layer, without its mean; no bias.
+    Rms {
+        rows: usize,
+        n: usize,
+    },
+    Batch {
+        batch: usize,
+        channels: usize,
+        inner: usize,
+    },
 }
 
-use Group::{Batch, Layer};
+use Group::{Batch, Layer, Rms};
 
 impl Group {
     fn len(self) -> usize {
         match self {
-            Layer { rows, n } => rows * n,
+            Layer { rows, n } | Rms { rows, n } => rows * n,
             Batch { batch, channels, inner } => batch * channels * inner,
         }
     }
+    fn is_rms(self) -> bool {
+        matches!(self, Rms { .. })
+    }
     fn weights(self) -> usize {
         match self {
-            Layer { n, .. } => n,
+            Layer { n, .. } | Rms { n, .. } => n,
             Batch { channels, .. } => channels,
         }
     }
     fn groups(self) -> usize {
         match self {
-            Layer { rows, .. } => rows,
+            Layer { rows, .. } | Rms { rows, .. } => rows,
             Batch { channels, .. } => channels,
         }
     }
     fn weight_and_group(self, i: usize) -> (usize, usize) {
         match self {
-            Layer { n, .. } => (i % n, i / n),
+            Layer { n, .. } | Rms { n, .. } => (i % n, i / n),
             Batch { channels, inner, .. } => (i / inner % channels, i / inner % channels),
         }
     }
@@ -53,7 +68,7 @@ impl Group {
         let stats: Vec<(f64, f64)> = members
             .iter()
             .map(|m| {
-                let mean = m.iter().sum::<f64>() / m.len() as f64;
+                let mean = if self.is_rms() { 0.0 } else { m.iter().sum::<f64>() / m.len() as f64 };
                 (mean, m.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / m.len() as f64)
             })
             .collect();
@@ -61,7 +76,7 @@ impl Group {
             .map(|i| {
                 let (k, group) = self.weight_and_group(i);
                 let (mean, var) = stats[group];
-                (x[i] - mean) / (var + eps).sqrt() * w[k] + b[k]
+                (x[i] - mean) / (var + eps).sqrt() * w[k] + if self.is_rms() { 0.0 } else { b[k] }
             })
             .collect()
     }
@@ -71,6 +86,10 @@ impl Group {
         let [mut s, mut t] = [(); 2].map(|()| vec![T::NAN; self.groups()]);
         match self {
             Layer { rows, n } => layer_norm(x, w, b, eps, rows, n, &mut out, &mut s, &mut t),
+            Rms { rows, n } => {
+                s.fill(T::ZERO);
+                rms_norm(x, w, eps, rows, n, &mut out, &mut t);
+            }
             Batch { batch, channels, inner } => {
                 batch_norm(x, w, b, eps, batch, channels, inner, &mut out, &mut s, &mut t);
             }
@@ -86,6 +105,10 @@ impl Group {
             Layer { rows, n } => {
                 layer_norm_grad(x, w, &s, &t, g, rows, n, &mut dx, Some(&mut dw), Some(&mut db));
             }
+            Rms { rows, n } => {
+                db.fill(T::ZERO);
+                rms_norm_grad(x, w, &t, g, rows, n, &mut dx, Some(&mut dw));
+            }
             Batch { batch, channels, inner } => {
                 let (dw, db) = (Some(&mut dw[..]), Some(&mut db[..]));
                 batch_norm_grad(x, w, &s, &t, eps, g, batch, channels, inner, &mut dx, dw, db);
@@ -96,7 +119,8 @@ impl Group {
 }
 
 fn groups() -> Vec<Group> {
-    let mut all: Vec<Group> = (1..=18).chain([31, 32, 33, 65, 127, 130]).map(|n| Layer { rows: 3, n }).collect();
+    let lengths = (1..=18).chain([31, 32, 33, 65, 127, 130]);
+    let mut all: Vec<Group> = lengths.flat_map(|n| [Layer { rows: 3, n }, Rms { rows: 3, n }]).collect();
     for inner in [1, 2, 7, 15, 16, 17, 33, 100] {
         for channels in [1, 3, 17] {
             all.push(Batch { batch: 5, channels, inner });
@@ -170,7 +194,9 @@ fn gradients_are_finite_differences() {
         let want: Vec<f64> = (0..fixed.len()).map(|i| slope(&mut w, i, &|w| loss(&x, w))).collect();
         assert_close(&dw, &want, 1e-7, &format!("dw of {group:?}"));
         let mut want = vec![0.0; w.len()];
-        (0..x.len()).for_each(|i| want[group.weight_and_group(i).0] += g[i]);
+        if !group.is_rms() {
+            (0..x.len()).for_each(|i| want[group.weight_and_group(i).0] += g[i]);
+        }
         assert_close(&db, &want, 1e-12, &format!("db of {group:?}"));
     }
 }
@@ -200,6 +226,7 @@ fn f32_follows_f64_on_every_instruction_set() {
 fn threads_do_not_change_a_bit() {
     for group in [
         Layer { rows: 301, n: 257 },
+        Rms { rows: 301, n: 257 },
         Batch { batch: 9, channels: 30, inner: 301 },
         Batch { batch: 500, channels: 203, inner: 1 },
     ] {

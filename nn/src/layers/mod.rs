@@ -29,7 +29,9 @@ pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use etude_autograd::Mask;
 pub use linear::Linear;
-pub use norm::{BatchNorm, BatchNorm1d, BatchNorm2d, LayerNorm};
+pub use norm::{
+    BatchNorm, BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm, InstanceNorm1d, InstanceNorm2d, LayerNorm, RMSNorm,
+};
 pub use prelu::PRelu;
 pub use recurrent::{Gru, Lstm, LstmState, Rnn, batch_major, time_major};
 pub use resample::{AdaptiveAvgPool2d, AdaptiveMaxPool2d, Interpolation, Pad2d, PixelShuffle, Resize};

@@ -1,4 +1,4 @@
-//! Layer and batch normalisation.
+//! Layer, root-mean-square, group, instance and batch normalisation.
 
 use etude_autograd::Tensor;
 
@@ -35,6 +35,140 @@ impl Layer for LayerNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
         x.layer_norm(Some(&cx.get(&self.weight)), self.bias.as_ref().map(|b| cx.get(b)).as_ref(), self.eps)
+    }
+}
+
+/// Divides the last axis by its root mean square: Zhang & Sennrich 2019, arXiv:1910.07467, eq. (4).
+#[derive(Clone, Debug)]
+pub struct RMSNorm {
+    /// `[dim]`, from 1.
+    pub weight: Param,
+    /// Added to the mean square.
+    pub eps: f64,
+}
+module!(RMSNorm { weight; eps });
+
+impl RMSNorm {
+    /// ε = 2⁻²³, the distance from 1 to the next f32.
+    pub fn new(dim: usize) -> Self {
+        RMSNorm { weight: Param::new(Tensor::ones([dim])), eps: f64::from(f32::EPSILON) }
+    }
+}
+
+impl Layer for RMSNorm {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
+        x.rms_norm(Some(&cx.get(&self.weight)), self.eps)
+    }
+}
+
+/// Normalises each group of neighbouring channels (axis 1) of each sample, over the axes behind too: Wu & He 2018,
+/// arXiv:1803.08494, eq. (7).
+#[derive(Clone, Debug)]
+pub struct GroupNorm {
+    /// `[channels]`, from 1.
+    pub weight: Param,
+    /// `[channels]`, from 0.
+    pub bias: Param,
+    /// Groups that the channels are cut into.
+    pub num_groups: usize,
+    /// Added to the variance.
+    pub eps: f64,
+}
+module!(GroupNorm { weight, bias; num_groups, eps });
+
+impl GroupNorm {
+    /// ε = 10⁻⁵.
+    ///
+    /// # Panics
+    /// If the channels cannot be cut into so many groups.
+    #[track_caller]
+    pub fn new(num_groups: usize, channels: usize) -> Self {
+        assert!(
+            num_groups > 0 && channels.is_multiple_of(num_groups),
+            "GroupNorm: {channels} channels are not a multiple of {num_groups} groups"
+        );
+        let (weight, bias) = (Param::new(Tensor::ones([channels])), Param::new(Tensor::zeros([channels])));
+        GroupNorm { weight, bias, num_groups, eps: 1e-5 }
+    }
+}
+
+impl Layer for GroupNorm {
+    /// # Panics
+    /// If axis 1 has another length.
+    #[track_caller]
+    fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
+        let (w, b) = (cx.get(&self.weight), cx.get(&self.bias));
+        let channels = w.len();
+        assert!(
+            x.rank() >= 2 && x.dim(1) == channels,
+            "GroupNorm: x {:?} has not {channels} channels in axis 1",
+            x.shape()
+        );
+        normalise_groups(x, self.num_groups, Some((&w, &b)), self.eps)
+    }
+}
+
+/// Normalises each channel (axis 1) of each sample over the axes behind: Ulyanov et al. 2016, arXiv:1607.08022, eq. (4).
+///
+/// Training and evaluation are the same: there are no running statistics, as by PyTorch's default.
+#[derive(Clone, Debug)]
+pub struct InstanceNorm {
+    /// `[channels]`, from 1; only of an affine one.
+    pub weight: Option<Param>,
+    /// `[channels]`, from 0; only of an affine one.
+    pub bias: Option<Param>,
+    /// Channels.
+    pub num_features: usize,
+    /// Added to the variance.
+    pub eps: f64,
+}
+module!(InstanceNorm { weight, bias; num_features, eps });
+
+/// [`InstanceNorm`] of `[n, channels, length]`.
+pub type InstanceNorm1d = InstanceNorm;
+/// [`InstanceNorm`] of `[n, channels, height, width]`.
+pub type InstanceNorm2d = InstanceNorm;
+
+impl InstanceNorm {
+    /// Without parameters, ε = 10⁻⁵: PyTorch's default.
+    pub fn new(channels: usize) -> Self {
+        InstanceNorm { weight: None, bias: None, num_features: channels, eps: 1e-5 }
+    }
+
+    /// With a weight and a bias.
+    pub fn affine(channels: usize) -> Self {
+        let (weight, bias) = (Param::new(Tensor::ones([channels])), Param::new(Tensor::zeros([channels])));
+        InstanceNorm { weight: Some(weight), bias: Some(bias), ..Self::new(channels) }
+    }
+}
+
+impl Layer for InstanceNorm {
+    /// # Panics
+    /// If axis 1 has another length, or there is no axis behind it.
+    #[track_caller]
+    fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
+        let channels = self.num_features;
+        assert!(
+            x.rank() >= 3 && x.dim(1) == channels,
+            "InstanceNorm: x {:?} is not [n, {channels}, length, …]",
+            x.shape()
+        );
+        let affine = self.weight.as_ref().zip(self.bias.as_ref()).map(|(w, b)| (cx.get(w), cx.get(b)));
+        normalise_groups(x, channels, affine.as_ref().map(|(w, b)| (w, b)), self.eps)
+    }
+}
+
+/// Axis 1 of `x` in groups, each with the mean and variance of a sample, then a weight and a bias for each channel.
+#[track_caller]
+fn normalise_groups(x: &Tensor, groups: usize, affine: Option<(&Tensor, &Tensor)>, eps: f64) -> Tensor {
+    let rows = x.dim(0) * groups;
+    let y = x.reshape([rows, x.len() / rows.max(1)]).layer_norm(None, None, eps).reshape(x.shape());
+    let mut shape = vec![1; x.rank()];
+    shape[1] = x.dim(1);
+    match affine {
+        Some((w, b)) => y * w.reshape(&shape) + b.reshape(&shape),
+        None => y,
     }
 }
 

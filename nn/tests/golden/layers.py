@@ -4,7 +4,7 @@ Inputs and parameters are f32 values; everything is then computed in f64 and sto
 the last bit of f32. Keys are CASE/in/NAME, CASE/param/NAME, CASE/buffer/NAME (before), CASE/out/NAME, CASE/v/NAME
 (the cotangent of that output), CASE/din/NAME, CASE/dparam/NAME (gradients of sum(v * out)), CASE/after/NAME (buffers).
 
-    python3 nn/tests/golden/layers.py        # needs torch (1.13 is enough) and safetensors
+    python3 nn/tests/golden/layers.py        # needs torch (2.4 or later) and safetensors
 """
 
 import pathlib
@@ -203,6 +203,12 @@ loss(
     s=randn(6),
     y=torch.tensor([1.0, -1, 1, 1, -1, -1]).double(),
 )
+
+# Behind all others, whose random numbers would change.
+layer("rms_norm", nn.RMSNorm(6), 3, 4, 6)
+layer("group_norm", nn.GroupNorm(2, 6), 3, 6, 4, 2)
+layer("instance_norm1d", nn.InstanceNorm1d(4), 3, 4, 5)
+layer("instance_norm2d", nn.InstanceNorm2d(4, affine=True), 3, 4, 3, 2)
 
 path = pathlib.Path(__file__).with_name("layers.safetensors")
 save_file(file, path)

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use etude_autograd::{Conv2dArgs, Tensor};
 use etude_nn::layers::recurrent::Nonlinearity;
 use etude_nn::{
-    Act, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Ctx, Embedding, Flatten, Gru, Layer, LayerNorm,
-    LeNet, LeNetConfig, Linear, Lstm, LstmState, Mask, MaxPool2d, Mlp, Module, MultiheadAttention, Rnn, Seq, Slot,
-    Upsample, loss,
+    Act, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Ctx, Embedding, Flatten, GroupNorm, Gru,
+    InstanceNorm1d, InstanceNorm2d, Layer, LayerNorm, LeNet, LeNetConfig, Linear, Lstm, LstmState, Mask, MaxPool2d,
+    Mlp, Module, MultiheadAttention, RMSNorm, Rnn, Seq, Slot, Upsample, loss,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -150,6 +150,11 @@ fn normalisation() {
     layer("batch_norm2d", BatchNorm2d::new(3));
     layer_in("batch_norm2d_eval", BatchNorm2d::new(3), Ctx::eval_with_seed(0));
     layer("layer_norm", LayerNorm::new(6));
+    // In f64, as the file, PyTorch's ε of `nn.RMSNorm` would be that of f64.
+    layer("rms_norm", RMSNorm { eps: f64::EPSILON, ..RMSNorm::new(6) });
+    layer("group_norm", GroupNorm::new(2, 6));
+    layer("instance_norm1d", InstanceNorm1d::new(4));
+    layer("instance_norm2d", InstanceNorm2d::affine(4));
 }
 
 #[test]

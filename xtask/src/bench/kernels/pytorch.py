@@ -90,6 +90,18 @@ def layer_norm(shape, backward=False):
         yield "torch", "f32", lambda: aten.native_layer_norm(x, [n], w, b, 1e-5)
 
 
+def rms_norm(shape, backward=False):
+    n = shape[-1]
+    x, g, w = randn(shape), randn(shape), randn(n)
+    if not backward:
+        yield "torch", "f32", lambda: torch.nn.functional.rms_norm(x, [n], w, 1e-5)
+        return
+    with torch.enable_grad():
+        inputs = [x.requires_grad_(), w.requires_grad_()]
+        y = torch.nn.functional.rms_norm(x, [n], w, 1e-5)
+    yield "torch", "f32", lambda: torch.autograd.grad(y, inputs, g, retain_graph=True)
+
+
 def batch_norm(shape, backward=False):
     c = shape[1]
     x, g, w, b = randn(shape), randn(shape), randn(c), randn(c)
@@ -161,6 +173,8 @@ KERNELS = {
     "softplus_grad": function(lambda x, g, out: aten.softplus_backward.grad_input(g, x, 1.0, 20.0, grad_input=out)),
     "relu": function(lambda x, g, out: aten.relu.out(x, out=out)),
     "relu_grad": function(lambda x, g, out: aten.threshold_backward.grad_input(g, x, 0.0, grad_input=out)),
+    "pow3": function(lambda x, g, out: torch.pow(x, 3.0, out=out)),
+    "pow7": function(lambda x, g, out: torch.pow(x, 7.0, out=out)),
     "add": function(lambda x, g, out: torch.add(x, g, out=out)),
     "softmax": rows(lambda x, g, out: torch.softmax(x, -1, out=out)),
     "softmax_grad": rows(lambda y, g, out: aten._softmax_backward_data.out(g, y, -1, f32, grad_input=out), torch.softmax),
@@ -171,6 +185,8 @@ KERNELS = {
     "cross_entropy_grad": lambda shape: cross_entropy(shape, backward=True),
     "layer_norm": layer_norm,
     "layer_norm_grad": lambda shape: layer_norm(shape, backward=True),
+    "rms_norm": rms_norm,
+    "rms_norm_grad": lambda shape: rms_norm(shape, backward=True),
     "batch_norm": batch_norm,
     "batch_norm_grad": lambda shape: batch_norm(shape, backward=True),
     "adam": adam(torch._fused_adam_, 0.0),

@@ -10,7 +10,7 @@ use crate::bench::kernels::subject::Subject;
 /// 256 KiB an operand lie in a core's own cache, 64 MiB do not.
 pub const SIZES: [(&str, usize); 2] = [("in cache", 64 << 10), ("out of cache", 16 << 20)];
 
-const FUNCTIONS: [(&str, &str, Unary); 8] = [
+const FUNCTIONS: [(&str, &str, Unary); 10] = [
     ("exp", "exp_grad", Unary::Exp),
     ("tanh", "tanh_grad", Unary::Tanh),
     ("sigmoid", "sigmoid_grad", Unary::Sigmoid),
@@ -19,6 +19,8 @@ const FUNCTIONS: [(&str, &str, Unary); 8] = [
     ("silu", "silu_grad", Unary::Silu),
     ("softplus", "softplus_grad", Unary::Softplus),
     ("relu", "relu_grad", Unary::Relu),
+    ("pow3", "pow3_grad", Unary::Powf(3.0)),
+    ("pow7", "pow7_grad", Unary::Powf(7.0)),
 ];
 
 /// All elementwise kernels.

@@ -1,4 +1,4 @@
-//! Layer and batch normalisation, forward and backward.
+//! Layer, root-mean-square and batch normalisation, forward and backward.
 
 use etude_kernels::elem::Real;
 use etude_kernels::norm;
@@ -19,12 +19,14 @@ const BATCH: [(&str, [usize; 3]); 2] = [("14 × 14", [64, 64, 196]), ("28 × 28"
 pub fn subjects() -> Vec<Subject> {
     let mut all = Vec::new();
     let title = |kernel, note, shape| Title { group: "norm", kernel, note, shape };
-    for (note, [rows, n]) in LAYER {
-        let shape = vec![rows, n];
-        let forward = Layer { rows, n, backward: false };
-        all.push(subject(title("layer_norm", note, shape.clone()), elements(rows * n, rows * n), forward));
-        let backward = Layer { rows, n, backward: true };
-        all.push(subject(title("layer_norm_grad", note, shape), elements(2 * rows * n, rows * n), backward));
+    for (centred, name, grad) in [(true, "layer_norm", "layer_norm_grad"), (false, "rms_norm", "rms_norm_grad")] {
+        for (note, [rows, n]) in LAYER {
+            let shape = vec![rows, n];
+            let forward = Layer { centred, rows, n, backward: false };
+            all.push(subject(title(name, note, shape.clone()), elements(rows * n, rows * n), forward));
+            let backward = Layer { centred, rows, n, backward: true };
+            all.push(subject(title(grad, note, shape), elements(2 * rows * n, rows * n), backward));
+        }
     }
     for (note, sizes) in BATCH {
         let len = sizes.iter().product();
@@ -37,6 +39,8 @@ pub fn subjects() -> Vec<Subject> {
 }
 
 struct Layer {
+    /// Whether the mean is taken off.
+    centred: bool,
     rows: usize,
     n: usize,
     backward: bool,
@@ -44,19 +48,27 @@ struct Layer {
 
 impl Case for Layer {
     fn work<T: Real>(&self) -> Work<T> {
-        let Layer { rows, n, backward } = *self;
+        let Layer { centred, rows, n, backward } = *self;
         let (x, w, b) = (normals::<T>(rows * n, 1), normals::<T>(n, 2), normals::<T>(n, 3));
         let (mut mean, mut rstd) = (zeros(rows), zeros(rows));
+        let forward = move |x: &[T], w: &[T], out: &mut [T], mean: &mut [T], rstd: &mut [T]| {
+            if centred {
+                norm::layer_norm(x, Some(w), Some(&b), EPS, rows, n, out, mean, rstd);
+            } else {
+                norm::rms_norm(x, Some(w), EPS, rows, n, out, rstd);
+            }
+        };
         if !backward {
-            return Work::new(rows * n, move |out| {
-                norm::layer_norm(&x, Some(&w), Some(&b), EPS, rows, n, out, &mut mean, &mut rstd);
-            });
+            return Work::new(rows * n, move |out| forward(&x, &w, out, &mut mean, &mut rstd));
         }
-        let mut out = zeros(rows * n);
-        norm::layer_norm(&x, Some(&w), Some(&b), EPS, rows, n, &mut out, &mut mean, &mut rstd);
+        forward(&x, &w, &mut zeros(rows * n), &mut mean, &mut rstd);
         let (g, mut dw, mut db) = (normals::<T>(rows * n, 4), zeros(n), zeros(n));
         Work::new(rows * n, move |dx| {
-            norm::layer_norm_grad(&x, Some(&w), &mean, &rstd, &g, rows, n, dx, Some(&mut dw), Some(&mut db));
+            if centred {
+                norm::layer_norm_grad(&x, Some(&w), &mean, &rstd, &g, rows, n, dx, Some(&mut dw), Some(&mut db));
+            } else {
+                norm::rms_norm_grad(&x, Some(&w), &rstd, &g, rows, n, dx, Some(&mut dw));
+            }
         })
     }
 }
