@@ -165,7 +165,7 @@ impl<'a, T: Real> Head<'a, T> {
     /// Token `i`; asks for one of the next.
     #[inline(always)]
     fn token(&self, i: usize, size: usize) -> &[T] {
-        let next = self.data.as_ptr().wrapping_add((i + AHEAD) * self.stride);
+        let next = self.data.as_ptr().wrapping_add((i + AHEAD).wrapping_mul(self.stride));
         (0..size).step_by(MAX_LANES).for_each(|c| prefetch(next.wrapping_add(c)));
         &self.data[i * self.stride..][..size]
     }
@@ -177,7 +177,9 @@ impl<'a, T: Real> Head<'a, T> {
         'a: 's,
     {
         let from = keys.at(j) * self.stride;
-        if few && keys.list.is_none() && self.data.len() >= from + count * self.stride + slack(self.stride) {
+        // A single token may have any stride.
+        let in_order = few && keys.list.is_none() && self.stride <= self.data.len();
+        if in_order && self.data.len() >= from + count * self.stride + slack(self.stride) {
             return Mat::new(&self.data[from..], count, size, self.stride, 1);
         }
         self.gather((j..j + count).map(|i| keys.at(i)), size, lines);

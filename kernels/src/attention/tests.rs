@@ -229,3 +229,17 @@ fn an_operand_that_leaves_its_data_is_refused() {
     o.k.pop();
     all(&o, &o.q.clone());
 }
+
+/// A single key may lie at any stride: nothing is read beyond it.
+#[test]
+fn one_token_may_have_any_stride() {
+    let s = Attention { batch: 1, heads: 1, queries: 1, keys: 1, size: 2, causal: false, scale: 1.0 };
+    for isa in Isa::available() {
+        for stride in [6_148_914_691_236_517_206, usize::MAX] {
+            let k = Heads { data: &[1f32; 128], strides: [0, 0, stride] };
+            let mut out = [0.0; 2];
+            isa::with(isa, || attention(&s, k, k, k, None, &mut out, &mut [0.0; 1]));
+            assert_eq!(out, [1.0, 1.0], "{isa}");
+        }
+    }
+}

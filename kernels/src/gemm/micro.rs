@@ -126,8 +126,11 @@ pub(super) fn micro_kernel<S: Simd, T: Real, const MR: usize, const NV: usize>(
         return sums;
     }
     let (width, last) = (NV * T::lanes::<S>(), depth - 1);
-    assert!((MR - 1) * a.row + last * a.col < a.data.len(), "gemm: a left strip leaves its slice");
-    assert!(last * b.row + width <= b.data.len(), "gemm: a right strip leaves its slice");
+    // Saturating: the stride of a single row may be anything.
+    let furthest = (MR - 1).saturating_mul(a.row).saturating_add(last.saturating_mul(a.col));
+    assert!(furthest < a.data.len(), "gemm: a left strip leaves its slice");
+    let end = last.saturating_mul(b.row).saturating_add(width);
+    assert!(end <= b.data.len(), "gemm: a right strip leaves its slice");
     let (mut from_a, mut from_b) = (a.data.as_ptr(), b.data.as_ptr());
     let mut left = depth;
     while left > 0 {
@@ -173,7 +176,7 @@ unsafe fn round<S: Simd, T: Real, const MR: usize, const NV: usize, const N: usi
             }
         }
         for v in (0..width).step_by(CACHE_LINE / size_of::<T>()) {
-            prefetch(b.0.wrapping_add((AHEAD + u) * b.1 + v));
+            prefetch(b.0.wrapping_add((AHEAD + u).wrapping_mul(b.1).wrapping_add(v)));
         }
     }
     sums

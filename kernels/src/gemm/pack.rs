@@ -67,7 +67,7 @@ pub(super) fn pack_panels<S: Simd, T: Real, const NW: usize, const NN: usize>(b:
             for p in 0..depth {
                 let row = &data[p * row_stride + from..];
                 for at in (0..held).step_by(CACHE_LINE / size_of::<T>()) {
-                    prefetch(row.as_ptr().wrapping_add(ROWS_AHEAD * row_stride + at));
+                    prefetch(row.as_ptr().wrapping_add(ROWS_AHEAD.wrapping_mul(row_stride).wrapping_add(at)));
                 }
                 let row = T::split::<S>(&row[..held]).0.as_chunks::<NW>().0;
                 for (x, panel) in row.iter().zip(panels.chunks_exact_mut(depth * wide)) {
