@@ -35,9 +35,9 @@ impl<'a, T: Real> Left<'a, T> {
     pub(crate) fn new(isa: Isa, a: Mat<'a, T>) -> Self {
         a.check();
         assert!(a.col_stride == 1, "gemm: a gathered product needs contiguous rows of A");
-        let whole = a.rows / TALLEST * TALLEST;
-        let mut lines = Buf::scratch(lines(a.rows - whole) * a.cols.div_ceil(KC));
-        isa.run(OnTiles(PackRest { a, whole, lines: &mut lines }));
+        let mut whole = 0;
+        let mut lines = Buf::scratch(lines(TALLEST) * a.cols.div_ceil(KC));
+        isa.run(OnTiles(PackRest { a, whole: &mut whole, lines: &mut lines }));
         Left { isa, a, whole, lines }
     }
 
@@ -55,9 +55,7 @@ impl<'a, T: Real> Left<'a, T> {
         }
         let cols = c.len() / rows;
         let mut c = Tile::whole(c, rows, cols);
-        for (p, (offsets, lines)) in
-            offsets.chunks(KC).zip(self.lines.chunks_exact(lines(rows - self.whole))).enumerate()
-        {
+        for (p, (offsets, lines)) in offsets.chunks(KC).zip(self.lines.chunks_exact(lines(TALLEST))).enumerate() {
             let a = self.a.block(0, p * KC, rows, offsets.len());
             let block = GatheredB { c: &mut c, a, whole: self.whole, lines, x, offsets, add: p > 0 };
             self.isa.run(OnTiles(block));
@@ -67,20 +65,23 @@ impl<'a, T: Real> Left<'a, T> {
 
 struct PackRest<'a, T> {
     a: Mat<'a, T>,
-    whole: usize,
+    /// Set to the rows in whole tiles.
+    whole: &'a mut usize,
     lines: &'a mut [T],
 }
 
 tiled! {
     impl<T: Real> Tiled for PackRest<'_, T> {
         fn run(self, _) {
-            let rest = self.a.rows - self.whole;
+            let whole = self.a.rows / N0 * N0;
+            *self.whole = whole;
+            let rest = self.a.rows - whole;
             if rest == 0 {
                 return;
             }
-            let blocks = self.lines.chunks_exact_mut(lines(rest));
+            let blocks = self.lines.chunks_exact_mut(lines(TALLEST));
             for (p, out) in (0..self.a.cols).step_by(KC).zip(blocks) {
-                pack_lines::<S, T, N0>(self.a.block(self.whole, p, rest, KC.min(self.a.cols - p)), out);
+                pack_lines::<S, T, N0>(self.a.block(whole, p, rest, KC.min(self.a.cols - p)), out);
             }
         }
     }
