@@ -169,8 +169,8 @@ impl<T: Real, const CENTRED: bool> WithSimd for Backward<'_, T, CENTRED> {
         let slices = self.x.chunks(self.n).zip(self.g.chunks(self.n)).zip(self.dx.chunks_mut(self.n));
         for (r, (((x, g), dx), &rstd)) in slices.zip(self.rstd).enumerate() {
             let mean = if CENTRED { self.mean[r] } else { T::ZERO };
-            // Zeros behind the tail of g make every product with it vanish there.
-            let (x, g) = (Src::new(simd, x), Src::new(simd, g));
+            // Behind the tail g is 0 and x̂ is 0 too, so that every product vanishes there.
+            let (x, g) = (Src::padded(simd, x, mean), Src::new(simd, g));
             let (m, rstd): (F<S, T, Two>, _) = (F::same(F::splat(simd, mean)), F::same(F::splat(simd, rstd)));
             // With w a number, its product with g is 0 behind the tail too.
             let [total_g, total_gx] = sums(
