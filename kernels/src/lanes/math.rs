@@ -1,11 +1,11 @@
 //! Elementary functions of f32 lanes, each with its maximum error.
 //!
-//! Errors are in ULP (the distance between neighbouring f32 at the exact result), the largest found against f64 over all
-//! 2³² arguments on every instruction set; `tests` repeats the search on a sample, and in full on request. A function
+//! Errors are in ULP (the distance between neighbouring f32 at the exact result), against f64: `tests` looks for larger ones
+//! in a sample of arguments on every instruction set, and on request among all 2³². A function
 //! gives NaN for NaN, its limits at ±∞, keeps −0 where it is odd, and takes and gives subnormals.
 //!
-//! The polynomials are minimax polynomials with f32 coefficients; `remez` derives them anew in the tests. Nothing relies
-//! on fusion: the scalar instruction set multiplies and adds in two roundings.
+//! The polynomials are minimax polynomials with f32 coefficients; `remez` derives them anew in the tests. Only
+//! powers rely on fusion; the scalar instruction set multiplies and adds in two roundings.
 
 mod erf;
 mod power;

@@ -13,7 +13,7 @@ pub(super) const ARTANH_SMALL: [f64; 4] = [0.6666667, 0.3999888, 0.28661537, 0.2
 #[cfg(test)]
 pub(super) const LARGEST_S: f64 = 0.171_572_875_253_809_9;
 
-/// xᵖ. Maximum error 4 ULP where 2p is an integer and |p| ≤ 3; elsewhere 1 ULP up to |p| = 10, and 4 ULP beyond.
+/// xᵖ. Maximum error 4.3 ULP where 2p is an integer and |p| ≤ 3; elsewhere 1 ULP up to |p| = 10, and 4 ULP beyond.
 ///
 /// As in C's `pow`, 1 for p = 0, and NaN for a negative x unless p is an integer; so too for −∞ where a root is taken.
 #[inline(always)]

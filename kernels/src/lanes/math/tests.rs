@@ -62,7 +62,7 @@ const CASES: [Case; 21] = [
     Case { function: Function::Powf(3.0), exact: |x| x.powf(3.0), fused: 2.0, unfused: 2.0 },
     Case { function: Function::Powf(-2.0), exact: |x| x.powf(-2.0), fused: 2.0, unfused: 2.0 },
     Case { function: Function::Powf(1.5), exact: |x| x.powf(1.5), fused: 2.0, unfused: 2.0 },
-    Case { function: Function::Powf(-2.5), exact: |x| x.powf(-2.5), fused: 4.0, unfused: 4.0 },
+    Case { function: Function::Powf(-2.5), exact: |x| x.powf(-2.5), fused: 4.3, unfused: 4.3 },
     Case { function: Function::Powf(2.25), exact: |x| x.powf(2.25), fused: 1.0, unfused: 1.0 },
     Case { function: Function::Powf(-0.7109375), exact: |x| x.powf(-0.7109375), fused: 1.0, unfused: 1.0 },
     Case { function: Function::Powf(7.0), exact: |x| x.powf(7.0), fused: 1.0, unfused: 1.0 },
