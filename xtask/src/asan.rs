@@ -38,7 +38,7 @@ pub fn main(args: &AsanArgs) -> Result<bool> {
         .env("RUSTFLAGS", "-Zsanitizer=address")
         // The checks are what is wanted: full optimisation of them would only take a quarter of an hour to compile.
         .env("CARGO_PROFILE_TEST_OPT_LEVEL", "1")
-        .env("CARGO_PROFILE_TEST_DEBUG", "0")
+        .env("CARGO_PROFILE_TEST_DEBUG", "line-tables-only")
         // What the stable cargo that started this program tells its children.
         .env_remove("CARGO")
         .env_remove("RUSTC")
