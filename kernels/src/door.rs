@@ -51,6 +51,7 @@ mod tests {
     use std::panic::catch_unwind;
 
     use crate::attention::{Attention, Heads, attention};
+    use crate::conv::{self, Conv2d};
     use crate::ew::{self, Binary, Cmp, Unary};
     use crate::gemm::{self, Accumulate, Mat};
     use crate::isa::{self, Isa};
@@ -72,6 +73,18 @@ mod tests {
     }
 
     const POOL: Pool2d = Pool2d { planes: 1, height: 4, width: 4, kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
+    const CONV: Conv2d = Conv2d {
+        batch: 1,
+        in_channels: 2,
+        height: 4,
+        width: 4,
+        out_channels: 2,
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: [0, 0],
+        dilation: [1, 1],
+        groups: 1,
+    };
     const SCAN: Scan = Scan { seq: 2, batch: 2, hidden: 3 };
 
     fn mat(rows: usize, cols: usize) -> Mat<'static, f32> {
@@ -205,6 +218,22 @@ mod tests {
         (|| packed().linear(&mut [0.0; 4], &[0.0; 5], None), &["packed", "5", "4", "[2, 3]"]),
         (|| packed().linear(&mut [0.0; 4], &[0.0; 6], Some(&[0.0; 3])), &["packed", "3 biases", "[2, 3]"]),
         (|| packed().gather_rows(&[2], &mut [0.0; 3]), &["packed", "row 2", "[2, 3]"]),
+        (|| conv::forward(&CONV, &[0f32; 32], &[0.0; 36], None, &mut [0.0; 7]), &["conv::forward", "7", "8"]),
+        (|| conv::forward(&CONV, &[0f32; 32], &[0.0; 36], Some(&[0.0]), &mut [0.0; 8]), &["conv::forward", "bias"]),
+        (|| conv::grad_input(&CONV, &[0f32; 35], &[0.0; 8], &mut [0.0; 32]), &["conv::grad_input", "35"]),
+        (|| conv::grad_weight(&CONV, &[0f32; 32], &[0.0; 8], &mut [0.0; 37]), &["conv::grad_weight", "37"]),
+        (
+            || conv::grad_weight(&Conv2d { groups: 3, ..CONV }, &[0f32; 32], &[0.0; 8], &mut [0.0; 36]),
+            &["conv::grad_weight", "3 groups"],
+        ),
+        (
+            || conv::forward::<f32>(&Conv2d { batch: HUGE, height: HUGE, ..CONV }, &[], &[], None, &mut []),
+            &["conv::forward", "overflows"],
+        ),
+        (
+            || conv::forward::<f32>(&Conv2d { stride: [0, 1], ..CONV }, &[], &[], None, &mut []),
+            &["conv::forward", "[0, 1]", "positive"],
+        ),
         (|| pool::max(&POOL, &[0f32; 15], &mut [0.0; 4], &mut [0; 4]), &["pool::max", "15"]),
         (|| pool::max(&POOL, &[0f32; 16], &mut [0.0; 4], &mut [0; 3]), &["pool::max", "index"]),
         (|| pool::max_grad(&POOL, &[0; 3], &[0f32; 4], &mut [0.0; 16]), &["pool::max_grad", "index"]),

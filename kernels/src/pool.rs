@@ -47,6 +47,9 @@ impl Pool2d {
             if kernel == 0 || stride == 0 {
                 return Err(format!("kernel {:?} and stride {:?} must be positive", self.kernel, self.stride));
             }
+            if length == 0 {
+                return Err(format!("the planes [{}, {}] are empty", self.height, self.width));
+            }
             if padding > kernel / 2 {
                 return Err(format!("padding {:?} is more than half of kernel {:?}", self.padding, self.kernel));
             }

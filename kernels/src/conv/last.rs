@@ -41,13 +41,13 @@ impl Axis {
             let taps = (0..s.kernel[axis]).map(|a| (a, a * s.dilation[axis])).filter(move |(_, ad)| ad % stride == r);
             taps.map(|(a, ad)| (a, ad / stride)).collect::<Vec<_>>()
         };
-        let mut phases: Vec<_> = (0..stride).map(taps).collect();
+        let length = if axis == 0 { s.height } else { s.width };
+        let mut phases: Vec<_> = (0..stride.min(length + padding)).map(taps).collect();
         let reaches: Vec<_> = phases.iter().map(|taps| reach(taps)).collect();
         for (taps, reach) in phases.iter_mut().zip(&reaches) {
             taps.iter_mut().for_each(|(_, e)| *e = reach - *e);
             taps.reverse();
         }
-        let length = if axis == 0 { s.height } else { s.width };
         let at = |y: usize| {
             let (u, r) = ((y + padding) / stride, (y + padding) % stride);
             (r, u as isize - reaches[r] as isize)
@@ -131,6 +131,11 @@ struct Pass<'a> {
     held: usize,
     /// Channels that are gathered at once.
     block: usize,
+}
+
+/// Whether images of `height` rows are lines, whose parts do not depend on their width.
+pub(super) fn is_line(s: &Conv2d, height: usize) -> bool {
+    height == 1 && s.kernel[0] == 1
 }
 
 /// How many of `channels` channels are gathered at once, for patches of `taps` pixels: equal blocks.
@@ -227,9 +232,11 @@ impl<'a> Pass<'a> {
         // Rows of a block: their results stay in a second-level cache.
         let parts = s.tasks().min(h * w / ENOUGH).max(1);
         let rows = (CACHED / (self.held * w)).clamp(1, h.div_ceil(parts));
+        // A single row may be long: a signal, in one dimension.
+        let pixels = if is_line(s, h) { (CACHED / self.held).clamp(1, w.div_ceil(parts)) } else { rows * w };
         let channels = self.result.channels * s.groups;
         let at_once = if s.groups > 1 { channels } else { self.held };
-        let mut tiles = Tile::whole(out, s.batch * channels, h * w).split(at_once, rows * w);
+        let mut tiles = Tile::whole(out, s.batch * channels, h * w).split(at_once, pixels);
         let together = if tiles.len() == s.batch { s.images_a_task(h * w) } else { 1 };
         // Weights that several tasks need are packed for all of them; others pass through the cache of their only task.
         let (len, blocks) = (self.block_len(), self.blocks());
@@ -259,12 +266,13 @@ impl<'a> Pass<'a> {
         let (s, w, held) = (self.shape, self.result.size[1], self.held);
         let channels = self.result.channels * s.groups;
         let (image, from) = (tiles[0].row() / channels, tiles[0].row() % channels);
-        let rows = tiles[0].col() / w..(tiles[0].col() + tiles[0].cols()) / w;
-        let (down, right) = (self.axes[0].window(rows.start, rows.end), self.axes[1].window(0, w));
+        let (first, pixels) = (tiles[0].col(), tiles[0].cols());
+        let rows = first / w..(first + pixels).div_ceil(w);
+        let cols = if pixels < w { first..first + pixels } else { 0..w };
+        let (down, right) = (self.axes[0].window(rows.start, rows.end), self.axes[1].window(cols.start, cols.end));
         let window = Window { origin: [down.0, right.0], size: [down.1, right.1] };
-        let places = self.pairs.iter().map(|pair| self.places(pair, rows.clone(), tiles.len(), window));
+        let places = self.pairs.iter().map(|pair| self.places(pair, [&rows, &cols], tiles.len(), window));
         let places: Vec<_> = places.collect();
-        let pixels = tiles[0].cols();
         let mut source = Buf::scratch(tiles.len() * window.pixels() * self.block);
         let mut product = Buf::scratch(tiles.len() * pixels * held);
         let plane = self.gathered.size[0] * self.gathered.size[1];
@@ -308,8 +316,14 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// For each pixel of a pair of phases, in some rows of some images: its place in the copies, and its number.
-    fn places(&self, pair: &Pair, rows: Range<usize>, images: usize, window: Window) -> Vec<(usize, usize)> {
+    /// For each pixel of a pair of phases, in some rows and columns of some images: its place in the copies, and its number.
+    fn places(
+        &self,
+        pair: &Pair,
+        [rows, cols]: [&Range<usize>; 2],
+        images: usize,
+        window: Window,
+    ) -> Vec<(usize, usize)> {
         let [down, right] = &self.axes;
         let mut places = Vec::new();
         for image in 0..images {
@@ -318,8 +332,10 @@ impl<'a> Pass<'a> {
                     continue;
                 }
                 let line = image * window.size[0] + (top - window.origin[0]) as usize;
-                let pixel = (image * rows.len() + y) * right.at.len();
-                for (x, &(_, left)) in right.at.iter().enumerate().filter(|(_, at)| at.0 == pair.phases[1]) {
+                let pixel = (image * rows.len() + y) * cols.len();
+                for (x, &(_, left)) in
+                    right.at[cols.clone()].iter().enumerate().filter(|(_, at)| at.0 == pair.phases[1])
+                {
                     places.push((line * window.size[1] + (left - window.origin[1]) as usize, pixel + x));
                 }
             }

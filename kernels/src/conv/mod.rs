@@ -6,8 +6,9 @@
 //! of the matrix ([`planes`]). The gradient of the input is a convolution of the output's gradient and goes the same
 //! ways; that of the weights is a sum over pixels ([`weight`]).
 //!
-//! The way is chosen, and work cut, from the shape of an image alone: an image of a batch has the bits that it has by
-//! itself, and results do not depend on threads. Partial gradients of the weights are added in the order of their parts.
+//! The way is chosen from the shape of an image alone, and where work is cut no bit changes: an image of a batch has the
+//! bits that it has by itself, and results do not depend on threads. (Patches of 8192 numbers and more that are products
+//! share the exception of [`crate::gemm`].) Partial gradients of the weights are added in the order of their parts.
 //!
 //! Definition (groups 1): out[n, o, i, j] = b[o] + Σ_{c, a, b} w[o, c, a, b] · x[n, c, i·s + a·d − p, j·s + b·d − p].
 
@@ -19,6 +20,7 @@ mod product;
 mod tests;
 mod weight;
 
+use crate::door;
 use crate::elem::Real;
 use crate::stamp::stamp;
 use product::Product;
@@ -52,8 +54,10 @@ impl Conv2d {
     /// Rows and columns of the output; 0 where the dilated kernel is larger than the padded input.
     pub fn output(&self) -> [usize; 2] {
         let length = |n: usize, axis: usize| {
-            let span = self.dilation[axis] * self.kernel[axis].saturating_sub(1) + 1;
-            (n + 2 * self.padding[axis]).checked_sub(span).map_or(0, |free| free / self.stride[axis] + 1)
+            let span = self.dilation[axis].saturating_mul(self.kernel[axis].saturating_sub(1)).saturating_add(1);
+            n.saturating_add(self.padding[axis].saturating_mul(2))
+                .checked_sub(span)
+                .map_or(0, |free| free / self.stride[axis] + 1)
         };
         [length(self.height, 0), length(self.width, 1)]
     }
@@ -69,6 +73,9 @@ impl Conv2d {
                 "{groups} groups do not divide {in_channels} input and {out_channels} output channels"
             ));
         }
+        if self.height == 0 || self.width == 0 {
+            return Err(format!("the images [{}, {}] are empty", self.height, self.width));
+        }
         if self.output().contains(&0) {
             let (h, w) = (self.height + 2 * self.padding[0], self.width + 2 * self.padding[1]);
             return Err(format!(
@@ -83,10 +90,11 @@ impl Conv2d {
             panic!("{name}: {error}");
         }
         let [oh, ow] = self.output();
+        let [kh, kw] = self.kernel;
         let expected = (
-            self.batch * self.in_channels * self.height * self.width,
-            self.out_channels * self.patch(),
-            self.batch * self.out_channels * oh * ow,
+            door::product(name, &[self.batch, self.in_channels, self.height, self.width]),
+            door::product(name, &[self.out_channels, self.inputs(), kh, kw]),
+            door::product(name, &[self.batch, self.out_channels, oh, ow]),
         );
         assert_eq!((x, w, out), expected, "{name}: lengths of input, weights and output for {self:?}");
     }
@@ -111,7 +119,8 @@ impl Conv2d {
     fn block_rows(&self) -> usize {
         let [oh, ow] = self.output();
         let parts = self.tasks().min(oh * ow / ENOUGH).max(1);
-        let fitting = CACHED / (self.outputs() * (ow + self.kernel[1] * self.dilation[1]));
+        let line = ow.saturating_add(self.kernel[1].saturating_mul(self.dilation[1]));
+        let fitting = CACHED / self.outputs().saturating_mul(line).max(1);
         fitting.clamp(1, oh.div_ceil(parts))
     }
 
@@ -170,6 +179,12 @@ fn forward_any<T: Real>(s: &Conv2d, x: &[T], w: &[T], bias: Option<&[T]>, out: &
     if out.is_empty() {
         return;
     }
+    if w.is_empty() {
+        // No input channels: nothing but the bias.
+        let pixels = s.output().iter().product::<usize>();
+        let each = |(at, out): (usize, &mut [T])| out.fill(bias.map_or(T::ZERO, |bias| bias[at % s.out_channels]));
+        return out.chunks_exact_mut(pixels).enumerate().for_each(each);
+    }
     if let Some(product) = Product::of(s) {
         return product.forward(s, x, w, bias, out);
     }
@@ -181,8 +196,8 @@ fn forward_any<T: Real>(s: &Conv2d, x: &[T], w: &[T], bias: Option<&[T]>, out: &
 
 fn grad_input_any<T: Real>(s: &Conv2d, w: &[T], g: &[T], dx: &mut [T]) {
     s.check("conv::grad_input", dx.len(), w.len(), g.len());
-    if dx.is_empty() {
-        return;
+    if dx.is_empty() || w.is_empty() {
+        return dx.fill(T::ZERO);
     }
     if let Some(product) = Product::of(s) {
         return product.grad_input(s, w, g, dx);

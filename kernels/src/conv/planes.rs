@@ -111,7 +111,7 @@ pub(super) fn grad_input<T: Real>(s: &Conv2d, w: &[T], g: &[T], dx: &mut [T]) {
         .flat_map(|(group, dx)| dx.chunks_mut(block * plane).enumerate().map(move |(b, dx)| (group, b, dx)))
         .collect();
     let blocks = inputs.div_ceil(block);
-    let together = if tasks.len() == s.batch { s.images_a_task(plane / (s.stride[0] * s.stride[1])) } else { 1 };
+    let together = if tasks.len() == s.batch { s.images_a_task(plane / s.stride[0] / s.stride[1]) } else { 1 };
     par::chunks_mut(&mut tasks, together, |_, task| {
         let (group, b) = (task[0].0, task[0].1);
         let g = &g[group * outputs..][..task.len() * outputs];

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::Conv2d;
-use super::last::{Axis, Pair, Window, block_of};
+use super::last::{Axis, Pair, Window, block_of, is_line};
 use super::patches::Patches;
 use super::product::{self, Product};
 use crate::buf::Buf;
@@ -99,20 +99,20 @@ struct Sums<'a> {
     shape: &'a Conv2d,
     isa: Isa,
     axes: [Axis; 2],
-    /// The columns of the input that patches need.
-    columns: (isize, usize),
     pair: Pair,
     /// Input channels that a task takes.
     block: usize,
-    /// Rows and images of a unit, about [`PIXELS`] pixels.
+    /// Rows, columns and images of a unit: about [`PIXELS`] pixels, or a multiple of them in one line.
     rows: usize,
+    cols: usize,
     images: usize,
 }
 
-/// Rows of some images, and a group of channels.
+/// Rows and columns of some images, and a group of channels.
 struct Unit {
     images: Range<usize>,
     rows: Range<usize>,
+    cols: Range<usize>,
     group: usize,
 }
 
@@ -120,19 +120,20 @@ impl<'a> Sums<'a> {
     fn new(shape: &'a Conv2d) -> Self {
         let axes = [Axis::forward(shape, 0), Axis::forward(shape, 1)];
         let [oh, ow] = shape.output();
-        let columns = axes[1].window(0, ow);
-        let pair = Pair::all(&axes, shape.kernel[1], columns.1).remove(0);
+        let pair = Pair::all(&axes, shape.kernel[1], axes[1].window(0, ow).1).remove(0);
         let block = block_of(shape.inputs(), shape.kernel[0] * shape.kernel[1]);
         let rows = (PIXELS / ow).clamp(1, oh);
+        let cols = if is_line(shape, oh) { ow.min(8 * PIXELS) } else { ow };
         let images = if rows == oh { (PIXELS / (oh * ow)).clamp(1, shape.batch) } else { 1 };
-        Sums { shape, isa: isa::current(), axes, columns, pair, block, rows, images }
+        Sums { shape, isa: isa::current(), axes, pair, block, rows, cols, images }
     }
 
     fn gradient<T: Real>(&self, x: &[T], g: &[T], dw: &mut [T]) {
         let (s, area) = (self.shape, self.pair.taps.len());
         let blocks = s.inputs().div_ceil(self.block);
-        let row_blocks = s.output()[0].div_ceil(self.rows);
-        let units = s.batch.div_ceil(self.images) * row_blocks;
+        let [oh, ow] = s.output();
+        let (row_blocks, col_blocks) = (oh.div_ceil(self.rows), ow.div_ceil(self.cols));
+        let units = s.batch.div_ceil(self.images) * row_blocks * col_blocks;
         // Sums of a block of channels; of all blocks of a group; of all groups.
         let len = area * self.block * s.outputs();
         let all = s.groups * blocks * len;
@@ -148,10 +149,13 @@ impl<'a> Sums<'a> {
             let (part, group) = (at / (s.groups * tasks_a_group), at / tasks_a_group % s.groups);
             let first = at % tasks_a_group * blocks_a_task;
             for unit in part * each..units.min((part + 1) * each) {
-                let [image, row] = [unit / row_blocks * self.images, unit % row_blocks * self.rows];
+                let (image, row) =
+                    (unit / col_blocks / row_blocks * self.images, unit / col_blocks % row_blocks * self.rows);
+                let col = unit % col_blocks * self.cols;
                 let unit = Unit {
                     images: image..s.batch.min(image + self.images),
-                    rows: row..s.output()[0].min(row + self.rows),
+                    rows: row..oh.min(row + self.rows),
+                    cols: col..ow.min(col + self.cols),
                     group,
                 };
                 let panels = self.gradients(g, &unit);
@@ -168,12 +172,12 @@ impl<'a> Sums<'a> {
     /// The packed gradients of a unit, [`PIXELS`] at a time.
     fn gradients<T: Real>(&self, g: &[T], unit: &Unit) -> Buf<T> {
         let (outputs, [oh, ow]) = (self.shape.outputs(), self.shape.output());
-        let each = unit.rows.len() * ow;
+        let each = unit.rows.len() * unit.cols.len();
         let pixels = unit.images.len() * each;
         let mut lines = Buf::scratch(pixels * outputs);
         for (image, lines) in unit.images.clone().zip(lines.chunks_exact_mut(each * outputs)) {
             let first = (image * self.shape.groups + unit.group) * outputs;
-            let data = &g[(first * oh + unit.rows.start) * ow..];
+            let data = &g[(first * oh + unit.rows.start) * ow + unit.cols.start..];
             let m = Mat { data, rows: outputs, cols: each, row_stride: oh * ow, col_stride: 1 };
             transposed(self.isa, m, outputs, lines);
         }
@@ -192,18 +196,19 @@ impl<'a> Sums<'a> {
         let channels = self.block.min(s.inputs() - first);
         let size = s.height * s.width;
         let down = self.axes[0].window(unit.rows.start, unit.rows.end);
-        let window = Window { origin: [down.0, self.columns.0], size: [down.1, self.columns.1] };
+        let right = self.axes[1].window(unit.cols.start, unit.cols.end);
+        let window = Window { origin: [down.0, right.0], size: [down.1, right.1] };
         // Rows of patches do not fall on the same sets of a cache.
         let depth = self.pair.taps.len() * channels;
         let pitch = (depth.div_ceil(16) | 1) * 16;
-        let each = unit.rows.len() * s.output()[1];
+        let each = unit.rows.len() * unit.cols.len();
         let pixels = unit.images.len() * each;
         let mut source = Buf::scratch(window.pixels() * channels);
         let mut patches = Buf::scratch(pixels * pitch + BEYOND);
         for (image, patches) in unit.images.clone().zip(patches.chunks_exact_mut(each * pitch)) {
             let x = &x[((image * s.groups + unit.group) * s.inputs() + first) * size..][..channels * size];
             window.copy(self.isa, x, [s.height, s.width], &mut source);
-            self.patches(&source, channels, window, unit.rows.start, pitch, patches);
+            self.patches(&source, channels, window, unit, pitch, patches);
         }
         let mut sum = Tile::whole(&mut sum[..depth * outputs], depth, outputs);
         for from in (0..pixels).step_by(PIXELS) {
@@ -214,12 +219,15 @@ impl<'a> Sums<'a> {
     }
 
     /// The patches of the pixels of one image, `pitch` apart.
-    fn patches<T: Real>(&self, x: &[T], channels: usize, window: Window, row: usize, pitch: usize, out: &mut [T]) {
-        let (rows, cols) = (&self.axes[0].at[row..], &self.axes[1].at);
+    fn patches<T: Real>(&self, x: &[T], channels: usize, window: Window, unit: &Unit, pitch: usize, out: &mut [T]) {
+        let (rows, cols) = (&self.axes[0].at[unit.rows.clone()], &self.axes[1].at[unit.cols.clone()]);
+        let depth = self.pair.taps.len() * channels;
         for (&(_, top), out) in rows.iter().zip(out.chunks_exact_mut(cols.len() * pitch)) {
             let line = (top - window.origin[0]) as usize * window.size[1];
             for (&(_, left), out) in cols.iter().zip(out.chunks_exact_mut(pitch)) {
                 let place = line + (left - window.origin[1]) as usize;
+                // A tile may multiply what lies behind the patch, in vain; zeros keep subnormals, which are slow, out.
+                out[depth..].fill(T::ZERO);
                 for run in &self.pair.runs {
                     let len = run.pixels * channels;
                     let (to, x) =

@@ -27,7 +27,7 @@ unsafe impl<T: Send> Send for Tile<'_, T> {}
 impl<'a, T> Tile<'a, T> {
     /// All of `c`, of `rows × cols` elements.
     pub(crate) fn whole(c: &'a mut [T], rows: usize, cols: usize) -> Self {
-        assert_eq!(c.len(), rows * cols, "gemm: a tile of {rows} × {cols} over {} elements", c.len());
+        assert_eq!(Some(c.len()), rows.checked_mul(cols), "gemm: a tile of {rows} × {cols} over {} elements", c.len());
         Tile { start: c.as_mut_ptr(), rows, cols, stride: cols, at: (0, 0), lifetime: PhantomData }
     }
 
