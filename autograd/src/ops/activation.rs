@@ -47,23 +47,32 @@ impl<T: Float> Tensor<T> {
     pub fn softplus(&self) -> Self {
         self.activation(Unary::Softplus)
     }
-    /// max(x, 0) limited to 6. Krizhevsky 2010, *Convolutional Deep Belief Networks on CIFAR-10*.
+    /// max(x, 0) limited to 6; the derivative at 0 and 6 is 0. Krizhevsky 2010, *Convolutional Deep Belief Networks on
+    /// CIFAR-10*.
     pub fn relu6(&self) -> Self {
-        self.clamp(0.0, 6.0)
+        self.between("relu6", 0.0, 6.0)
     }
-    /// x limited to [low, high]: −1 and 1 where a line stands for tanh. Collobert 2004.
+    /// x limited to [low, high]: −1 and 1 where a line stands for tanh. Unlike that of [`Tensor::clamp`], the derivative on
+    /// the bounds is 0. Collobert 2004.
     ///
     /// # Panics
     /// If `low > high`.
     #[track_caller]
     pub fn hardtanh(&self, low: f64, high: f64) -> Self {
-        self.clamp(low, high)
+        self.between("hardtanh", low, high)
     }
-    /// x/6 + ½ limited to [0, 1]. Howard et al. 2019, arXiv:1905.02244, section 5.2.
+    /// x limited to [low, high], with a derivative of 0 on the bounds.
+    #[track_caller]
+    fn between(&self, op: &str, low: f64, high: f64) -> Self {
+        assert!(low <= high, "{op}: the lower bound {low} is above the upper bound {high}");
+        let inside = self.gt_scalar(T::from_f64(low)).and(&self.lt_scalar(T::from_f64(high)));
+        Tensor::where_cond(&inside, self, &self.detach().clamp(low, high))
+    }
+    /// x/6 + ½ limited to [0, 1]; the derivative at ±3 is 0. Howard et al. 2019, arXiv:1905.02244, section 5.2.
     pub fn hardsigmoid(&self) -> Self {
-        self.affine(1.0 / 6.0, 0.5).clamp(0.0, 1.0)
+        self.affine(1.0, 3.0).relu6().affine(1.0 / 6.0, 0.0)
     }
-    /// x·hardsigmoid(x). Howard et al. 2019, arXiv:1905.02244, section 5.2.
+    /// x·hardsigmoid(x); the derivative is 0 at −3 and 1 at 3. Howard et al. 2019, arXiv:1905.02244, section 5.2.
     pub fn hardswish(&self) -> Self {
         self * self.hardsigmoid()
     }
@@ -78,7 +87,12 @@ impl<T: Float> Tensor<T> {
     }
     /// x above 0, `alpha·(e^(x/alpha) − 1)` below: an ELU with a continuous derivative. Barron 2017, arXiv:1704.07483,
     /// eq. (2).
+    ///
+    /// # Panics
+    /// If `alpha` is not positive.
+    #[track_caller]
     pub fn celu(&self, alpha: f64) -> Self {
+        assert!(alpha > 0.0, "celu: α is {alpha}, expected more than 0");
         self.affine(1.0 / alpha, 0.0).elu(1.0).affine(alpha, 0.0)
     }
     /// x / (1 + |x|). Turian et al. 2009.
@@ -102,7 +116,8 @@ impl<T: Float> Tensor<T> {
         self.masked_fill(&self.detach().abs().le_scalar(T::from_f64(lambda)), T::ZERO)
     }
     /// x above 0, `slope·x` below, with slopes that are learnt: one for all channels, `[1]`, or one for each, `[channels]`,
-    /// where channels are axis 1 (axis 0 of a vector). He et al. 2015, arXiv:1502.01852, eq. (1).
+    /// where channels are axis 1 (axis 0 of a vector). The derivative at 0 is the slope. He et al. 2015, arXiv:1502.01852,
+    /// eq. (1).
     ///
     /// # Panics
     /// If the number of slopes is neither.
@@ -120,7 +135,8 @@ impl<T: Float> Tensor<T> {
         let mut shape = vec![1; self.rank().max(1)];
         let last = shape.len() - 1;
         shape[axis.min(last)] = slope.len();
-        let y = self.relu() - slope.reshape(&shape) * (-self).relu();
+        // At 0 the first has no slope and the second that below; ∞ meets 0 in neither.
+        let y = self.relu() + self.clamp(f64::NEG_INFINITY, 0.0) * slope.reshape(&shape);
         y.reshape(self.shape())
     }
     /// a·σ(b) of the two halves a, b of `axis`. Dauphin et al. 2017, arXiv:1612.08083, eq. (1).

@@ -86,7 +86,7 @@ impl<T: Float> Tensor<T> {
     /// `einsum("bij,bjk->bik", &[&a, &b])` Σⱼ a[b, i, j]·b[b, j, k].
     ///
     /// One letter an axis; the result's labels stand behind the arrow, each once. A label that an operand has twice takes
-    /// its diagonal (`"ii->"` is the trace). Operands are contracted from left to right.
+    /// its diagonal (`"ii->"` is the trace). Spaces count for nothing. Operands are contracted from left to right.
     ///
     /// ```
     /// use etude_autograd::Tensor;
@@ -102,6 +102,7 @@ impl<T: Float> Tensor<T> {
     /// label that no operand has.
     #[track_caller]
     pub fn einsum(spec: &str, operands: &[&Tensor<T>]) -> Self {
+        let spec = &spec.split_whitespace().collect::<String>();
         let Some((inputs, output)) = spec.split_once("->") else { panic!("einsum: {spec:?} has no arrow ->") };
         let names: Vec<&str> = inputs.split(',').collect();
         assert!(names.len() == operands.len(), "einsum: {spec:?} names {} operands of {}", names.len(), operands.len());

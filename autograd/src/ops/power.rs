@@ -20,9 +20,10 @@ impl<T: Float> Op<T> for Pow {
     }
     fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
         let (x, y) = (cx.input(0), cx.input(1));
-        // y·xʸ⁻¹; where y is 0 the exponent becomes 1, so that 0 times a finite number is left at x = 0.
+        // y·xʸ⁻¹; where both are 0 the exponent becomes 1, so that 0 times a finite number is left.
         let dx = cx.when(0, || {
-            let exponent = y.affine(1.0, -1.0).masked_fill(&y.eq_scalar(T::ZERO), T::ONE);
+            let both = x.eq_scalar(T::ZERO).and(&y.eq_scalar(T::ZERO));
+            let exponent = Tensor::where_cond(&both, &Tensor::scalar(T::ONE), &y.affine(1.0, -1.0));
             g * (&y * x.pow(&exponent))
         });
         // xʸ·ln x; at x = 0 with y ≥ 0 the limit, 0.

@@ -202,7 +202,7 @@ impl<T: Float> Tensor<T> {
     pub fn powf(&self, p: f64) -> Self {
         self.unary(Unary::Powf(p))
     }
-    /// x limited to [low, high]; the derivative is 1 inside and on the bounds.
+    /// x limited to [low, high]; the derivative is 1 inside and on the bounds too, unlike that of [`Tensor::hardtanh`].
     ///
     /// # Panics
     /// If `low > high`.

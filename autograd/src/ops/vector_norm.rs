@@ -7,7 +7,7 @@ use crate::tensor::Tensor;
 
 impl<T: Float> Tensor<T> {
     /// ‖x‖ₚ = (Σ|x|ᵖ)^(1/p) of each row along `axis`, which disappears; the largest |x| for p = ∞. Without overflow; the
-    /// gradient of a row of zeros is 0.
+    /// gradient of a row of zeros is 0, and so is that of any zero for p < 1.
     ///
     /// # Panics
     /// If there is no such axis, `p` is not positive, or p = ∞ of an empty axis.
@@ -30,8 +30,11 @@ impl<T: Float> Tensor<T> {
         let top = x.detach().max_keep(axis);
         let zero = top.eq_scalar(T::ZERO);
         let scale = top.masked_fill(&zero.or(&top.eq_scalar(T::INFINITY)), T::ONE);
-        let ratio = (x / &scale).masked_fill(&zero, T::ONE);
-        let norm = ratio.powf(p).sum_keep([axis]).powf(1.0 / p) * scale;
+        let flat = if p < 1.0 { x.eq_scalar(T::ZERO) } else { zero.clone() };
+        let powers = (x / &scale).masked_fill(&flat, T::ONE).powf(p);
+        // For p < 1 a power has no derivative at 0: such elements have no path either.
+        let powers = if p < 1.0 { powers.masked_fill(&flat.and(&zero.not()), T::ZERO) } else { powers };
+        let norm = powers.sum_keep([axis]).powf(1.0 / p) * scale;
         norm.masked_fill(&zero, T::ZERO).squeeze(axis)
     }
 

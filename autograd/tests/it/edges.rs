@@ -37,6 +37,17 @@ fn roots_have_gradient_zero_at_their_origin() {
         assert_eq!((y, first, second), (vec![0.0], vec![0.0, 0.0], vec![0.0, 0.0]), "p = {p}");
     }
     assert_eq!(orders(&[2.0, 2.0, 2.0], |x| x.std_dims([0])), [vec![0.0], vec![0.0; 3], vec![0.0; 3]]);
+    let x = Tensor::from_slice(&[4.0, 0.0, 9.0, 0.0, 0.0, 0.0], [2, 3]).requires_grad();
+    let first = [CreateGraph::Yes, CreateGraph::No].map(|graph| {
+        let [g] = grad(&x.norm_lp(0.5, 1).sum(), [&x], graph);
+        g.to_vec()
+    });
+    assert_eq!(first[0], first[1]);
+    // (√4 + √9)² = 25 with the derivatives 5/√x.
+    first[0]
+        .iter()
+        .zip([2.5f64, 0.0, 5.0 / 3.0, 0.0, 0.0, 0.0])
+        .for_each(|(g, w)| assert!((g - w).abs() < 1e-9, "{first:?}"));
     let large = Tensor::from_slice(&[3e300, 4e300, f64::INFINITY, 1.0], [2, 2]).norm_lp(3.0, 1).to_vec();
     assert!((large[0] / 4.497_941_445_275_415e300 - 1.0).abs() < 1e-12, "∛91 = 4.4979…: {large:?}");
     assert_eq!(large[1], f64::INFINITY);
@@ -54,6 +65,25 @@ fn powers_and_angles_at_zero() {
     assert_eq!((dy.to_vec(), dx.to_vec()), (vec![0.0, 1.0, 0.5], vec![0.0; 3]));
     let left = Tensor::from_slice(&[0.0, -0.0], [2]).atan2(&Tensor::from_slice(&[-1.0, -1.0], [2]));
     assert_eq!(left.to_vec(), [PI, -PI]);
+}
+
+#[test]
+fn powers_to_the_0_have_the_mixed_derivative() {
+    let x = Tensor::from_slice(&[2.0, f64::INFINITY], [2]).requires_grad();
+    let y = Tensor::from_slice(&[0.0, 0.0], [2]).requires_grad();
+    let [dx, dy] = grad(&x.pow(&y).sum(), [&x, &y], CreateGraph::Yes);
+    assert_eq!((dx.to_vec(), dy.to_vec()), (vec![0.0, 0.0], vec![2f64.ln(), f64::INFINITY]));
+    // ∂²/∂x∂y = xʸ⁻¹·(1 + y·ln x), from either side.
+    let [mixed] = grad(&dx.narrow(0, 0, 1).sum(), [&y], CreateGraph::No);
+    let [other] = grad(&dy.narrow(0, 0, 1).sum(), [&x], CreateGraph::No);
+    assert_eq!((mixed.to_vec()[0], other.to_vec()[0]), (0.5, 0.5));
+}
+
+#[test]
+fn spaces_in_a_sum_of_products_count_for_nothing() {
+    let (a, b) = (Tensor::arange(6).to_float::<f64>().reshape([2, 3]), Tensor::<f64>::ones([3, 2]));
+    let tight = Tensor::einsum("ij,jk->ik", &[&a, &b]);
+    assert_eq!(Tensor::einsum(" i j, jk -> ik ", &[&a, &b]).to_vec(), tight.to_vec());
 }
 
 #[test]
@@ -106,6 +136,8 @@ const REFUSED: &[Refused] = &[
     (|| zeros(&[3]).sort(1, false).0, "argsort: axis 1 of a tensor of shape [3], which has 1 axes"),
     (|| zeros(&[3]).topk(4, 0).0, "topk: the 4 largest along axis 0 of [3]"),
     (|| zeros(&[3]).norm_lp(0.0, 0), "norm_lp: the order is 0, expected more than 0"),
+    (|| zeros(&[3]).celu(0.0), "celu: α is 0, expected more than 0"),
+    (|| zeros(&[3]).hardtanh(1.0, -1.0), "hardtanh: the lower bound 1 is above the upper bound -1"),
     (|| zeros(&[3]).tril(0), "tril: a tensor of shape [3] has fewer than two axes"),
     (|| zeros(&[3, 3]).diagonal(1, 1), "diagonal: axis 1 of [3, 3] stands twice"),
     (|| zeros(&[3]).roll(1, 1), "roll: axis 1 of a tensor of shape [3], which has 1 axes"),

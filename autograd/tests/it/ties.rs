@@ -37,6 +37,21 @@ fn equal_operands_share_the_gradient() {
 }
 
 #[test]
+fn kinks_of_activations_have_the_documented_gradient() {
+    let of = |values: &[f64], f: fn(&Tensor<f64>) -> Tensor<f64>| gradient(&leaf(values, &[values.len()]), f);
+    assert_eq!(of(&[0.0, 6.0, 3.0, -1.0, 7.0], Tensor::relu6), [0.0, 0.0, 3.0, 0.0, 0.0]);
+    assert_eq!(of(&[-1.0, 1.0, 0.5], |x| x.hardtanh(-1.0, 1.0)), [0.0, 0.0, 3.0]);
+    assert_eq!(of(&[-1.0, 1.0, 0.5], |x| x.clamp(-1.0, 1.0)), [1.0, 2.0, 3.0]);
+    assert_eq!(of(&[-3.0, 3.0, 0.0], Tensor::hardsigmoid), [0.0, 0.0, 0.5]);
+    assert_eq!(of(&[-3.0, 3.0], Tensor::hardswish), [0.0, 2.0]);
+    let slope = leaf(&[0.25], &[1]);
+    assert_eq!(gradient(&leaf(&[0.0, -2.0, 2.0], &[3]), |x| x.prelu(&slope)), [0.25, 0.5, 3.0]);
+    let x = leaf(&[0.0, -2.0, f64::INFINITY], &[3]);
+    assert_eq!(gradient(&slope, |slope| x.prelu(slope)), [-4.0]);
+    assert_eq!(gradient(&x, |x| x.prelu(&slope)), [0.25, 0.5, 3.0]);
+}
+
+#[test]
 fn equal_elements_keep_their_order() {
     let nan = f64::NAN;
     let x = leaf(&[2.0, 1.0, 2.0, 1.0, 0.0, -0.0, nan, 5.0], &[2, 4]);

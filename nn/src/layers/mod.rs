@@ -33,7 +33,7 @@ pub use norm::{
     BatchNorm, BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm, InstanceNorm1d, InstanceNorm2d, LayerNorm, RMSNorm,
 };
 pub use prelu::PRelu;
-pub use recurrent::{Gru, Lstm, LstmState, Rnn, batch_major, time_major};
+pub use recurrent::{Gru, Lstm, LstmState, Nonlinearity, Rnn, batch_major, time_major};
 pub use resample::{AdaptiveAvgPool2d, AdaptiveMaxPool2d, Interpolation, Pad2d, PixelShuffle, Resize};
 pub use seq::Seq;
 pub use spatial::{AvgPool2d, Flatten, GlobalAvgPool2d, MaxPool2d, Upsample};

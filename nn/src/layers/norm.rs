@@ -145,7 +145,8 @@ impl InstanceNorm {
 
 impl Layer for InstanceNorm {
     /// # Panics
-    /// If axis 1 has another length, or there is no axis behind it.
+    /// If axis 1 has another length, there is no axis behind it, or a channel of a sample has a single value: its variance
+    /// says nothing.
     #[track_caller]
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
         let channels = self.num_features;
@@ -154,6 +155,8 @@ impl Layer for InstanceNorm {
             "InstanceNorm: x {:?} is not [n, {channels}, length, …]",
             x.shape()
         );
+        let single = x.shape()[2..].iter().product::<usize>() == 1;
+        assert!(!single, "InstanceNorm: needs more than one value a channel, x is {:?}", x.shape());
         let affine = self.weight.as_ref().zip(self.bias.as_ref()).map(|(w, b)| (cx.get(w), cx.get(b)));
         normalise_groups(x, channels, affine.as_ref().map(|(w, b)| (w, b)), self.eps)
     }

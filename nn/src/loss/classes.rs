@@ -32,7 +32,7 @@ pub fn cross_entropy_smooth<T: Float>(logits: &Tensor<T>, targets: &Tensor<i64>,
 pub struct CrossEntropy<T: Float = f32> {
     /// ε of [`cross_entropy_smooth`].
     pub smoothing: f64,
-    /// The target of rows that do not count; it need not be a class.
+    /// The target of rows that do not count; it need not be a class. PyTorch's default, −100, is none here.
     pub ignore: Option<i64>,
     /// The weight of each class, `[classes]`; a constant.
     pub weight: Option<Tensor<T>>,

@@ -27,9 +27,9 @@ pub fn ctc<T: Float>(
 ) -> Tensor<T> {
     let labels = Labels::new(log_probs.shape(), targets, input_lengths, target_lengths, blank);
     let (steps, batch, places) = (log_probs.dim(0), labels.batch, labels.places);
-    // ln p of the label of every place at every step.
+    // ln p of the label of every place at every step, finite as all that follows.
     let ids = labels.ids.unsqueeze(0).expand([steps, batch, places]);
-    let emitted = log_probs.gather(2, &ids);
+    let emitted = log_probs.gather(2, &ids).clamp(NOTHING, f64::INFINITY);
     let nothing = |width: usize| Tensor::full([batch, width], T::from_f64(NOTHING));
     let none = T::from_f64(NOTHING);
     // α(t, s) of eq. (6), as logarithms: paths that stand at place s after step t.

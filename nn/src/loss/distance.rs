@@ -29,9 +29,12 @@ pub fn l1<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Tensor<T> {
 #[track_caller]
 pub fn huber<T: Float>(a: &Tensor<T>, b: &Tensor<T>, delta: f64) -> Tensor<T> {
     assert!(delta > 0.0, "huber: δ is {delta}, expected more than 0");
-    let d = difference("huber", a, b).abs();
-    // With c = min(|d|, δ), both branches are c·(|d| − c/2).
-    let c = d.clamp(0.0, delta);
+    of_difference(&difference("huber", a, b), delta)
+}
+
+/// With c = d limited to ±δ, both branches are c·(d − c/2): no kink at 0, and the second derivative there is 1.
+fn of_difference<T: Float>(d: &Tensor<T>, delta: f64) -> Tensor<T> {
+    let c = d.clamp(-delta, delta);
     (&c * (d - c.affine(0.5, 0.0))).mean()
 }
 
@@ -44,5 +47,5 @@ pub fn huber<T: Float>(a: &Tensor<T>, b: &Tensor<T>, delta: f64) -> Tensor<T> {
 #[track_caller]
 pub fn smooth_l1<T: Float>(a: &Tensor<T>, b: &Tensor<T>, beta: f64) -> Tensor<T> {
     assert!(beta > 0.0, "smooth_l1: β is {beta}, expected more than 0");
-    huber(a, b, beta).affine(1.0 / beta, 0.0)
+    of_difference(&difference("smooth_l1", a, b), beta).affine(1.0 / beta, 0.0)
 }

@@ -20,7 +20,8 @@ pub fn kl_std_normal<T: Float>(mu: &Tensor<T>, logvar: &Tensor<T>) -> Tensor<T> 
 }
 
 /// KL(p ‖ q) = Σ p·(ln p − ln q) over the last axis, mean over the others, from probabilities p and the logarithms of q:
-/// PyTorch's `kl_div(log_q, p)` with `batchmean`. A probability of 0 adds nothing.
+/// PyTorch's `kl_div(log_q, p)` with `batchmean`, which is meant for `[batch, outcomes]`. A probability of exactly 0 adds
+/// nothing and has no gradient, even where ln q = −∞.
 ///
 /// # Panics
 /// If the shapes differ or there is no axis.
@@ -28,7 +29,8 @@ pub fn kl_std_normal<T: Float>(mu: &Tensor<T>, logvar: &Tensor<T>) -> Tensor<T> 
 pub fn kl_div<T: Float>(log_q: &Tensor<T>, p: &Tensor<T>) -> Tensor<T> {
     check("kl_div", log_q, p);
     assert!(p.rank() >= 1, "kl_div: {:?} has no axis of outcomes", p.shape());
-    let log_p = p.masked_fill(&p.eq_scalar(T::ZERO), T::ONE).ln();
+    let none = p.eq_scalar(T::ZERO);
+    let (log_p, log_q) = (p.masked_fill(&none, T::ONE).ln(), log_q.masked_fill(&none, T::ZERO));
     (p * (log_p - log_q)).sum_dims([p.rank() - 1]).mean()
 }
 

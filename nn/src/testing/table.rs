@@ -201,9 +201,9 @@ fn losses() -> Vec<Entry> {
         entry!("loss::mse", "(a − b)², mean", pair, |case, x| loss::mse(&x[0], &x[1]), |_, x| mean(each(x, |a, b| (a - b).powi(2))), tolerance: loose),
         entry!("loss::l1", "|a − b|, mean", |draw| apart(draw, &[0.0]), |case, x| loss::l1(&x[0], &(&x[0] - &x[1])),
             |_, x| of_difference(x, f64::abs), tolerance: loose),
-        entry!("loss::huber", "d²/2 within δ, δ(|d| − δ/2) beyond, mean", |draw| apart(draw, &[-0.7, 0.0, 0.7]),
+        entry!("loss::huber", "d²/2 within δ, δ(|d| − δ/2) beyond, mean", |draw| apart(draw, &[-0.7, 0.7]),
             |case, x| loss::huber(&x[0], &(&x[0] - &x[1]), 0.7), |_, x| of_difference(x, |d| huber(d, 0.7)), tolerance: loose),
-        entry!("loss::smooth_l1", "d²/2β within β, |d| − β/2 beyond, mean", |draw| apart(draw, &[-0.7, 0.0, 0.7]),
+        entry!("loss::smooth_l1", "d²/2β within β, |d| − β/2 beyond, mean", |draw| apart(draw, &[-0.7, 0.7]),
             |case, x| loss::smooth_l1(&x[0], &(&x[0] - &x[1]), 0.7), |_, x| of_difference(x, |d| huber(d, 0.7) / 0.7), tolerance: loose),
         entry!("loss::kl_std_normal", "KL(N(μ, σ²) ‖ N(0, 1)) of each row", |draw| {
             let (n, size) = (draw.dim(4), draw.dim(4));

@@ -3,9 +3,9 @@
 use etude_autograd::{Conv1dArgs, Conv2dArgs, PadMode, Tensor};
 use etude_nn::layers::{batch_major, time_major};
 use etude_nn::{
-    Act, AdaptiveAvgPool2d, AdaptiveMaxPool2d, BatchNorm2d, Conv1d, Conv2d, ConvTranspose1d, Ctx, Dropout, Gru,
-    Interpolation, Layer, LeNet, LeNetConfig, Linear, Lstm, LstmState, Mask, Mlp, Module, MultiheadAttention, PRelu,
-    Pad2d, PixelShuffle, Resize, Rnn, Seq, init, metrics,
+    Act, AdaptiveAvgPool2d, AdaptiveMaxPool2d, BatchNorm2d, Conv1d, Conv2d, ConvTranspose1d, Ctx, Dropout, GroupNorm,
+    Gru, InstanceNorm1d, InstanceNorm2d, Interpolation, Layer, LeNet, LeNetConfig, Linear, Lstm, LstmState, Mask, Mlp,
+    Module, MultiheadAttention, Nonlinearity, PRelu, Pad2d, PixelShuffle, Resize, Rnn, Seq, init, metrics,
 };
 
 fn names(module: &dyn Module) -> Vec<String> {
@@ -230,6 +230,22 @@ fn a_batch_of_lengths_is_its_sequences_alone() {
     }
 }
 
+/// States that would grow beyond all numbers behind an end, where 0 times them is NaN.
+#[test]
+fn padding_does_not_reach_the_gradient() {
+    let rnn = Rnn::new(2, 2, 2, &mut Ctx::train(0)).nonlinearity(Nonlinearity::Relu);
+    for (name, p) in rnn.named_params() {
+        p.update(|w| w.fill(if name.starts_with("weight_hh") { 1e10 } else { 1.0 }));
+    }
+    let x = Tensor::ones([9, 1, 2]).requires_grad();
+    let cx = &mut Ctx::train(0);
+    let (y, state) = rnn.forward_lengths(&x, &[1], &rnn.zero_state(1), cx);
+    let g = (y.sum() + state.sum()).backward();
+    let mut all = vec![g.get(&x).expect("depends on x").to_vec()];
+    all.extend(rnn.named_params().iter().map(|(_, p)| g.by_id(p.id()).expect("depends on it").to_vec()));
+    assert!(all.iter().flatten().all(|g| g.is_finite()), "{all:?}");
+}
+
 #[test]
 #[should_panic(expected = "Gru: sequence 1 has length 5, expected 1 to 4")]
 fn a_length_beyond_the_last_step_is_refused() {
@@ -275,6 +291,30 @@ fn configurations_are_checked() {
 #[should_panic(expected = "BatchNorm: training needs more than one value a channel, x is [1, 3, 1, 1]")]
 fn batch_norm_of_one_value_is_refused() {
     BatchNorm2d::new(3).forward(&Tensor::zeros([1, 3, 1, 1]), &mut Ctx::train(0));
+}
+
+#[test]
+#[should_panic(expected = "InstanceNorm: needs more than one value a channel, x is [2, 3, 1, 1]")]
+fn instance_norm_of_one_value_is_refused() {
+    InstanceNorm2d::new(3).forward(&Tensor::zeros([2, 3, 1, 1]), &mut Ctx::train(0));
+}
+
+#[test]
+#[should_panic(expected = "InstanceNorm: x [2, 4, 5] is not [n, 3, length, …]")]
+fn instance_norm_of_other_channels_is_refused() {
+    InstanceNorm1d::new(3).forward(&Tensor::zeros([2, 4, 5]), &mut Ctx::train(0));
+}
+
+#[test]
+#[should_panic(expected = "GroupNorm: x [2, 4, 5] has not 6 channels in axis 1")]
+fn group_norm_of_other_channels_is_refused() {
+    GroupNorm::new(2, 6).forward(&Tensor::zeros([2, 4, 5]), &mut Ctx::train(0));
+}
+
+#[test]
+#[should_panic(expected = "GroupNorm: 6 channels are not a multiple of 4 groups")]
+fn group_norm_of_unequal_groups_is_refused() {
+    GroupNorm::new(4, 6);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Every loss and every function of linear algebra against the checks of the op table, and what they do at their edges.
 
-use etude_autograd::{Tensor, testing};
+use etude_autograd::{CreateGraph, Tensor, grad, testing};
 use etude_nn::linalg::{self, LinalgError};
 use etude_nn::loss::{self, CrossEntropy};
 use etude_nn::testing::table;
@@ -47,6 +47,22 @@ fn an_outcome_without_probability_adds_nothing() {
     let p = Tensor::from_slice(&[0.0f32, 1.0], [1, 2]);
     let log_q = Tensor::from_slice(&[-40.0f32, 0.0], [1, 2]);
     assert_eq!(loss::kl_div(&log_q, &p).item(), 0.0);
+    let log_q = Tensor::from_slice(&[f32::NEG_INFINITY, -1.0], [1, 2]).requires_grad();
+    let y = loss::kl_div(&log_q, &p);
+    assert_eq!(y.item(), 1.0);
+    assert_eq!(y.backward().get(&log_q).expect("depends on ln q").to_vec(), [0.0, -1.0]);
+}
+
+#[test]
+fn a_square_that_turns_into_a_line_is_bent_at_0() {
+    type Loss = fn(&Tensor<f64>, &Tensor<f64>) -> Tensor<f64>;
+    let losses: [(Loss, f64); 2] = [(|a, b| loss::huber(a, b, 0.5), 1.0), (|a, b| loss::smooth_l1(a, b, 0.5), 2.0)];
+    for (loss, bend) in losses {
+        let x = Tensor::<f64>::zeros([1]).requires_grad();
+        let [first] = grad(&loss(&x, &Tensor::zeros([1])), [&x], CreateGraph::Yes);
+        let [second] = grad(&first.sum(), [&x], CreateGraph::No);
+        assert_eq!((first.to_vec(), second.to_vec()), (vec![0.0], vec![bend]));
+    }
 }
 
 #[test]
@@ -66,6 +82,23 @@ fn a_target_that_no_path_spells_is_infinitely_unlikely() {
     let y = loss::ctc(&x, &target, &[2], &[2], 0);
     assert_eq!(y.to_vec(), [f32::INFINITY]);
     assert_eq!(y.sum().backward().get(&x).expect("depends on x").to_vec(), [0.0; 4]);
+}
+
+#[test]
+fn impossible_classes_leave_the_gradient_finite() {
+    let none = f32::NEG_INFINITY;
+    let mut x = vec![0.25f32.ln(); 16];
+    x[8..12].copy_from_slice(&[none, none, none, 0.0]);
+    let x = Tensor::from_vec(x, [4, 1, 4]).requires_grad();
+    let y = loss::ctc(&x, &Tensor::from_slice(&[1i64, 2, 3], [1, 3]), &[4], &[3], 0);
+    assert!((y.item() - 3.465_736).abs() < 1e-5, "ln 32: {y:?}");
+    let g = y.sum().backward().get(&x).expect("depends on x").to_vec();
+    let wanted = [0.0, -1.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, -1.0, -0.5, 0.0, 0.0, -0.5];
+    assert!(g.iter().zip(wanted).all(|(g, w)| (g - w).abs() < 1e-5), "{g:?}");
+    let x = Tensor::from_vec([none, none, 0.0, none].repeat(2), [2, 1, 4]).requires_grad();
+    let y = loss::ctc(&x, &Tensor::from_slice(&[1i64], [1, 1]), &[2], &[1], 0);
+    assert_eq!(y.to_vec(), [f32::INFINITY]);
+    assert_eq!(y.sum().backward().get(&x).expect("depends on x").to_vec(), [0.0; 8]);
 }
 
 #[test]

@@ -93,6 +93,11 @@ impl Rnn {
                 Nonlinearity::Tanh => Tensor::tanh,
                 Nonlinearity::Relu => Tensor::relu,
             };
+            // Steps behind an end start afresh: −∞ but for a little gives −1 or 0 whatever the state, with a derivative of 0.
+            let inputs = match lengths {
+                Some(lengths) => lengths.hold(&inputs, [f32::MIN]),
+                None => inputs,
+            };
             let outputs = inputs.rnn_scan(&cx.get(&w.hh), &state.select(0, i), f);
             last.push(match lengths {
                 Some(lengths) => lengths.last(&outputs),
