@@ -78,6 +78,70 @@ tiled! {
     }
 }
 
+/// A product that is computed tile by tile.
+trait Tiles {
+    /// Rows and columns of the result.
+    fn size(&self) -> [usize; 2];
+
+    /// The tile of MR rows and NV registers of columns at (i, j); it may be higher and wider than what is left.
+    fn tile<S: Simd, const MR: usize, const NV: usize>(&mut self, simd: S, i: usize, j: usize);
+}
+
+/// All tiles: panels of columns, the narrow one last; in each, strips of rows.
+#[inline(always)]
+fn walk<
+    T: Real,
+    S: Simd,
+    W: Tiles,
+    const W0: usize,
+    const W1: usize,
+    const W2: usize,
+    const NW: usize,
+    const N0: usize,
+    const N1: usize,
+    const N2: usize,
+    const NN: usize,
+>(
+    work: &mut W,
+    simd: S,
+) {
+    let cols = work.size()[1];
+    let mut j = 0;
+    while j < cols {
+        let width = panel_width::<S, T, NW, NN>(cols - j);
+        if width == NW * T::lanes::<S>() {
+            strips::<S, W, W0, W1, W2, NW>(work, simd, j);
+        } else if width == T::lanes::<S>() {
+            strips::<S, W, N0, N1, N2, 1>(work, simd, j);
+        } else {
+            strips::<S, W, N0, N1, N2, NN>(work, simd, j);
+        }
+        j += width;
+    }
+}
+
+/// The strips of one panel.
+#[inline(always)]
+fn strips<S: Simd, W: Tiles, const TALL: usize, const MIDDLE: usize, const LOW: usize, const NV: usize>(
+    work: &mut W,
+    simd: S,
+    j: usize,
+) {
+    let rows = work.size()[0];
+    let mut i = 0;
+    while i < rows {
+        let height = next_height::<TALL, MIDDLE, LOW>(rows - i);
+        if height == LOW {
+            work.tile::<S, LOW, NV>(simd, i, j);
+        } else if height == MIDDLE {
+            work.tile::<S, MIDDLE, NV>(simd, i, j);
+        } else {
+            work.tile::<S, TALL, NV>(simd, i, j);
+        }
+        i += height;
+    }
+}
+
 /// Numbers of a row of A that lie side by side, and the rows of B that they meet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Run {
@@ -115,47 +179,22 @@ struct PlaceProduct<'a, T> {
 tiled! {
     impl<T: Real> Tiled for PlaceProduct<'_, T> {
         fn run(mut self, simd) {
-            let mut j = 0;
-            while j < self.cols {
-                let width = panel_width::<S, T, NW, NN>(self.cols - j);
-                if width == NW * T::lanes::<S>() {
-                    self.panel::<S, W0, W1, W2, NW>(simd, j);
-                } else if width == T::lanes::<S>() {
-                    self.panel::<S, N0, N1, N2, 1>(simd, j);
-                } else {
-                    self.panel::<S, N0, N1, N2, NN>(simd, j);
-                }
-                j += width;
-            }
+            walk::<T, S, Self, W0, W1, W2, NW, N0, N1, N2, NN>(&mut self, simd);
         }
     }
 }
 
-impl<T: Real> PlaceProduct<'_, T> {
+impl<T: Real> Tiles for PlaceProduct<'_, T> {
     #[inline(always)]
-    fn panel<S: Simd, const TALL: usize, const MIDDLE: usize, const LOW: usize, const NV: usize>(
-        &mut self,
-        simd: S,
-        j: usize,
-    ) {
-        let mut rows = self.a.rows;
-        while !rows.is_empty() {
-            let height = next_height::<TALL, MIDDLE, LOW>(rows.len());
-            if height == LOW {
-                self.tile::<S, LOW, NV>(simd, rows, j);
-            } else if height == MIDDLE {
-                self.tile::<S, MIDDLE, NV>(simd, rows, j);
-            } else {
-                self.tile::<S, TALL, NV>(simd, rows, j);
-            }
-            rows = &rows[height.min(rows.len())..];
-        }
+    fn size(&self) -> [usize; 2] {
+        [self.a.rows.len(), self.cols]
     }
 
-    /// The first MR of `rows`; a tile higher than what is left repeats the last row and does not store it.
+    /// A tile higher than what is left repeats the last row and does not store it.
     #[inline(always)]
-    fn tile<S: Simd, const MR: usize, const NV: usize>(&mut self, simd: S, rows: &[(usize, usize)], j: usize) {
-        let (width, Places { x, channels, runs, .. }) = (NV * T::lanes::<S>(), self.a);
+    fn tile<S: Simd, const MR: usize, const NV: usize>(&mut self, simd: S, i: usize, j: usize) {
+        let (width, Places { x, channels, runs, rows }) = (NV * T::lanes::<S>(), self.a);
+        let rows = &rows[i..];
         let places: [usize; MR] = std::array::from_fn(|r| rows[r.min(rows.len() - 1)].0 * channels);
         let mut sums = [[T::splat(simd, T::ZERO); NV]; MR];
         for run in runs {
@@ -197,41 +236,15 @@ struct PixelSums<'a, 'c, T> {
 tiled! {
     impl<T: Real> Tiled for PixelSums<'_, '_, T> {
         fn run(mut self, simd) {
-            let mut j = 0;
-            while j < self.c.cols() {
-                let width = panel_width::<S, T, NW, NN>(self.c.cols() - j);
-                if width == NW * T::lanes::<S>() {
-                    self.panel::<S, W0, W1, W2, NW>(simd, j);
-                } else if width == T::lanes::<S>() {
-                    self.panel::<S, N0, N1, N2, 1>(simd, j);
-                } else {
-                    self.panel::<S, N0, N1, N2, NN>(simd, j);
-                }
-                j += width;
-            }
+            walk::<T, S, Self, W0, W1, W2, NW, N0, N1, N2, NN>(&mut self, simd);
         }
     }
 }
 
-impl<T: Real> PixelSums<'_, '_, T> {
+impl<T: Real> Tiles for PixelSums<'_, '_, T> {
     #[inline(always)]
-    fn panel<S: Simd, const TALL: usize, const MIDDLE: usize, const LOW: usize, const NV: usize>(
-        &mut self,
-        simd: S,
-        j: usize,
-    ) {
-        let mut i = 0;
-        while i < self.c.rows() {
-            let height = next_height::<TALL, MIDDLE, LOW>(self.c.rows() - i);
-            if height == LOW {
-                self.tile::<S, LOW, NV>(simd, i, j);
-            } else if height == MIDDLE {
-                self.tile::<S, MIDDLE, NV>(simd, i, j);
-            } else {
-                self.tile::<S, TALL, NV>(simd, i, j);
-            }
-            i += height;
-        }
+    fn size(&self) -> [usize; 2] {
+        [self.c.rows(), self.c.cols()]
     }
 
     #[inline(always)]
