@@ -26,6 +26,7 @@ mod layout;
 mod mode;
 mod node;
 pub mod ops;
+#[cfg(feature = "testing")]
 pub mod table;
 mod tensor;
 #[cfg(feature = "testing")]

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 
 use pulp::{Scalar, Simd, WithSimd};
 
+use crate::elem::Real;
 use crate::gemm::tiles_present;
 
 /// An instruction set for which every kernel is compiled.
@@ -89,6 +90,27 @@ impl Isa {
             Isa::Avx2 => Simd::vectorize(tokens().avx2.unwrap_or_else(|| absent(self)), op),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 | Isa::Amx => Simd::vectorize(tokens().avx512.unwrap_or_else(|| absent(self)), op),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => Simd::vectorize(tokens().neon.unwrap_or_else(|| absent(self)), op),
+            #[allow(unreachable_patterns)]
+            _ => absent(self),
+        }
+    }
+
+    /// Runs `op`, which works on registers of `T`. f64 checks gradients and serves small statistics: it takes AVX2's
+    /// registers on AVX-512 too, since a third form of every kernel costs an eighth of the time to build this crate.
+    pub(crate) fn run_on<T: Real, Op: WithSimd>(self, op: Op) -> Op::Output {
+        if const { T::F32 } { self.run(op) } else { self.run_narrow(op) }
+    }
+
+    #[inline(never)]
+    fn run_narrow<Op: WithSimd>(self, op: Op) -> Op::Output {
+        match self {
+            Isa::Scalar => Simd::vectorize(Scalar::new(), op),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 | Isa::Avx512 | Isa::Amx => {
+                Simd::vectorize(tokens().avx2.unwrap_or_else(|| absent(self)), op)
+            }
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => Simd::vectorize(tokens().neon.unwrap_or_else(|| absent(self)), op),
             #[allow(unreachable_patterns)]

@@ -146,7 +146,7 @@ fn max_any<T: Real>(shape: &Pool2d, x: &[T], out: &mut [T], index: &mut [i64]) {
     let plane = shape.input_plane();
     let [oh, ow] = shape.output();
     let isa = isa::current();
-    for_planes(index, oh * ow, |p, index| isa.run(Winners { shape, x: &x[p * plane..][..plane], index }));
+    for_planes(index, oh * ow, |p, index| isa.run_on::<T, _>(Winners { shape, x: &x[p * plane..][..plane], index }));
     for_planes(out, oh * ow, |p, out| {
         let x = &x[p * plane..][..plane];
         out.iter_mut().zip(&index[p * oh * ow..]).for_each(|(out, &i)| *out = x[i as usize]);

@@ -267,7 +267,7 @@ impl<T: Real> Backward<'_, T> {
             .filter(|(_, given)| **given != T::NEG_INFINITY)
             .for_each(|(lse, &given)| *lse = given);
         let (out, g) = (self.out.head(task.batch, task.head), &g.lines[..]);
-        self.blocks.isa.run(Dots { out, g, size: s.size, dots: &mut delta[..s.queries] });
+        self.blocks.isa.run_on::<T, _>(Dots { out, g, size: s.size, dots: &mut delta[..s.queries] });
         (lse, delta)
     }
 
@@ -288,7 +288,7 @@ impl<T: Real> Backward<'_, T> {
         self.blocks.product(&mut dp[..rows * width], v, g_t, Accumulate::No, Band::Wanted(reach));
         let first = diagonal.then(|| meeting.first_queries::<T>(s, from, keys, j));
         let first = first.as_ref().map(|first| &first[..]);
-        self.blocks.isa.run(Grad {
+        self.blocks.isa.run_on::<T, _>(Grad {
             scores: Scores { data: &mut p[..rows * width], rows, width, held, reach, first },
             dp: &mut dp[..rows * width],
             lse: &lse[i * block..][..block],

@@ -147,7 +147,7 @@ impl<T: Real> Forward<'_, T> {
             }
         }
         let Working { out, max, sum, .. } = working;
-        self.blocks.isa.run(Finish { task, out, max, sum, size: s.size });
+        self.blocks.isa.run_on::<T, _>(Finish { task, out, max, sum, size: s.size });
     }
 
     /// Block `i` of queries, `held` from `from` on, meets the keys and values from number `j` on.
@@ -175,7 +175,7 @@ impl<T: Real> Forward<'_, T> {
         let first = first.as_ref().map(|first| &first[..]);
         let out = &mut out[i * block * s.size..][..held * s.size];
         let data = &mut scores[..rows * width];
-        self.blocks.isa.run(Online {
+        self.blocks.isa.run_on::<T, _>(Online {
             scores: Scores { data, rows, width, held, reach, first },
             max: &mut max[i * block..][..block],
             sum: &mut sum[i * block..][..block],

@@ -195,7 +195,7 @@ impl<'a, T: Real> Head<'a, T> {
 
     /// Copies `held` tokens from `from` on, multiplied with `factor`, into `lines` lines of whole squares: zeros behind.
     fn gather_padded(self, isa: Isa, [from, held, lines]: [usize; 3], size: usize, factor: T, out: &mut [T]) {
-        isa.run(Padded { head: self, from, held, lines, size, factor, out });
+        isa.run_on::<T, _>(Padded { head: self, from, held, lines, size, factor, out });
     }
 }
 

@@ -40,7 +40,7 @@ macro_rules! lanes2 {
 
         fn run<T: Real>(isa: Isa, op: Binary, a: Operand<'_, T>, b: Operand<'_, T>, out: &mut [T]) {
             match op {
-                $(Binary::$name => isa.run(Zip { lane: entry::$name, a, b, out }),)*
+                $(Binary::$name => isa.run_on::<T, _>(Zip { lane: entry::$name, a, b, out }),)*
             }
         }
     };
@@ -122,5 +122,5 @@ pub(super) fn add_assign_of<T: Real>(acc: &mut [T], x: &[T]) {
 pub(super) fn axpy_of<T: Real>(alpha: T, x: &[T], y: &mut [T]) {
     assert_eq!(x.len(), y.len(), "axpy: x and y differ in length");
     let (isa, lane) = (isa::current(), Axpy(alpha.to_f64()));
-    drive::chunks(y, CHEAP, &|at, y| isa.run(Update { lane, x: &x[at..at + y.len()], y }));
+    drive::chunks(y, CHEAP, &|at, y| isa.run_on::<T, _>(Update { lane, x: &x[at..at + y.len()], y }));
 }

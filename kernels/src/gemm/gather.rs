@@ -37,7 +37,7 @@ impl<'a, T: Real> Left<'a, T> {
         assert!(a.col_stride == 1, "gemm: a gathered product needs contiguous rows of A");
         let mut whole = 0;
         let mut lines = Buf::scratch(lines(TALLEST) * a.cols.div_ceil(KC));
-        isa.run(OnTiles(PackRest { a, whole: &mut whole, lines: &mut lines }));
+        isa.run_on::<T, _>(OnTiles(PackRest { a, whole: &mut whole, lines: &mut lines }));
         Left { isa, a, whole, lines }
     }
 
@@ -58,7 +58,7 @@ impl<'a, T: Real> Left<'a, T> {
         for (p, (offsets, lines)) in offsets.chunks(KC).zip(self.lines.chunks_exact(lines(TALLEST))).enumerate() {
             let a = self.a.block(0, p * KC, rows, offsets.len());
             let block = GatheredB { c: &mut c, a, whole: self.whole, lines, x, offsets, add: p > 0 };
-            self.isa.run(OnTiles(block));
+            self.isa.run_on::<T, _>(OnTiles(block));
         }
     }
 }
@@ -161,7 +161,7 @@ impl<T: Real> GatheredB<'_, '_, T> {
 
 /// `c[o, p] += Σ_q g[o, q] · x[offsets[p] + q]` for few rows `o`, by dot products; `c` is row-major.
 pub(crate) fn gather_dots<T: Real>(isa: Isa, c: &mut [T], g: &[T], depth: usize, x: &[T], offsets: &[usize]) {
-    isa.run(Dots { c, g, depth, x, offsets });
+    isa.run_on::<T, _>(Dots { c, g, depth, x, offsets });
 }
 
 struct Dots<'a, T> {

@@ -25,7 +25,7 @@ pub(crate) fn padded(cols: usize) -> usize {
 
 /// `out[j·stride + i] = m[i, j]`.
 pub(crate) fn transposed<T: Real>(isa: Isa, m: Mat<'_, T>, stride: usize, out: &mut [T]) {
-    isa.run(OnTiles(Transpose { m, stride, out }));
+    isa.run_on::<T, _>(OnTiles(Transpose { m, stride, out }));
 }
 
 struct Transpose<'a, T> {
@@ -44,7 +44,7 @@ tiled! {
 
 /// Packs a right operand, whose row p is `x[starts[p]..][..cols]`, into panels as wide as micro-tiles.
 pub(crate) fn pack_rows<T: Real>(isa: Isa, x: &[T], starts: &[usize], cols: usize, out: &mut [T]) {
-    isa.run(OnTiles(PackRows { x, starts, cols, out }));
+    isa.run_on::<T, _>(OnTiles(PackRows { x, starts, cols, out }));
 }
 
 struct PackRows<'a, T> {
@@ -165,7 +165,7 @@ pub(crate) struct Places<'a, T> {
 
 /// C = A·B or C += A·B, where C has `cols` columns. B is packed run by run ([`pack_rows`]), each in [`padded`] columns.
 pub(crate) fn place_product<T: Real>(isa: Isa, c: &mut [T], cols: usize, a: Places<'_, T>, b: &[T], add: bool) {
-    isa.run(OnTiles(PlaceProduct { c, cols, a, b, add }));
+    isa.run_on::<T, _>(OnTiles(PlaceProduct { c, cols, a, b, add }));
 }
 
 struct PlaceProduct<'a, T> {
@@ -222,7 +222,7 @@ impl<T: Real> Tiles for PlaceProduct<'_, T> {
 /// `c[i, j] += Σ_p x[p·pitch + i] · b[p, j]` for `depth` pixels p; `b` is packed ([`pack_rows`]). It may
 /// read [`BEYOND`] elements of `x` behind the last row.
 pub(crate) fn pixel_sums<T: Real>(isa: Isa, c: &mut Tile<'_, T>, x: &[T], pitch: usize, b: &[T], depth: usize) {
-    isa.run(OnTiles(PixelSums { c, x, pitch, b, depth }));
+    isa.run_on::<T, _>(OnTiles(PixelSums { c, x, pitch, b, depth }));
 }
 
 struct PixelSums<'a, 'c, T> {

@@ -4,6 +4,7 @@
 //! depend on k alone. So sizes of caches stand here and nowhere else.
 
 use super::Mat;
+use crate::elem::Real;
 use crate::isa::Isa;
 
 /// How a product is computed.
@@ -21,8 +22,8 @@ pub(super) struct Plan {
 
 impl Plan {
     /// The plan for A·B.
-    pub(super) fn new<T>(isa: Isa, a: &Mat<'_, T>, b: &Mat<'_, T>) -> Plan {
-        if has_wide_panels(isa) { Plan::wide(a, b) } else { Plan::slim(a, b) }
+    pub(super) fn new<T: Real>(isa: Isa, a: &Mat<'_, T>, b: &Mat<'_, T>) -> Plan {
+        if has_wide_panels::<T>(isa) { Plan::wide(a, b) } else { Plan::slim(a, b) }
     }
 
     /// For panels of 64 columns: a strip of A stays in the first-level cache while panels of B pass from a second-level
@@ -72,14 +73,15 @@ impl Plan {
 }
 
 /// Whether a product of `a` with a packed B of `n` columns packs blocks of `a`.
-pub(super) fn packs_left<T>(isa: Isa, a: &Mat<'_, T>, n: usize) -> bool {
-    pack_left(has_wide_panels(isa), a, n)
+pub(super) fn packs_left<T: Real>(isa: Isa, a: &Mat<'_, T>, n: usize) -> bool {
+    pack_left(has_wide_panels::<T>(isa), a, n)
 }
 
 /// Whether panels are wider than half of a first-level cache.
-fn has_wide_panels(isa: Isa) -> bool {
+fn has_wide_panels<T: Real>(isa: Isa) -> bool {
     match isa {
-        Isa::Avx512 | Isa::Amx => true,
+        // f64 takes AVX2's registers ([`Isa::run_on`]).
+        Isa::Avx512 | Isa::Amx => T::F32,
         Isa::Scalar | Isa::Avx2 | Isa::Neon => false,
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn product<T: Real>(
     let depth = even_depth(k);
     let panels = Buf::scratch(depth * (if plan.pack_b { plan.columns.min(n) } else { 0 } + WIDEST));
     let packed = Buf::scratch(lines(if plan.pack_a || !T::F32 { plan.rows.min(m) } else { 0 }));
-    isa.run(OnTiles(Product { c, from, a, b, add, plan, panels, lines: packed }));
+    isa.run_on::<T, _>(OnTiles(Product { c, from, a, b, add, plan, panels, lines: packed }));
 }
 
 /// A right operand B, packed once and used for several products.
@@ -59,7 +59,7 @@ impl<T: Real> Packed<T> {
         b.check();
         let padded = b.cols + WIDEST;
         let mut data = Buf::scratch(b.rows * padded);
-        isa.run(OnTiles(PackAll { b, padded, data: &mut data }));
+        isa.run_on::<T, _>(OnTiles(PackAll { b, padded, data: &mut data }));
         Packed { isa, k: b.rows, n: b.cols, data, padded }
     }
 
@@ -73,7 +73,7 @@ impl<T: Real> Packed<T> {
         let c = &mut Tile::whole(c, a.rows, self.n);
         let pack = packs_left(self.isa, &a, self.n);
         let lines = Buf::scratch(lines(if pack || !T::F32 { a.rows } else { 0 }));
-        self.isa.run(OnTiles(WithPacked { c, a, b: self, add: accumulate == Accumulate::Yes, pack, lines }));
+        self.isa.run_on::<T, _>(OnTiles(WithPacked { c, a, b: self, add: accumulate == Accumulate::Yes, pack, lines }));
     }
 }
 
@@ -114,8 +114,7 @@ tiled! {
                 let a = self.a.block(0, p * most, self.a.rows, depth);
                 let a = left::<S, T, N0>(a, &mut self.lines, self.pack, false);
                 let b = Right { in_place: None, panels, cols: n };
-                let mut block = Block { c: &mut *self.c, at: [0, 0], depth, add: self.add || p > 0 };
-                block.run::<S, W0, W1, W2, NW, N0, N1, N2, NN>(simd, a, b);
+                simd.vectorize(OnTiles(Block { c: &mut *self.c, at: [0, 0], a, b, depth, add: self.add || p > 0 }));
             }
         }
     }
@@ -150,8 +149,8 @@ tiled! {
                     let a = self.a.block(i, p, rows.min(m - i), depth);
                     let packed = const { stays::<S, T>(NW) } && j > 0 && m <= rows;
                     let a = left::<S, T, N0>(a, &mut self.lines, pack_a, packed);
-                    let mut block = Block { c: &mut *self.c, at: [i, self.from + j], depth, add: self.add || p > 0 };
-                    block.run::<S, W0, W1, W2, NW, N0, N1, N2, NN>(simd, a, b);
+                    let at = [i, self.from + j];
+                    simd.vectorize(OnTiles(Block { c: &mut *self.c, at, a, b, depth, add: self.add || p > 0 }));
                 }
             }
         }
@@ -209,70 +208,63 @@ fn left<'a, S: Simd, T: Real, const TALL: usize>(
     Left { in_place: (whole > 0).then(|| a.block(0, 0, whole, a.cols)), lines, rows: a.rows }
 }
 
-/// Where a block of products goes.
+/// A block of products and where it goes.
+///
+/// A function of its own, entered once a block: nearly all code of a product is here, compiled once for those that pack
+/// both operands and those that have one packed.
 struct Block<'a, 'c, T> {
     c: &'a mut Tile<'c, T>,
     at: [usize; 2],
+    a: Left<'a, T>,
+    b: Right<'a, T>,
     depth: usize,
     add: bool,
 }
 
-impl<T: Real> Block<'_, '_, T> {
-    /// All tiles of the block: the wide panels, then the narrow one that may be last.
-    #[inline(always)]
-    fn run<
-        S: Simd,
-        const W0: usize,
-        const W1: usize,
-        const W2: usize,
-        const NW: usize,
-        const N0: usize,
-        const N1: usize,
-        const N2: usize,
-        const NN: usize,
-    >(
-        &mut self,
-        simd: S,
-        a: Left<'_, T>,
-        b: Right<'_, T>,
-    ) {
-        let lanes = T::lanes::<S>();
-        let mut narrow = b.cols % (NW * lanes);
-        if narrow > NN * lanes {
-            narrow = 0;
-        }
-        let wide = b.cols - narrow;
-        // One after another where a panel stays, else all of them for each strip.
-        let at_once = if const { stays::<S, T>(NW) } && b.in_place.is_none() { NW * lanes } else { wide.max(1) };
-        for j in (0..wide).step_by(at_once) {
-            self.strips::<S, W0, W1, W2, NW>(simd, a, b, j..wide.min(j + at_once));
-        }
-        if narrow > lanes {
-            self.strips::<S, N0, N1, N2, NN>(simd, a, b, wide..b.cols);
-        } else if narrow > 0 {
-            self.strips::<S, N0, N1, N2, 1>(simd, a, b, wide..b.cols);
+tiled! {
+    impl<T: Real> Tiled for Block<'_, '_, T> {
+        // All tiles of the block: the wide panels, then the narrow one that may be last.
+        fn run(mut self, simd) {
+            let (lanes, cols) = (T::lanes::<S>(), self.b.cols);
+            let mut narrow = cols % (NW * lanes);
+            if narrow > NN * lanes {
+                narrow = 0;
+            }
+            let wide = cols - narrow;
+            // One after another where a panel stays, else all of them for each strip.
+            let at_once =
+                if const { stays::<S, T>(NW) } && self.b.in_place.is_none() { NW * lanes } else { wide.max(1) };
+            for j in (0..wide).step_by(at_once) {
+                self.strips::<S, W0, W1, W2, NW>(simd, j..wide.min(j + at_once));
+            }
+            if narrow > lanes {
+                self.strips::<S, N0, N1, N2, NN>(simd, wide..cols);
+            } else if narrow > 0 {
+                self.strips::<S, N0, N1, N2, 1>(simd, wide..cols);
+            }
         }
     }
+}
 
+impl<T: Real> Block<'_, '_, T> {
     /// Strips of rows, each through all panels of `cols` while it stays in the first-level cache.
     #[inline(always)]
     fn strips<S: Simd, const TALL: usize, const MIDDLE: usize, const LOW: usize, const NV: usize>(
         &mut self,
         simd: S,
-        a: Left<'_, T>,
-        b: Right<'_, T>,
         cols: Range<usize>,
     ) {
+        let a = self.a;
         let whole = a.in_place.map_or(0, |a| a.rows);
         // Equal code with one stride known: the micro-kernel then needs fewer registers for addresses.
         if const { T::F32 }
             && let Some(a) = a.in_place
         {
             let strip = |i| Strip { data: &a.data[i * a.row_stride..], row: a.row_stride, col: 1 };
-            self.tiles::<S, TALL, MIDDLE, LOW, NV>(simd, 0..whole, strip, b, cols.clone());
+            self.tiles::<S, TALL, MIDDLE, LOW, NV>(simd, 0..whole, strip, cols.clone());
         }
         let strip = |i| Strip { data: &a.lines[(i - whole) * LINE..], row: LINE, col: 1 };
-        self.tiles::<S, TALL, MIDDLE, LOW, NV>(simd, whole..a.rows, strip, b, cols);
+        self.tiles::<S, TALL, MIDDLE, LOW, NV>(simd, whole..a.rows, strip, cols);
     }
 
     #[inline(always)]
@@ -281,7 +273,6 @@ impl<T: Real> Block<'_, '_, T> {
         simd: S,
         rows: Range<usize>,
         strip: impl Fn(usize) -> Strip<'s, T>,
-        b: Right<'_, T>,
         cols: Range<usize>,
     ) where
         T: 's,
@@ -291,11 +282,11 @@ impl<T: Real> Block<'_, '_, T> {
             let left = rows.end - i;
             let height = next_height::<TALL, MIDDLE, LOW>(left);
             if height == LOW {
-                self.line::<S, LOW, NV>(simd, strip(i), b, i, left, cols.clone());
+                self.line::<S, LOW, NV>(simd, strip(i), i, left, cols.clone());
             } else if height == MIDDLE {
-                self.line::<S, MIDDLE, NV>(simd, strip(i), b, i, left, cols.clone());
+                self.line::<S, MIDDLE, NV>(simd, strip(i), i, left, cols.clone());
             } else {
-                self.line::<S, TALL, NV>(simd, strip(i), b, i, left, cols.clone());
+                self.line::<S, TALL, NV>(simd, strip(i), i, left, cols.clone());
             }
             i += height;
         }
@@ -307,11 +298,11 @@ impl<T: Real> Block<'_, '_, T> {
         &mut self,
         simd: S,
         a: Strip<'_, T>,
-        b: Right<'_, T>,
         i: usize,
         left: usize,
         cols: Range<usize>,
     ) {
+        let b = self.b;
         let whole = b.in_place.map_or(0, |b| b.cols);
         let width = NV * T::lanes::<S>();
         for j in cols.step_by(width) {

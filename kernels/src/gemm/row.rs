@@ -22,7 +22,7 @@ pub(super) fn whole(cols: usize) -> usize {
 /// The first [`whole`] columns of C = A·B or C += A·B, for one row and a B with contiguous columns; k > 0.
 pub(super) fn row<T: Real>(isa: Isa, c: &mut Tile<'_, T>, a: Mat<'_, T>, b: Mat<'_, T>, add: bool) {
     assert!(a.rows == 1 && b.row_stride == 1, "gemm: one row and contiguous columns");
-    isa.run(Row { c: c.row_mut(0), a, b, add });
+    isa.run_on::<T, _>(Row { c: c.row_mut(0), a, b, add });
 }
 
 struct Row<'a, T> {
@@ -35,7 +35,7 @@ struct Row<'a, T> {
 /// C = A·B or C += A·B, for one row and a B with contiguous rows; k > 0.
 pub(super) fn row_of_rows<T: Real>(isa: Isa, c: &mut Tile<'_, T>, a: Mat<'_, T>, b: Mat<'_, T>, add: bool) {
     assert!(a.rows == 1 && b.col_stride == 1, "gemm: one row and contiguous rows");
-    isa.run(RowOfRows { c: c.row_mut(0), a, b, add });
+    isa.run_on::<T, _>(RowOfRows { c: c.row_mut(0), a, b, add });
 }
 
 struct RowOfRows<'a, T> {

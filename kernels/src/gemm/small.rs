@@ -67,7 +67,7 @@ impl Blocks {
         Blocks { isa: isa::current(), permission: Permission::current() }
     }
 
-    /// C = A·B or C += A·B, with C row-major `[a.rows, b.cols]` and contiguous columns of B.
+    /// C = A·B or C += A·B, with C row-major `[a.rows, b.cols]`, contiguous rows of B, and contiguous rows or columns of A.
     ///
     /// # Panics
     /// If the operands do not fit, or have no slack.
@@ -81,11 +81,12 @@ impl Blocks {
     ) {
         let (rows, k, depth, cols) = (a.rows, a.cols, b.rows, b.cols);
         assert!(k == depth && b.col_stride == 1, "gemm: blocks of [{rows}, {k}] and [{depth}, {cols}] do not fit");
+        assert!(a.col_stride == 1 || a.row_stride == 1, "gemm: neither rows nor columns of a block are contiguous");
         if T::on_tiles(self.permission, c, a, b, accumulate) {
             return;
         }
         let c = Tile::whole(c, a.rows, b.cols);
-        self.isa.run(OnTiles(Product { c, a, b, add: accumulate == Accumulate::Yes, band }));
+        self.isa.run_on::<T, _>(OnTiles(Product { c, a, b, add: accumulate == Accumulate::Yes, band }));
     }
 
     /// `to[j·to_stride + i] = from[i·from_stride + j]` for all i < `rows` and j < `cols`, both whole squares of [`SIDE`].
@@ -98,7 +99,7 @@ impl Blocks {
         to_stride: usize,
     ) {
         assert!(rows.is_multiple_of(SIDE) && cols.is_multiple_of(SIDE), "gemm: {rows} × {cols} in squares of {SIDE}");
-        self.isa.run(Transpose { from, from_stride, rows, cols, to, to_stride });
+        self.isa.run_on::<T, _>(Transpose { from, from_stride, rows, cols, to, to_stride });
     }
 }
 
@@ -162,15 +163,16 @@ impl<T: Real> Product<'_, T> {
     ) {
         let Mat { data, row_stride, col_stride, .. } = self.a;
         // Equal code with one stride known: the micro-kernel then needs fewer registers for addresses.
-        if const { T::F32 } && col_stride == 1 {
-            let strip = |i, p| Strip { data: &data[i * row_stride + p..], row: row_stride, col: 1 };
-            self.strips::<S, TALL, MIDDLE, LOW, NV>(simd, j, strip);
-        } else if const { T::F32 } && row_stride == 1 {
-            let strip = |i, p| Strip { data: &data[i + p * col_stride..], row: 1, col: col_stride };
-            self.strips::<S, TALL, MIDDLE, LOW, NV>(simd, j, strip);
-        } else {
+        if const { !T::F32 } {
+            // f64 checks gradients and need not be fast: less code to compile.
             let strip =
                 |i, p| Strip { data: &data[i * row_stride + p * col_stride..], row: row_stride, col: col_stride };
+            self.strips::<S, TALL, MIDDLE, LOW, NV>(simd, j, strip);
+        } else if col_stride == 1 {
+            let strip = |i, p| Strip { data: &data[i * row_stride + p..], row: row_stride, col: 1 };
+            self.strips::<S, TALL, MIDDLE, LOW, NV>(simd, j, strip);
+        } else {
+            let strip = |i, p| Strip { data: &data[i + p * col_stride..], row: 1, col: col_stride };
             self.strips::<S, TALL, MIDDLE, LOW, NV>(simd, j, strip);
         }
     }

@@ -186,7 +186,7 @@ pub(super) fn batch_norm_of<T: Real>(
         check("batch_norm", what, len, channels);
     }
     let isa = isa::current();
-    let moments = if inner == 1 { columns(x, shape) } else { par::map(channels, |c| isa.run(Channel { x, shape, c })) };
+    let moments = if inner == 1 { columns(x, shape) } else { par::map(channels, |c| isa.run_on::<T, _>(Channel { x, shape, c })) };
     let mut scale = vec![T::ZERO; channels];
     for c in 0..channels {
         // No samples have no variance: 0/0 is NaN, as in PyTorch.
@@ -202,7 +202,7 @@ pub(super) fn batch_norm_of<T: Real>(
     let (shift, scale, mean) = (b.unwrap_or(&zeros), &scale, &*mean);
     par::chunks_mut(out, shape.samples() * channels * inner, |i, out| {
         let x = &x[i * shape.samples() * channels * inner..][..out.len()];
-        isa.run(Apply { x, shape, mean, scale, shift, out });
+        isa.run_on::<T, _>(Apply { x, shape, mean, scale, shift, out });
     });
 }
 
@@ -317,7 +317,7 @@ pub(super) fn batch_norm_grad_of<T: Real>(
     let sums = if inner == 1 {
         columns_grad(x, g, shape, mean)
     } else {
-        par::map(channels, |c| isa.run(ChannelGrad { x, g, shape, mean: mean[c], c }))
+        par::map(channels, |c| isa.run_on::<T, _>(ChannelGrad { x, g, shape, mean: mean[c], c }))
     };
     // dx = a (g − Σg/n − x̂ Σgx̂/n) with a = w · rstd and x̂ = (x − mean) · rstd
     let [mut a, mut b, mut c] = [(); 3].map(|()| vec![T::ZERO; channels]);
@@ -344,6 +344,6 @@ fn apply_grad<T: Real>(isa: Isa, shape: Shape, x: &[T], g: &[T], per_channel: [&
     let chunk = shape.samples() * shape.channels * shape.inner;
     par::chunks_mut(dx, chunk, |i, dx| {
         let at = i * chunk..i * chunk + dx.len();
-        isa.run(ApplyGrad { x: &x[at.clone()], g: &g[at], shape, per_channel, dx });
+        isa.run_on::<T, _>(ApplyGrad { x: &x[at.clone()], g: &g[at], shape, per_channel, dx });
     });
 }

@@ -133,7 +133,7 @@ fn forward<T: Real, const CENTRED: bool>(
     let mut blocks: Vec<_> = x.chunks(each * n).zip(out.chunks_mut(each * n)).zip(stats).collect();
     par::chunks_mut(&mut blocks, 1, |_, block| {
         let ((x, out), (mean, rstd)) = &mut block[0];
-        isa.run(Forward::<T, CENTRED> { x, w, b, eps, n, out, mean, rstd });
+        isa.run_on::<T, _>(Forward::<T, CENTRED> { x, w, b, eps, n, out, mean, rstd });
     });
 }
 
@@ -268,7 +268,7 @@ fn backward<T: Real, const CENTRED: bool>(
         let (rows, at) = (i * each..i * each + dx.len() / n, i * each * n..i * each * n + dx.len());
         let mean = if CENTRED { &mean[rows.clone()] } else { mean };
         let block = Backward::<T, CENTRED> { x: &x[at.clone()], w, mean, rstd: &rstd[rows], g: &g[at], n, dx, share };
-        isa.run(block);
+        isa.run_on::<T, _>(block);
     });
     if asked {
         let mut both = vec![T::ZERO; share];

@@ -160,7 +160,7 @@ fn update<R: Rule<N>, T: Real, const N: usize>(
     let isa = isa::current();
     let state = state.map(|(state, used)| if used { state } else { &mut [] });
     if n < 4 * CHUNK {
-        return isa.run(Step { rule, piece: &mut Piece { param, grad, state } });
+        return isa.run_on::<T, _>(Step { rule, piece: &mut Piece { param, grad, state } });
     }
     let mut state = state.map(|state| state.chunks_mut(CHUNK));
     let pieces = param.chunks_mut(CHUNK).zip(grad.chunks(CHUNK)).map(|(param, grad)| {
@@ -168,7 +168,7 @@ fn update<R: Rule<N>, T: Real, const N: usize>(
         Piece { param, grad, state }
     });
     let mut pieces: Vec<_> = pieces.collect();
-    par::chunks_mut(&mut pieces, 1, |_, piece| isa.run(Step { rule, piece: &mut piece[0] }));
+    par::chunks_mut(&mut pieces, 1, |_, piece| isa.run_on::<T, _>(Step { rule, piece: &mut piece[0] }));
 }
 
 impl Rule<1> for Sgd {

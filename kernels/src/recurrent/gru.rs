@@ -51,7 +51,7 @@ pub(super) fn forward<T: Real>(
         for t in 0..seq {
             q.chunks_exact_mut(3 * hidden).for_each(|q| q.copy_from_slice(&bias));
             weights.matmul(&mut q, Mat::row_major(&last, last.len() / hidden, hidden), Accumulate::Yes);
-            isa.run(Step { hidden, gates: gates.row_mut(t), q: &q, h: &mut last, qn: qn.row_mut(t) });
+            isa.run_on::<T, _>(Step { hidden, gates: gates.row_mut(t), q: &q, h: &mut last, qn: qn.row_mut(t) });
             h.row_mut(t).copy_from_slice(&last);
         }
     });
@@ -163,7 +163,7 @@ impl<T: Real> Saved<'_, T> {
                 let at = from..from + carry.len();
                 let before = if t == 0 { &self.h0[i * chunk..] } else { &self.h[from - state..] };
                 let dq = dq.row_mut(t);
-                isa.run(StepGrad {
+                isa.run_on::<T, _>(StepGrad {
                     hidden,
                     gates: &self.gates[3 * at.start..3 * at.end],
                     before: &before[..at.len()],

@@ -53,7 +53,7 @@ pub(super) fn forward<T: Real>(
             let gates = gates.row_mut(t);
             let rows = last_h.len() / hidden;
             weights.matmul(gates, Mat::row_major(&last_h, rows, hidden), Accumulate::Yes);
-            isa.run(Step { hidden, gates, c: &mut last_c, h: &mut last_h });
+            isa.run_on::<T, _>(Step { hidden, gates, c: &mut last_c, h: &mut last_h });
             h.row_mut(t).copy_from_slice(&last_h);
             c.row_mut(t).copy_from_slice(&last_c);
         }
@@ -167,7 +167,7 @@ impl<T: Real> Saved<'_, T> {
                 let at = from..from + carry_h.len();
                 let before = if t == 0 { &self.c0[i * chunk..] } else { &self.c[from - state..] };
                 let dgates = dgates.row_mut(t);
-                isa.run(StepGrad {
+                isa.run_on::<T, _>(StepGrad {
                     hidden,
                     gates: &self.gates[4 * at.start..4 * at.end],
                     before: &before[..at.len()],

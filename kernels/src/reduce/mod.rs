@@ -97,10 +97,10 @@ fn fold<L: Fold, T: Real>(lane: L, x: &[T], n: usize, inner: usize, out: &mut [T
     par::chunks_mut(out, each * inner, |i, out| {
         let x = &x[i * each * width..][..out.len() * n];
         if inner == 1 {
-            isa.run(Rows { lane, x, n, out });
+            isa.run_on::<T, _>(Rows { lane, x, n, out });
         } else {
             for (x, out) in x.chunks(width).zip(out.chunks_mut(inner)) {
-                isa.run(Columns { lane, x, inner, from: 0, out });
+                isa.run_on::<T, _>(Columns { lane, x, inner, from: 0, out });
             }
         }
     });
@@ -111,7 +111,7 @@ fn whole<L: Fold, T: Real>(lane: L, x: &[T]) -> T {
     let isa = isa::current();
     let block = |x: &[T]| {
         let mut out = [lane.start()];
-        isa.run(Rows { lane, x, n: x.len(), out: &mut out });
+        isa.run_on::<T, _>(Rows { lane, x, n: x.len(), out: &mut out });
         out[0]
     };
     if x.len() <= BLOCK {
@@ -133,15 +133,15 @@ fn tall<L: Fold, T: Real>(lane: L, x: &[T], inner: usize, out: &mut [T]) {
     let isa = isa::current();
     if inner >= WIDE {
         // Enough columns for the threads: no partial results.
-        return par::chunks_mut(out, COLUMNS, |i, out| isa.run(Columns { lane, x, inner, from: i * COLUMNS, out }));
+        return par::chunks_mut(out, COLUMNS, |i, out| isa.run_on::<T, _>(Columns { lane, x, inner, from: i * COLUMNS, out }));
     }
     let rows = (BLOCK / inner).next_power_of_two().max(fold::LEAF_ROWS);
     let mut parts = vec![lane.start(); x.len().div_ceil(rows * inner) * inner];
     par::chunks_mut(&mut parts, inner, |i, part| {
         let x = &x[i * rows * inner..x.len().min((i + 1) * rows * inner)];
-        isa.run(Columns { lane, x, inner, from: 0, out: part });
+        isa.run_on::<T, _>(Columns { lane, x, inner, from: 0, out: part });
     });
-    isa.run(Columns { lane, x: &parts, inner, from: 0, out });
+    isa.run_on::<T, _>(Columns { lane, x: &parts, inner, from: 0, out });
 }
 
 fn sum_of<T: Real>(x: &[T]) -> T {
@@ -150,7 +150,7 @@ fn sum_of<T: Real>(x: &[T]) -> T {
 
 fn sum_squares_of<T: Real>(x: &[T]) -> f64 {
     let isa = isa::current();
-    let parts = par::map(x.len().div_ceil(BLOCK), |i| isa.run(Squares(&x[i * BLOCK..x.len().min((i + 1) * BLOCK)])));
+    let parts = par::map(x.len().div_ceil(BLOCK), |i| isa.run_on::<T, _>(Squares(&x[i * BLOCK..x.len().min((i + 1) * BLOCK)])));
     let mut tree = Tree::new(|a: f64, b| a + b);
     parts.into_iter().for_each(|part| tree.push(part));
     tree.finish(0.0)

@@ -87,7 +87,7 @@ fn each_row<T: Real>(kernel: &impl Row<T>, read: usize, width: usize, out: &mut 
         return;
     }
     let isa = isa::current();
-    let run = |first: usize, out: &mut [T]| isa.run(Rows { kernel, first, width, out });
+    let run = |first: usize, out: &mut [T]| isa.run_on::<T, _>(Rows { kernel, first, width, out });
     if out.len() / width * read < 16 << 10 {
         run(0, out);
     } else {
