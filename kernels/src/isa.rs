@@ -108,9 +108,7 @@ impl Isa {
         match self {
             Isa::Scalar => Simd::vectorize(Scalar::new(), op),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 | Isa::Avx512 | Isa::Amx => {
-                Simd::vectorize(tokens().avx2.unwrap_or_else(|| absent(self)), op)
-            }
+            Isa::Avx2 | Isa::Avx512 | Isa::Amx => Simd::vectorize(tokens().avx2.unwrap_or_else(|| absent(self)), op),
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => Simd::vectorize(tokens().neon.unwrap_or_else(|| absent(self)), op),
             #[allow(unreachable_patterns)]

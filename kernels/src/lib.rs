@@ -31,6 +31,7 @@ pub mod rng;
 pub mod softmax;
 mod stamp;
 pub mod strided;
+mod system;
 #[cfg(any(feature = "yardstick", test))]
 pub mod yardstick;
 

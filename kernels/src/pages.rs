@@ -2,9 +2,6 @@
 //!
 //! A page of 2 MiB is faulted in and looked up once where 512 small ones would be. Linux gives them to memory that asks
 //! (its usual setting is `madvise`); where it does not, or on another system, nothing happens.
-//!
-//! This needs `unsafe`: the standard library has no door to the system call, and a dependency for one call is not worth
-//! it.
 
 /// Bytes of a huge page on the systems that have one of this size, and an alignment anywhere else.
 pub(crate) const HUGE_PAGE: usize = 2 << 20;
@@ -20,35 +17,11 @@ pub(crate) fn ask_for_huge<T>(data: &[T]) {
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]
 fn advise(start: usize, len: usize) {
+    use crate::system::{Call, call};
     const MADV_HUGEPAGE: usize = 14;
     // SAFETY: madvise(MADV_HUGEPAGE) changes how memory is mapped, never what it holds, and the range lies within one
-    // live allocation (`ask_for_huge`). The calls follow the system's convention: x86-64 keeps all registers but rax, rcx
-    // and r11, AArch64 all but x0. An error means that there are no huge pages, which is no error here.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        std::arch::asm!(
-            "syscall",
-            inlateout("rax") 28usize => _,
-            in("rdi") start,
-            in("rsi") len,
-            in("rdx") MADV_HUGEPAGE,
-            lateout("rcx") _,
-            lateout("r11") _,
-            options(nostack),
-        );
-    }
-    // SAFETY: as above.
-    #[cfg(target_arch = "aarch64")]
-    unsafe {
-        std::arch::asm!(
-            "svc 0",
-            in("x8") 233usize,
-            inlateout("x0") start => _,
-            in("x1") len,
-            in("x2") MADV_HUGEPAGE,
-            options(nostack),
-        );
-    }
+    // live allocation (`ask_for_huge`). An error means that there are no huge pages, which is no error here.
+    unsafe { call(Call::MADVISE, [start, len, MADV_HUGEPAGE]) };
 }
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"), not(miri))))]

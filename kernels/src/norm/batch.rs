@@ -186,7 +186,11 @@ pub(super) fn batch_norm_of<T: Real>(
         check("batch_norm", what, len, channels);
     }
     let isa = isa::current();
-    let moments = if inner == 1 { columns(x, shape) } else { par::map(channels, |c| isa.run_on::<T, _>(Channel { x, shape, c })) };
+    let moments = if inner == 1 {
+        columns(x, shape)
+    } else {
+        par::map(channels, |c| isa.run_on::<T, _>(Channel { x, shape, c }))
+    };
     let mut scale = vec![T::ZERO; channels];
     for c in 0..channels {
         // No samples have no variance: 0/0 is NaN, as in PyTorch.

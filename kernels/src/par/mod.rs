@@ -7,6 +7,7 @@
 //! [`with_threads`] forces a count by scope; `ETUDE_THREADS=n` sets it for a whole run; otherwise it is the number of
 //! cores that the process may use.
 
+mod cores;
 mod team;
 
 use std::cell::Cell;

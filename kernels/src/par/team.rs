@@ -13,9 +13,11 @@ use std::cell::UnsafeCell;
 use std::hint::spin_loop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
+
+use super::cores::Cores;
 
 /// How long a worker looks for the next job before it sleeps: longer than the pauses inside a training step, short enough
 /// not to burn a core while a program loads data.
@@ -30,7 +32,15 @@ type Job<'a> = dyn Fn(usize) + Sync + 'a;
 /// A worker, seen by the callers.
 struct Worker {
     thread: Thread,
-    sleeping: Arc<AtomicBool>,
+    bed: Arc<Bed>,
+}
+
+/// Whether a worker sleeps, and where it may be woken.
+#[derive(Default)]
+struct Bed {
+    sleeping: AtomicBool,
+    /// Set by the worker before it first sleeps.
+    cores: OnceLock<Cores>,
 }
 
 struct Team {
@@ -102,7 +112,8 @@ impl Team {
         // SeqCst against the worker that marks itself as sleeping and then looks at the epoch: one of both sees the other.
         self.epoch.fetch_add(1, Ordering::SeqCst);
         for worker in &workers[..wanted] {
-            if worker.sleeping.load(Ordering::SeqCst) {
+            if worker.bed.sleeping.load(Ordering::SeqCst) {
+                worker.bed.cores.get().inspect(|cores| cores.avoid_current());
                 worker.thread.unpark();
             }
         }
@@ -142,10 +153,10 @@ impl Team {
     }
 
     /// A worker's life.
-    fn serve(&self, index: usize, sleeping: &AtomicBool) {
+    fn serve(&self, index: usize, bed: &Bed) {
         let mut seen = 0;
         loop {
-            seen = self.wait(index, seen, sleeping);
+            seen = self.wait(index, seen, bed);
             if index >= self.wanted.load(Ordering::Relaxed) {
                 continue;
             }
@@ -160,7 +171,7 @@ impl Team {
     }
 
     /// Returns the number of a job newer than `seen`: awake for [`SPIN`], asleep from then on.
-    fn wait(&self, index: usize, seen: u32, sleeping: &AtomicBool) -> u32 {
+    fn wait(&self, index: usize, seen: u32, bed: &Bed) -> u32 {
         let start = Instant::now();
         while index < self.wanted.load(Ordering::Relaxed) && start.elapsed() < SPIN {
             for _ in 0..64 {
@@ -171,25 +182,27 @@ impl Team {
                 spin_loop();
             }
         }
-        sleeping.store(true, Ordering::SeqCst);
+        let cores = bed.cores.get_or_init(Cores::own);
+        bed.sleeping.store(true, Ordering::SeqCst);
         let mut epoch = self.epoch.load(Ordering::SeqCst);
         while epoch == seen {
             std::thread::park();
             epoch = self.epoch.load(Ordering::SeqCst);
         }
-        sleeping.store(false, Ordering::SeqCst);
+        bed.sleeping.store(false, Ordering::SeqCst);
+        cores.allow_all();
         epoch
     }
 }
 
 fn start(index: usize) -> Worker {
-    let sleeping = Arc::new(AtomicBool::new(false));
-    let own = sleeping.clone();
+    let bed = Arc::new(Bed::default());
+    let own = bed.clone();
     let serve = move || {
         super::INSIDE.set(true);
         TEAM.serve(index, &own);
     };
     let handle = std::thread::Builder::new().name(format!("etude-{}", index + 1)).spawn(serve);
     let handle = handle.expect("the system refused to start a worker thread");
-    Worker { thread: handle.thread().clone(), sleeping }
+    Worker { thread: handle.thread().clone(), bed }
 }

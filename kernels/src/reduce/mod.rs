@@ -133,7 +133,9 @@ fn tall<L: Fold, T: Real>(lane: L, x: &[T], inner: usize, out: &mut [T]) {
     let isa = isa::current();
     if inner >= WIDE {
         // Enough columns for the threads: no partial results.
-        return par::chunks_mut(out, COLUMNS, |i, out| isa.run_on::<T, _>(Columns { lane, x, inner, from: i * COLUMNS, out }));
+        return par::chunks_mut(out, COLUMNS, |i, out| {
+            isa.run_on::<T, _>(Columns { lane, x, inner, from: i * COLUMNS, out })
+        });
     }
     let rows = (BLOCK / inner).next_power_of_two().max(fold::LEAF_ROWS);
     let mut parts = vec![lane.start(); x.len().div_ceil(rows * inner) * inner];
@@ -150,7 +152,8 @@ fn sum_of<T: Real>(x: &[T]) -> T {
 
 fn sum_squares_of<T: Real>(x: &[T]) -> f64 {
     let isa = isa::current();
-    let parts = par::map(x.len().div_ceil(BLOCK), |i| isa.run_on::<T, _>(Squares(&x[i * BLOCK..x.len().min((i + 1) * BLOCK)])));
+    let parts =
+        par::map(x.len().div_ceil(BLOCK), |i| isa.run_on::<T, _>(Squares(&x[i * BLOCK..x.len().min((i + 1) * BLOCK)])));
     let mut tree = Tree::new(|a: f64, b| a + b);
     parts.into_iter().for_each(|part| tree.push(part));
     tree.finish(0.0)

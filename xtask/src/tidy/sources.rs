@@ -18,7 +18,9 @@ const UNSAFE_FILES: &[&str] = &[
     "kernels/src/gemm/yardstick.rs",
     "kernels/src/lanes/mod.rs",
     "kernels/src/pages.rs",
+    "kernels/src/par/cores.rs",
     "kernels/src/par/team.rs",
+    "kernels/src/system.rs",
     "kernels/src/yardstick/tiles.rs",
 ];
 
