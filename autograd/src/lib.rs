@@ -26,11 +26,14 @@ mod layout;
 mod mode;
 mod node;
 pub mod ops;
-#[cfg(feature = "testing")]
+#[cfg(feature = "table")]
 pub mod table;
 mod tensor;
 #[cfg(feature = "testing")]
 pub mod testing;
+
+#[doc = include_str!("../docs/write_your_own_op.md")]
+pub mod write_your_own_op {}
 
 pub use backward::{CreateGraph, Grads, grad, grad_with};
 pub use dtype::{Dtype, Float};

@@ -32,6 +32,9 @@ mod state;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[doc = include_str!("../docs/from_pytorch.md")]
+pub mod from_pytorch {}
+
 pub use act::Act;
 pub use checkpoint::Checkpoint;
 pub use config::ConfigError;
