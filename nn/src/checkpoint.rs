@@ -207,12 +207,23 @@ impl<'a> Checkpoint<'a> {
     /// If the file is damaged, or with everything in it that does not fit the parts. Nothing is changed then.
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<u64, Error> {
         let path = path.as_ref();
+        self.restore(path, file::read(path)?)
+    }
+
+    /// [`Checkpoint::load`] for a checkpoint that is already in memory; `name` stands in errors.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_bytes(&mut self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<u64, Error> {
+        self.restore(name.as_ref(), file::read_bytes(name.as_ref(), bytes)?)
+    }
+
+    fn restore(&mut self, path: &Path, mut contents: file::Contents) -> Result<u64, Error> {
         for (_, part) in &self.parts {
             if let Part::Model(model) = part {
                 refuse_packed(*model)?;
             }
         }
-        let mut contents = file::read(path)?;
         let mut mismatches = Vec::new();
         let step = contents.parse(STEP, "a count of steps", |text| text.parse().ok(), &mut mismatches);
         let mut updates = Vec::new();

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use etude_autograd::{Tensor, no_grad};
 use etude_kernels::rng::Rng;
-use etude_nn::{Act, Adam, Checkpoint, Ctx, Layer, Mlp, Module, Optimizer, loss::mse};
+use etude_nn::{Act, Adam, Checkpoint, Ctx, JournalPosition, Layer, Mlp, Module, Optimizer, loss::mse};
 
 use crate::error::require;
 use crate::evaluate::{evaluate, mean, rows};
@@ -183,6 +183,8 @@ pub struct Run<E: Env, F> {
     record: Record<Mlp>,
     loss: f32,
     step: usize,
+    /// Where the caller's journal stands; saved with the run, and of no other use to it.
+    pub journal: JournalPosition,
 }
 
 /// What of a run is neither a model nor a generator nor a long array.
@@ -194,6 +196,7 @@ struct Ledger {
     episodes: Vec<EpisodeEnd>,
     validations: Vec<Validation>,
     best: Option<Validation>,
+    journal: JournalPosition,
 }
 
 impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
@@ -216,6 +219,7 @@ impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
             record: Record::new(),
             loss: 0.0,
             step: 0,
+            journal: JournalPosition::default(),
             make,
             cx,
             env,
@@ -233,13 +237,13 @@ impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
         let (mut ledger, mut held) = (run.ledger(), ReplayContents::default());
         let found = run.parts(&mut ledger, &mut held, &mut best).resume(path).map_err(RlError::checkpoint)?;
         if let Some(found) = found {
-            let Ledger { env, pushed, loss, episodes, validations, best: mark } = ledger;
+            let Ledger { env, pushed, loss, episodes, validations, best: mark, journal } = ledger;
             run.env.restore(&env)?;
             let known = held.action.iter().all(|&action| (action as usize) < run.env.actions());
             require(known, "Replay action", "another one", "an action of the environment")?;
             run.replay.restore(&ReplayContents { pushed, ..held })?;
             run.record = Record { episodes, validations, best: mark.map(|validation| (validation, best)) };
-            run.loss = loss;
+            (run.loss, run.journal) = (loss, journal);
             run.step = found.step as usize;
         }
         Ok(run)
@@ -263,6 +267,7 @@ impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
             episodes: self.record.episodes.clone(),
             validations: self.record.validations.clone(),
             best: self.record.best.as_ref().map(|(validation, _)| *validation),
+            journal: self.journal,
         }
     }
 
@@ -314,7 +319,7 @@ impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
     /// # Errors
     /// An error of the environment, a loss that is not finite (with its step).
     pub fn step(&mut self) -> Result<Option<Progress>, RlError> {
-        let Run { config, make, cx, rng, env, q, target, opt, replay, validation, record, loss, step } = self;
+        let Run { config, make, cx, rng, env, q, target, opt, replay, validation, record, loss, step, .. } = self;
         let step = std::mem::replace(step, *step + 1);
         let obs = env.obs()[0].clone();
         let action = if rng.f64() < config.epsilon(step) {

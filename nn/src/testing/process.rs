@@ -167,3 +167,26 @@ pub fn stays_flat(what: &str, steps: usize, mut step: impl FnMut(usize)) -> f64 
     }
     largest
 }
+
+/// The files that a program left in `folder` as (name, bytes), but for those that hold times (the report's seconds, the
+/// journal) and the checkpoints, whose journal's position does.
+///
+/// # Panics
+/// If the folder cannot be read, or holds no figure.
+pub fn outcome(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut out = Vec::new();
+    for entry in fs::read_dir(folder).expect("the program's folder").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".json") {
+            let text = fs::read_to_string(entry.path()).expect("a report");
+            let lines = text.lines().filter(|line| !line.trim_start().starts_with("\"seconds\""));
+            out.push((name, lines.collect::<Vec<_>>().join("\n").into_bytes()));
+        } else if name.ends_with(".png") || name.ends_with(".svg") {
+            out.push((name, fs::read(entry.path()).expect("a figure")));
+        }
+        // The checkpoint holds the journal's seconds; the weights show in the figures and results.
+    }
+    assert!(out.len() > 1, "{} holds no report with figures", folder.display());
+    out.sort();
+    out
+}

@@ -5,6 +5,7 @@ mod checkpoints;
 mod functions;
 mod golden;
 mod guard;
+mod hostile;
 mod journals;
 mod kill;
 mod layers;
