@@ -110,6 +110,6 @@ fn the_program_ends_with_the_same_files_however_often_it_is_killed() {
     let expected = process::outcome(folder.path());
     let within = tempfile::tempdir().expect("a temporary folder");
     let check = |folder: &Path| assert!(process::outcome(folder) == expected, "another outcome");
-    let done = process::kill_and_resume(within.path(), 40, 20, longest / 3, program, check);
+    let done = process::kill_and_resume(within.path(), 20, 10, longest / 3, program, check);
     println!("{} kills, {} trainings", done.kills, done.trainings);
 }

@@ -106,37 +106,69 @@ fn a_thousand_kills() {
 
 /// The program that does nothing but save.
 #[test]
-#[ignore = "saves until it is killed; started by a_killed_save_leaves_a_whole_file"]
+#[ignore = "saves until it is killed; started by the tests below"]
 fn save_until_killed() {
     let Some(folder) = process::folder() else { return };
     for step in 0.. {
-        // Every element is the step, so a mixture of two saves would show.
-        let model = Param::new(Tensor::full([100_000], step as f32));
-        Checkpoint::new().model("model", &model).save(folder.join("run.safetensors"), step).expect("writable");
+        save(&folder, step);
+    }
+}
+
+/// Every element is the step, so a mixture of two saves would show.
+fn save(folder: &Path, step: u64) {
+    let model = Param::new(Tensor::full([100_000], step as f32));
+    let path = folder.join("run.safetensors");
+    Checkpoint::new().model("model", &model).keep_previous().save(path, step).expect("writable");
+}
+
+fn start(folder: &Path) -> std::process::Child {
+    process::program("kill::save_until_killed").env(process::FOLDER, folder).spawn().expect("a program")
+}
+
+/// The newest checkpoint and the one before it are whole; the next save removes what killed programs left beside them.
+fn whole_and_alone(folder: &Path) {
+    for name in ["run.safetensors", "run.safetensors.previous"] {
+        let model = Param::new(Tensor::zeros([100_000]));
+        let step = Checkpoint::new().model("model", &model).load(folder.join(name)).expect("old or new, but whole");
+        assert!(model.get().to_vec().iter().all(|&x| x == step as f32), "two saves are mixed in {name}");
+    }
+    save(folder, 0);
+    let names = std::fs::read_dir(folder).expect("readable").map(|entry| entry.expect("readable").file_name());
+    assert_eq!(names.count(), 2);
+}
+
+fn until_there(path: &Path) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while !path.exists() && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
 #[test]
-fn a_killed_save_leaves_a_whole_file() {
+fn a_killed_save_leaves_whole_files() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("run.safetensors");
     let mut rng = Rng::new(0);
     for _ in 0..8 {
-        let mut child =
-            process::program("kill::save_until_killed").env(process::FOLDER, folder.path()).spawn().expect("a program");
-        let deadline = std::time::Instant::now() + Duration::from_secs(60);
-        while !path.exists() && std::time::Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        let mut child = start(folder.path());
+        until_there(&folder.path().join("run.safetensors.previous"));
         std::thread::sleep(Duration::from_micros(rng.below(20_000) as u64));
         child.kill().expect("it is our child");
         child.wait().expect("it was killed");
-        let model = Param::new(Tensor::zeros([100_000]));
-        let step = Checkpoint::new().model("model", &model).load(&path).expect("old or new, but whole");
-        assert!(model.get().to_vec().iter().all(|&x| x == step as f32), "two saves are mixed");
+        whole_and_alone(folder.path());
     }
-    // The next save removes what the killed ones left.
-    let model = Param::new(Tensor::zeros([1]));
-    Checkpoint::new().model("model", &model).save(&path, 0).expect("writable");
-    assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 1);
+}
+
+#[test]
+fn two_programs_that_save_to_one_path_do_not_disturb_each_other() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut children = [start(folder.path()), start(folder.path())];
+    until_there(&folder.path().join("run.safetensors.previous"));
+    std::thread::sleep(Duration::from_millis(400));
+    for child in &mut children {
+        let status = child.try_wait().expect("our child");
+        assert!(status.is_none(), "a save failed: {status:?}");
+        child.kill().expect("our child");
+        child.wait().expect("it was killed");
+    }
+    whole_and_alone(folder.path());
 }

@@ -86,7 +86,7 @@ fn step_time(scale: f32) -> impl FnMut() -> Duration {
 
 #[test]
 #[ignore = "a timing, on a quiet machine: cargo test -p etude-nn --test it memory::subnormals -- --ignored --nocapture"]
-fn subnormals_slow_a_step_by_less_than_half() {
+fn subnormals_take_less_than_twice_the_time() {
     // Smaller than f32's smallest normal number, 1.2e-38; products with them are, too.
     let (mut small, mut plain) = (step_time(1e-40), step_time(1e-2));
     let mut best = [Duration::MAX; 2];
