@@ -1,4 +1,5 @@
-//! A variational autoencoder on binarised MNIST: reconstructions, samples, interpolation.
+//! A variational autoencoder on binarised MNIST: reconstructions, samples, interpolation. It can be stopped at any moment and
+//! resumed with `--resume`, and ends with the same bits.
 
 use anyhow::Result;
 use etude_ae_vae::{Autoencoder, Vae, VaeConfig};
@@ -9,7 +10,7 @@ use etude_data::plot::Chart;
 use etude_data::{Samples, mnist};
 use etude_kernels::rng::Rng;
 use etude_nn::schedule::Schedule;
-use etude_nn::{Adam, Ctx, Journal, Optimizer, check_finite};
+use etude_nn::{Adam, Checkpoint, Ctx, Journal, JournalPosition, Optimizer, check_finite};
 
 /// Each pixel 1 with its own value as probability.
 fn binarise(x: &Tensor, rng: &mut impl AsMut<Rng>) -> Tensor {
@@ -26,26 +27,45 @@ fn main() -> Result<()> {
     // The published protocol draws test pixels once; seed 0 whatever the run's seed.
     let test = binarise(&mnist::test().images.flatten_from(1), &mut Rng::new(0));
 
+    let checkpoint = report.checkpoint()?;
     let model = Vae::new(VaeConfig { hidden: vec![400], latent: 20, ..Default::default() }, &mut cx)?;
     let mut opt = Adam::new(&model, 2e-3);
-    let mut batches = train.batches(batch).shuffled(&mut cx);
+    let mut batches = train.batches(batch).shuffled(&mut cx).endless();
     let total = (epochs * batches.batches_an_epoch()) as u64;
     let schedule = Schedule::cosine(2e-3, 1e-4, total);
-    let mut journal = Journal::new(Some(report.dir()), "vae", total)?;
-    let (mut step, mut curve) = (0, Vec::new());
-    for epoch in 0..epochs {
-        for x in batches.by_ref() {
-            let x = binarise(&x, &mut cx); // drawn anew each time, which keeps 10,000 images from being learnt by heart
-            let loss = model.forward(&x, &mut cx).parts(&x).loss();
-            let nats = check_finite(loss.item(), step)?;
-            opt.set_lr(schedule.at(step));
-            opt.step(&loss.backward());
-            step += 1;
-            journal.scalar("loss", step, nats);
-            curve.push((step as f64 / (total / epochs as u64) as f64, f64::from(nats)));
+    let mut curve = Vec::new();
+    let (mut cursor, mut at) = (batches.cursor().clone(), JournalPosition::default());
+    macro_rules! parts {
+        () => {
+            Checkpoint::new()
+                .config("run", &(args.seed, total))
+                .model("model", &model)
+                .optimizer("opt", &mut opt)
+                .rng("rng", &mut cx.rng)
+                .data("cursor", &mut cursor)
+                .data("curve", &mut curve)
+                .data("journal", &mut at)
+                .keep_previous()
+        };
+    }
+    let mut step = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
+    batches.resume(&cursor)?;
+    let mut journal = Journal::resume(Some(report.dir()), "vae", total, &at)?;
+    while step < total {
+        let x = batches.next().expect("an endless iterator over a non-empty set");
+        let x = binarise(&x, &mut cx); // drawn anew each time, which keeps 10,000 images from being learnt by heart
+        let loss = model.forward(&x, &mut cx).parts(&x).loss();
+        let nats = check_finite(loss.item(), step)?;
+        opt.set_lr(schedule.at(step));
+        opt.step(&loss.backward());
+        step += 1;
+        journal.scalar("loss", step, nats);
+        curve.push((step as f64 / (total / epochs as u64) as f64, f64::from(nats)));
+        if step % 100 == 0 {
+            journal.tick(step, format!("{nats:.1} nats"));
+            (cursor, at) = (batches.cursor().clone(), journal.position());
+            parts!().save(&checkpoint, step)?;
         }
-        batches.next_epoch();
-        journal.tick(step, format!("epoch {}: {:.1} nats", epoch + 1, curve[curve.len() - 1].1));
     }
     journal.finish()?;
 

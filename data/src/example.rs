@@ -29,6 +29,9 @@ pub struct Args {
     /// Folder for the figures and the JSON result
     #[arg(long, value_name = "DIR", default_value = "target/examples")]
     pub out: PathBuf,
+    /// Go on from the checkpoint in that folder, if there is one
+    #[arg(long)]
+    pub resume: bool,
 }
 
 impl Args {
@@ -169,6 +172,7 @@ pub struct Report {
     dir: PathBuf,
     start: Instant,
     contents: Contents,
+    resume: bool,
 }
 
 impl Report {
@@ -190,12 +194,20 @@ impl Report {
             results: Vec::new(),
             figures: Vec::new(),
         };
-        let report = Self { dir: args.out.clone(), start: Instant::now(), contents };
-        let json = report.json_path();
-        match fs::remove_file(&json) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(DataError::io(&json, "replace")(e).into()),
-            _ => Ok(report),
+        let report = Self { dir: args.out.clone(), start: Instant::now(), contents, resume: args.resume };
+        remove(&report.json_path())?;
+        Ok(report)
+    }
+
+    /// Where an example keeps its checkpoint. With `--resume` there may be one; without, one of an earlier run is removed, so
+    /// that a run never goes on from another's.
+    pub fn checkpoint(&self) -> Result<PathBuf, ReportError> {
+        let path = self.path("checkpoint.safetensors");
+        if !self.resume {
+            remove(&path)?;
+            remove(&self.path("checkpoint.safetensors.previous"))?;
         }
+        Ok(path)
     }
 
     /// The folder that holds the figures and the JSON.
@@ -327,6 +339,14 @@ impl Report {
     fn add(&mut self, kind: &'static str, name: &str, text: Option<String>, caption: String) {
         let file = text.is_none().then(|| self.file_name(name));
         self.contents.figures.push(Figure { kind, name: name.to_owned(), file, text, caption });
+    }
+}
+
+/// Removes a file if it is there.
+fn remove(path: &Path) -> Result<(), DataError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(DataError::io(path, "remove")(e)),
+        _ => Ok(()),
     }
 }
 

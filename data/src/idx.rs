@@ -78,8 +78,9 @@ pub fn parse(bytes: &[u8], file: &str) -> Result<Idx> {
             found: at_most.saturating_sub(header),
         });
     }
-    if expected > LIMIT {
-        return Err(DataError::TooLarge { file: file.to_owned(), limit: LIMIT });
+    let limit = if file::is_gzip(bytes) { file::inflated_limit(bytes.len()) } else { LIMIT };
+    if expected > limit {
+        return Err(DataError::TooLarge { file: file.to_owned(), limit });
     }
     let mut body = Vec::new();
     reader

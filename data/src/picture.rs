@@ -12,7 +12,7 @@ use etude_autograd::Tensor;
 
 use crate::colour;
 use crate::error::{DataError, Result};
-use crate::file::{self, DEFLATE_RATIO, LIMIT};
+use crate::file::{self, DEFLATE_RATIO};
 
 /// Pixels of 8 bits, grey or RGB.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,8 +217,8 @@ impl Picture {
             let found = (bytes.len() as u64).saturating_mul(DEFLATE_RATIO);
             return Err(DataError::Truncated { file: file.to_owned(), what: "pixels", expected: stored, found });
         }
-        let Some(size) = size.filter(|&n| n as u64 <= LIMIT) else {
-            return Err(DataError::TooLarge { file: file.to_owned(), limit: LIMIT });
+        let Some(size) = size.filter(|&n| n as u64 <= file::inflated_limit(bytes.len())) else {
+            return Err(DataError::TooLarge { file: file.to_owned(), limit: file::inflated_limit(bytes.len()) });
         };
         let mut pixels = vec![0; size];
         let frame = reader.next_frame(&mut pixels).map_err(wrong)?;

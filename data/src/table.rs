@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use crate::error::{DataError, Result};
-use crate::file::{self, LIMIT};
+use crate::file;
 
 /// How a table is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +40,11 @@ impl Format {
 pub struct Table {
     file: String,
     header: Vec<String>,
-    rows: Vec<csv::StringRecord>,
+    rows: usize,
+    /// The fields of all rows one behind the other, and where each ends. A row of one digit takes two bytes of a file: a
+    /// record of its own would take fifty times as much.
+    fields: String,
+    ends: Vec<u32>,
     /// Rows before the first data row, to count as an editor does.
     offset: usize,
 }
@@ -54,30 +58,43 @@ impl Table {
 
     /// Reads bytes, plain or gzip; `file` names them in messages.
     pub fn parse(bytes: &[u8], file: &str, format: &Format) -> Result<Self> {
-        let text = file::inflate(bytes, file, LIMIT)?;
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(format.delimiter)
-            .has_headers(format.header)
-            .from_reader(text.as_slice());
+        let text = file::inflate(bytes, file)?;
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(format.delimiter).has_headers(format.header).from_reader(&*text);
         let mut header = Vec::new();
         if format.header {
             header = reader.headers().map_err(|e| malformed(file, e))?.iter().map(str::to_owned).collect();
         }
-        let rows: Vec<_> = reader.records().collect::<Result<_, _>>().map_err(|e| malformed(file, e))?;
-        if !format.header {
-            header = (0..rows.first().map_or(0, csv::StringRecord::len)).map(|i| i.to_string()).collect();
+        let (mut fields, mut ends, mut rows) = (String::new(), Vec::new(), 0);
+        let mut record = csv::StringRecord::new();
+        while reader.read_record(&mut record).map_err(|e| malformed(file, e))? {
+            if !format.header && rows == 0 {
+                header = (0..record.len()).map(|i| i.to_string()).collect();
+            }
+            for field in &record {
+                fields.push_str(field);
+                // The text has at most LIMIT bytes, its fields no more.
+                ends.push(fields.len() as u32);
+            }
+            rows += 1;
         }
-        Ok(Self { file: file.to_owned(), header, rows, offset: usize::from(format.header) })
+        Ok(Self { file: file.to_owned(), header, rows, fields, ends, offset: usize::from(format.header) })
     }
 
     /// Number of rows, the header not counted.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.rows
     }
 
     /// True without a row.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows == 0
+    }
+
+    fn field(&self, row: usize, column: usize) -> &str {
+        let at = row * self.header.len() + column;
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.fields[start as usize..self.ends[at] as usize]
     }
 
     /// Names of the columns.
@@ -88,24 +105,19 @@ impl Table {
     /// The texts of one column.
     pub fn column(&self, name: &str) -> Result<Vec<&str>> {
         let index = self.index(name)?;
-        Ok(self.rows.iter().map(|row| &row[index]).collect())
+        Ok((0..self.rows).map(|row| self.field(row, index)).collect())
     }
 
     /// The numbers of one column.
     pub fn numbers(&self, name: &str) -> Result<Vec<f64>> {
         let index = self.index(name)?;
-        self.rows.iter().enumerate().map(|(i, row)| self.number(i, index, &row[index])).collect()
+        (0..self.rows).map(|row| self.number(row, index)).collect()
     }
 
     /// All fields as numbers, row-major: `len() * header().len()` values.
     pub fn matrix(&self) -> Result<Vec<f64>> {
-        let mut out = Vec::new();
-        for (i, row) in self.rows.iter().enumerate() {
-            for (j, field) in row.iter().enumerate() {
-                out.push(self.number(i, j, field)?);
-            }
-        }
-        Ok(out)
+        let columns = self.header.len();
+        (0..self.rows).flat_map(|row| (0..columns).map(move |column| self.number(row, column))).collect()
     }
 
     fn index(&self, name: &str) -> Result<usize> {
@@ -119,7 +131,8 @@ impl Table {
         })
     }
 
-    fn number(&self, row: usize, column: usize, field: &str) -> Result<f64> {
+    fn number(&self, row: usize, column: usize) -> Result<f64> {
+        let field = self.field(row, column);
         let number: Option<f64> = field.trim().parse().ok();
         number.filter(|v| v.is_finite()).ok_or_else(|| {
             DataError::malformed(&self.file, self.place(row, column), "a finite number", format!("{field:?}"))

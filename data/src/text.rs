@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::error::{DataError, Result};
-use crate::file::{self, LIMIT};
+use crate::file;
 
 /// A bijection between characters and the ids `0..len()`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +72,12 @@ impl Text {
     /// Reads a UTF-8 file, plain or gzip.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        Ok(Self::new(&file::inflate_text(&file::read(path)?, &path.display().to_string(), LIMIT)?))
+        Self::parse(&file::read(path)?, &path.display().to_string())
+    }
+
+    /// Reads UTF-8 bytes, plain or gzip; `file` names them in messages.
+    pub fn parse(bytes: &[u8], file: &str) -> Result<Self> {
+        Ok(Self::new(&file::inflate_text(bytes, file)?))
     }
 
     /// The embedded plays of Shakespeare.
@@ -115,6 +120,5 @@ impl Text {
 /// Seven plays of Shakespeare, 844,923 characters: see `assets/README.md`.
 pub fn shakespeare() -> String {
     const PLAYS: &[u8] = include_bytes!("../assets/text/shakespeare-7-plays.txt.gz");
-    file::inflate_text(PLAYS, "shakespeare-7-plays.txt.gz", LIMIT)
-        .expect("the embedded text is whole, as the tests show")
+    file::inflate_text(PLAYS, "shakespeare-7-plays.txt.gz").expect("the embedded text is whole, as the tests show")
 }

@@ -1,4 +1,4 @@
-//! A DCGAN draws digits.
+//! A DCGAN draws digits. It can be stopped at any moment and resumed with `--resume`, and ends with the same bits.
 
 use anyhow::Result;
 use etude_autograd::{Tensor, no_grad};
@@ -7,7 +7,7 @@ use etude_data::picture::{Grid, Picture};
 use etude_data::plot::Chart;
 use etude_data::{ImageSet, Samples, mnist};
 use etude_gan::dcgan::{DcganConfig, Discriminator, Generator, discriminator_step, generator_step};
-use etude_nn::{Adam, Ctx, Journal, Layer, LeNet, LeNetConfig, Optimizer};
+use etude_nn::{Adam, Checkpoint, Ctx, Journal, JournalPosition, Layer, LeNet, LeNetConfig, Optimizer};
 
 fn main() -> Result<()> {
     let args = Args::parse();
@@ -19,11 +19,33 @@ fn main() -> Result<()> {
     let mut g_opt = Adam::new(&generator, 5e-4).betas(0.5, 0.999);
     let mut d_opt = Adam::new(&discriminator, 2e-4).betas(0.5, 0.999);
     let fixed = Tensor::randn([12, config.latent], &mut cx);
-    let mut progress = Vec::new();
+    let checkpoint = report.checkpoint()?;
+    // Pixels of the pictures of the fixed noise so far.
+    let mut progress: Vec<f32> = Vec::new();
     let (mut d_losses, mut g_losses) = (Vec::new(), Vec::new());
-    let mut journal = Journal::new(Some(report.dir()), "dcgan", steps)?;
     let mut batches = mnist::train().images.batches(batch).shuffled(&mut cx).drop_last().endless();
-    for step in 0..steps {
+    let (mut cursor, mut at) = (batches.cursor().clone(), JournalPosition::default());
+    macro_rules! parts {
+        () => {
+            Checkpoint::new()
+                .config("run", &(args.seed, steps))
+                .model("generator", &generator)
+                .model("discriminator", &discriminator)
+                .optimizer("g_opt", &mut g_opt)
+                .optimizer("d_opt", &mut d_opt)
+                .rng("rng", &mut cx.rng)
+                .data("cursor", &mut cursor)
+                .floats("progress", &mut progress)
+                .data("d_losses", &mut d_losses)
+                .data("g_losses", &mut g_losses)
+                .data("journal", &mut at)
+                .keep_previous()
+        };
+    }
+    let first = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
+    batches.resume(&cursor)?;
+    let mut journal = Journal::resume(Some(report.dir()), "dcgan", steps, &at)?;
+    for step in first..steps {
         let real = batches.next().expect("an endless iterator over a non-empty set");
         let d = discriminator_step(&discriminator, &generator, &mut d_opt, &real, &mut cx)?;
         let g = generator_step(&discriminator, &generator, &mut g_opt, batch, &mut cx)?;
@@ -35,7 +57,11 @@ fn main() -> Result<()> {
         // The same twelve points of noise at five moments: 1/16, 1/8, 1/4, 1/2 of the run, and its end.
         if (0..5).any(|k| step + 1 == steps >> (4 - k)) {
             let mut eval = cx.eval();
-            progress.push(no_grad(|| generator.forward(&fixed, &mut eval)));
+            progress.extend(no_grad(|| generator.forward(&fixed, &mut eval)).to_vec());
+        }
+        if (step + 1) % 20 == 0 {
+            (cursor, at) = (batches.cursor().clone(), journal.position());
+            parts!().save(&checkpoint, step + 1)?;
         }
     }
     journal.finish()?;
@@ -50,7 +76,7 @@ fn main() -> Result<()> {
     let classes = classes_drawn(&generator, &mnist::train(), &mut cx)?;
     report.result("dcgan_classes", classes as f64, Better::Higher, args.pick(9.0, 5.0));
     report.picture(&Picture::grid(&samples, &Grid::new(12)), "samples.png", "Sixty samples at the end")?;
-    let rows = Tensor::concat(&progress.iter().collect::<Vec<_>>(), 0);
+    let rows = Tensor::from_slice(&progress, [progress.len() / (28 * 28), 1, 28, 28]);
     report.picture(
         &Picture::grid(&rows, &Grid::new(12)),
         "progress.png",

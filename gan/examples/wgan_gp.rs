@@ -1,4 +1,5 @@
-//! A Wasserstein GAN with gradient penalty finds 25 Gaussians.
+//! A Wasserstein GAN with gradient penalty finds 25 Gaussians. It can be stopped at any moment and resumed with `--resume`, and
+//! ends with the same bits.
 
 use anyhow::Result;
 use etude_data::example::{Args, Better, Report};
@@ -6,7 +7,7 @@ use etude_data::plot::Chart;
 use etude_gan::modes::GaussianGrid;
 use etude_gan::wgan_gp::{Critic, Generator, WganGpConfig, critic_step, generator_step};
 use etude_nn::schedule::Schedule;
-use etude_nn::{Adam, Ctx, Journal, Module, Optimizer};
+use etude_nn::{Adam, Checkpoint, Ctx, Journal, JournalPosition, Module, Optimizer};
 
 /// The data are scaled to about unit variance for the networks, as in the paper's authors' code.
 const SCALE: f32 = 2.828;
@@ -27,9 +28,26 @@ fn main() -> Result<()> {
     let mut g_opt = Adam::new(&generator, LR).betas(0.5, 0.9);
     let mut c_opt = Adam::new(&critic, LR).betas(0.5, 0.9);
     let schedule = Schedule::linear(LR, 0.0, steps);
-    let mut journal = Journal::new(Some(report.dir()), "wgan_gp", steps)?;
-    let mut distances = Vec::new();
-    for step in 0..steps {
+    let checkpoint = report.checkpoint()?;
+    let (mut distances, mut at) = (Vec::new(), JournalPosition::default());
+    macro_rules! parts {
+        () => {
+            Checkpoint::new()
+                .config("run", &(args.seed, steps))
+                .model("generator", &generator)
+                .model("critic", &critic)
+                .model("average", &average)
+                .optimizer("g_opt", &mut g_opt)
+                .optimizer("c_opt", &mut c_opt)
+                .rng("rng", &mut cx.rng)
+                .data("distances", &mut distances)
+                .data("journal", &mut at)
+                .keep_previous()
+        };
+    }
+    let first = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
+    let mut journal = Journal::resume(Some(report.dir()), "wgan_gp", steps, &at)?;
+    for step in first..steps {
         g_opt.set_lr(schedule.at(step));
         c_opt.set_lr(schedule.at(step));
         let mut found = None;
@@ -43,6 +61,10 @@ fn main() -> Result<()> {
             journal.scalar("distance", step, found.distance);
             journal.tick(step, format!("distance {:.3}, penalty {:.3}", found.distance, found.penalty));
             distances.push((step as f64, f64::from(found.distance)));
+        }
+        if (step + 1) % 100 == 0 {
+            at = journal.position();
+            parts!().save(&checkpoint, step + 1)?;
         }
     }
     journal.finish()?;

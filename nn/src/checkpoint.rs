@@ -4,38 +4,77 @@
 //! are stored under `PART/name`; numbers, generators and the step as strings in the metadata. Saving replaces the file
 //! all at once; loading compares every part before it changes the first.
 //!
+//! | part | saved with |
+//! |---|---|
+//! | parameters and buffers | [`Checkpoint::model`] |
+//! | moments, counts and learning rate | [`Checkpoint::optimizer`] |
+//! | random numbers | [`Checkpoint::rng`] |
+//! | the schedule | nothing: it is a function of the step |
+//! | the data loader's cursor, the [journal's position](crate::Journal::position), curves for a chart | [`Checkpoint::data`] |
+//! | a replay buffer, other long arrays | [`Checkpoint::floats`], [`Checkpoint::ints`] |
+//! | single numbers | [`Checkpoint::scalar`], [`Checkpoint::counter`] |
+//! | what must be as it was: sizes, the seed | [`Checkpoint::config`] |
+//!
 //! ```
 //! # fn main() -> Result<(), etude_nn::Error> {
 //! # let folder = tempfile::tempdir().expect("a temporary folder");
 //! # let path = folder.path().join("run.safetensors");
 //! # use etude_autograd::Tensor;
-//! # let model = etude_nn::Param::new(Tensor::ones([3]));
-//! use etude_nn::{Adam, Checkpoint, Ctx};
+//! use etude_nn::{Adam, Checkpoint, Ctx, Optimizer, Param};
 //!
-//! let mut opt = Adam::new(&model, 1e-3);
-//! let mut cx = Ctx::train(0);
-//! let mut best = f64::INFINITY;
-//! let mut run =
-//!     Checkpoint::new().model("model", &model).optimizer("opt", &mut opt).rng("rng", &mut cx.rng).scalar("best", &mut best);
-//! let first = if path.exists() { run.load(&path)? } else { 0 };
-//! // … steps first, first + 1, …; then
-//! run.save(&path, first + 100)?;
-//! # assert_eq!(run.load(&path)?, 100);
+//! /// All that changes while it trains.
+//! struct Run {
+//!     model: Param,
+//!     opt: Adam,
+//!     cx: Ctx,
+//!     losses: Vec<f32>,
+//! }
+//!
+//! impl Run {
+//!     fn parts(&mut self) -> Checkpoint<'_> {
+//!         Checkpoint::new()
+//!             .model("model", &self.model)
+//!             .optimizer("opt", &mut self.opt)
+//!             .rng("rng", &mut self.cx.rng)
+//!             .floats("losses", &mut self.losses)
+//!             .keep_previous()
+//!     }
+//! }
+//!
+//! let model = Param::new(Tensor::ones([3]));
+//! let opt = Adam::new(&model, 1e-3);
+//! let mut run = Run { model, opt, cx: Ctx::train(0), losses: Vec::new() };
+//! let first = run.parts().resume(&path)?.map_or(0, |found| found.step);
+//! for step in first..100 {
+//!     let loss = (run.model.get() - Tensor::randn([3], &mut run.cx)).square().mean();
+//!     run.losses.push(loss.item());
+//!     run.opt.step(&loss.backward());
+//!     if (step + 1) % 50 == 0 {
+//!         run.parts().save(&path, step + 1)?;
+//!     }
+//! }
+//! # assert_eq!(run.parts().load(&path)?, 100);
 //! # Ok(())
 //! # }
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+mod part;
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
-use etude_kernels::rng::{Rng, RngState};
+use etude_kernels::rng::Rng;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::Error;
-use crate::file::{self, CHECKSUM, Contents};
-use crate::matching::{Found, Mismatch, Needed, compare};
-use crate::module::{Module, Value};
-use crate::optim::{OptimState, Optimizer};
-use crate::state::{assign, needed, refuse_packed, state_dict, tied_differences};
+use crate::file::{self, CHECKSUM};
+use crate::matching::Mismatch;
+use crate::module::Module;
+use crate::optim::Optimizer;
+use crate::state::refuse_packed;
+use part::{Part, Typed};
 
 /// The metadata entry with the step.
 const STEP: &str = "etude.step";
@@ -45,27 +84,20 @@ fn is_reserved(key: &str) -> bool {
     [STEP, CHECKSUM, "format"].contains(&key)
 }
 
-/// The parts of a run.
+/// The parts of a run: see the [module's page](self).
 #[derive(Default)]
 pub struct Checkpoint<'a> {
     parts: Vec<(String, Part<'a>)>,
+    keep: bool,
 }
 
-enum Part<'a> {
-    Model(&'a dyn Module),
-    Optimizer(&'a mut dyn Optimizer),
-    Rng(&'a mut Rng),
-    Scalar(&'a mut f64),
-    Counter(&'a mut u64),
-}
-
-/// A part's new value, checked.
-enum Update {
-    Model(HashMap<String, Value>),
-    Optimizer(OptimState),
-    Rng(RngState),
-    Scalar(f64),
-    Counter(u64),
+/// Where a run goes on: see [`Checkpoint::resume`].
+#[derive(Debug)]
+pub struct Resumed {
+    /// The number of steps done.
+    pub step: u64,
+    /// What is wrong with the newest checkpoint, if the one before it had to stand in.
+    pub damaged: Option<Error>,
 }
 
 impl<'a> Checkpoint<'a> {
@@ -115,35 +147,58 @@ impl<'a> Checkpoint<'a> {
         self.with(name, Part::Counter(value))
     }
 
+    /// Numbers, kept bit for bit. As many as the file has are read; whoever needs a certain count checks it.
+    #[track_caller]
+    pub fn floats(self, name: &str, values: &'a mut Vec<f32>) -> Self {
+        self.with(name, Part::Floats(values))
+    }
+
+    /// As [`Checkpoint::floats`] for integers.
+    #[track_caller]
+    pub fn ints(self, name: &str, values: &'a mut Vec<i64>) -> Self {
+        self.with(name, Part::Ints(values))
+    }
+
+    /// Any value that serde can write as JSON and read again: a cursor, a position, a curve. Finite floats keep their bits;
+    /// a value that would not come back (JSON has no NaN) is an error of [`Checkpoint::save`]. Only a NaN within an `Option`
+    /// goes unnoticed and comes back as `None`: [`Checkpoint::scalar`] keeps it.
+    #[track_caller]
+    pub fn data<T: Serialize + DeserializeOwned>(self, name: &str, value: &'a mut T) -> Self {
+        self.with(name, Part::Data(Box::new(Typed(value))))
+    }
+
+    /// What must be the same when resuming, such as the seed and the sizes: a checkpoint with another value does not fit.
+    ///
+    /// # Panics
+    /// Also if serde cannot write it as JSON.
+    #[track_caller]
+    pub fn config(self, name: &str, value: &impl Serialize) -> Self {
+        match serde_json::to_string(value) {
+            Ok(json) => self.with(name, Part::Config(json)),
+            Err(error) => panic!("Checkpoint: {name} cannot be written: {error}"),
+        }
+    }
+
+    /// Keeps the checkpoint before the newest as well, under its name with `.previous` behind, for the case that the
+    /// newest is damaged after it was saved. [`Checkpoint::resume`] finds it.
+    pub fn keep_previous(mut self) -> Self {
+        self.keep = true;
+        self
+    }
+
     /// Saves every part and the number of steps done, all or nothing: `path` holds the old checkpoint or the new one.
+    ///
+    /// # Errors
+    /// If the file cannot be written, a parameter is packed, or a value would not come back. Nothing is saved then.
     pub fn save(&self, path: impl AsRef<Path>, step: u64) -> Result<(), Error> {
         let mut tensors = Vec::new();
         let mut metadata = BTreeMap::from([(STEP.to_string(), step.to_string())]);
         for (part, content) in &self.parts {
-            let mut put = |values: Vec<(String, Value)>| {
-                tensors.extend(values.into_iter().map(|(name, value)| (format!("{part}/{name}"), value)));
-            };
-            let text = match content {
-                Part::Model(model) => {
-                    put(state_dict(*model)?);
-                    continue;
-                }
-                Part::Optimizer(optimizer) => {
-                    let OptimState { kind, lr, steps, tensors } = optimizer.state();
-                    put(tensors);
-                    format!("{kind} {lr:?} {steps}")
-                }
-                Part::Rng(rng) => {
-                    let RngState { seed, stream, position } = rng.state();
-                    format!("{seed} {stream} {position}")
-                }
-                // The bits: a NaN keeps its payload, and nothing depends on how a number is printed.
-                Part::Scalar(value) => format!("{:016x}", value.to_bits()),
-                Part::Counter(value) => value.to_string(),
-            };
-            metadata.insert(part.clone(), text);
+            let (values, text) = content.save(part)?;
+            tensors.extend(values.into_iter().map(|(name, value)| (format!("{part}/{name}"), value)));
+            metadata.extend(text.map(|text| (part.clone(), text)));
         }
-        file::write(path, &tensors, &metadata)
+        file::write_keeping(path.as_ref(), self.keep, &tensors, &metadata)
     }
 
     /// Restores every part and returns the number of steps done.
@@ -152,12 +207,23 @@ impl<'a> Checkpoint<'a> {
     /// If the file is damaged, or with everything in it that does not fit the parts. Nothing is changed then.
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<u64, Error> {
         let path = path.as_ref();
+        self.restore(path, file::read(path)?)
+    }
+
+    /// [`Checkpoint::load`] for a checkpoint that is already in memory; `name` stands in errors.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_bytes(&mut self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<u64, Error> {
+        self.restore(name.as_ref(), file::read_bytes(name.as_ref(), bytes)?)
+    }
+
+    fn restore(&mut self, path: &Path, mut contents: file::Contents) -> Result<u64, Error> {
         for (_, part) in &self.parts {
             if let Part::Model(model) = part {
                 refuse_packed(*model)?;
             }
         }
-        let mut contents = file::read(path)?;
         let mut mismatches = Vec::new();
         let step = contents.parse(STEP, "a count of steps", |text| text.parse().ok(), &mut mismatches);
         let mut updates = Vec::new();
@@ -177,107 +243,26 @@ impl<'a> Checkpoint<'a> {
         }
         Ok(step)
     }
-}
 
-impl Contents {
-    /// Takes out the tensors of a part, under their names without it.
-    fn take(&mut self, part: &str) -> Vec<(String, Value)> {
-        let prefix = format!("{part}/");
-        let (ours, rest) =
-            std::mem::take(&mut self.tensors).into_iter().partition(|(name, _)| name.starts_with(&prefix));
-        self.tensors = rest;
-        let ours: Vec<(String, Value)> = ours;
-        ours.into_iter().map(|(name, value)| (name[prefix.len()..].to_string(), value)).collect()
-    }
-
-    /// Reads a string of the metadata.
-    fn parse<T>(
-        &self,
-        key: &str,
-        expected: &str,
-        read: impl FnOnce(&str) -> Option<T>,
-        mismatches: &mut Vec<Mismatch>,
-    ) -> Option<T> {
-        let text = self.metadata.get(key);
-        let value = text.and_then(|text| read(text));
-        if value.is_none() {
-            let found = text.map_or("missing".to_string(), |text| format!("{text:?}"));
-            mismatches.push(Mismatch::Metadata { key: key.into(), found, expected: expected.into() });
-        }
-        value
-    }
-}
-
-/// Exactly these numbers, separated by blanks.
-fn numbers<const N: usize>(text: &str) -> Option<[u64; N]> {
-    let numbers: Option<Vec<u64>> = text.split(' ').map(|number| number.parse().ok()).collect();
-    numbers?.try_into().ok()
-}
-
-impl Part<'_> {
-    /// What this part would become; differences go to `mismatches`.
-    fn plan(
-        &self,
-        name: &str,
-        tensors: Vec<(String, Value)>,
-        contents: &Contents,
-        mismatches: &mut Vec<Mismatch>,
-    ) -> Option<Update> {
-        let before = mismatches.len();
-        let update = match self {
-            Part::Model(model) => {
-                let needed = needed(*model);
-                mismatches.extend(within(name, compare_loaded(&needed, &tensors)));
-                let values: HashMap<String, Value> = tensors.into_iter().collect();
-                mismatches.extend(within(name, tied_differences(&needed, &values)));
-                Some(Update::Model(values))
-            }
-            Part::Optimizer(optimizer) => {
-                let read = |text: &str| {
-                    let (kind, rest) = text.split_once(' ')?;
-                    let (lr, steps) = rest.split_once(' ')?;
-                    Some((kind.to_string(), lr.parse().ok()?, steps.parse().ok()?))
-                };
-                let head = contents.parse(name, "an optimiser's kind, learning rate and steps", read, mismatches);
-                head.map(|(kind, lr, steps)| {
-                    let state = OptimState { kind, lr, steps, tensors };
-                    mismatches.extend(within(name, state.mismatches(&optimizer.state())));
-                    Update::Optimizer(state)
-                })
-            }
-            Part::Rng(_) => contents
-                .parse(name, "a generator's seed, stream and position", numbers::<3>, mismatches)
-                .map(|[seed, stream, position]| Update::Rng(RngState { seed, stream, position })),
-            Part::Scalar(_) => contents
-                .parse(name, "the 16 hexadecimal digits of a number", |t| u64::from_str_radix(t, 16).ok(), mismatches)
-                .map(|bits| Update::Scalar(f64::from_bits(bits))),
-            Part::Counter(_) => {
-                contents.parse(name, "a count", |text| text.parse().ok(), mismatches).map(Update::Counter)
-            }
+    /// As [`Checkpoint::load`] for a run that may be the first: `None` if there is no checkpoint. Where the newest one is
+    /// damaged or gone, the one that [`Checkpoint::keep_previous`] kept stands in, and [`Resumed::damaged`] says so.
+    ///
+    /// # Errors
+    /// If there is a checkpoint but none that is whole, or the one found does not fit the parts. Nothing is changed then.
+    pub fn resume(&mut self, path: impl AsRef<Path>) -> Result<Option<Resumed>, Error> {
+        let path = path.as_ref();
+        let absent = |error: &Error| matches!(error, Error::Io { source, .. } if source.kind() == ErrorKind::NotFound);
+        let newest = match self.load(path) {
+            Ok(step) => return Ok(Some(Resumed { step, damaged: None })),
+            Err(error) if absent(&error) => None,
+            Err(error @ Error::File { .. }) => Some(error),
+            Err(error) => return Err(error),
         };
-        update.filter(|_| mismatches.len() == before)
-    }
-
-    fn apply(&mut self, update: Update) -> Result<(), Error> {
-        match (self, update) {
-            (Part::Model(model), Update::Model(values)) => assign(*model, &values),
-            (Part::Optimizer(optimizer), Update::Optimizer(state)) => optimizer.set_state(&state)?,
-            (Part::Rng(rng), Update::Rng(state)) => **rng = Rng::from_state(state),
-            (Part::Scalar(scalar), Update::Scalar(value)) => **scalar = value,
-            (Part::Counter(counter), Update::Counter(value)) => **counter = value,
-            _ => unreachable!("a part plans an update of its own kind"),
+        match (self.load(file::previous(path)), newest) {
+            (Ok(step), damaged) => Ok(Some(Resumed { step, damaged })),
+            (Err(error), None) if absent(&error) => Ok(None),
+            (Err(error), None) => Err(error),
+            (Err(_), Some(newest)) => Err(newest),
         }
-        Ok(())
     }
-}
-
-/// [`compare`] for tensors of a file that was written by [`Checkpoint::save`]: f32 and i64 only.
-fn compare_loaded(needed: &[Needed], tensors: &[(String, Value)]) -> Vec<Mismatch> {
-    let found: Vec<Found<'_>> = tensors.iter().map(|(name, value)| Found::in_memory(name, value)).collect();
-    compare(needed, &found)
-}
-
-/// Puts the part's name in front of the tensors'.
-fn within(part: &str, mismatches: Vec<Mismatch>) -> impl Iterator<Item = Mismatch> {
-    mismatches.into_iter().map(move |mismatch| mismatch.within(part))
 }

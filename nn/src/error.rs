@@ -30,6 +30,16 @@ pub enum Error {
         /// Its first such element.
         value: f32,
     },
+    /// A guarded step that was not taken: see [`crate::guard::Guard`].
+    #[error("{}", not_taken(*step, refused, place.as_deref()))]
+    NotFinite {
+        /// The training step.
+        step: u64,
+        /// The loss or the gradient that is not finite.
+        refused: Box<Error>,
+        /// The operation and the part of the model where the first such number was born, if that was found.
+        place: Option<String>,
+    },
     /// Registered parameters got no gradient; nothing was updated.
     #[error(
         "optimiser step {step}: no gradient for {}; nothing was updated. \
@@ -64,6 +74,14 @@ pub enum Error {
         /// Every mismatch.
         mismatches: Vec<Mismatch>,
     },
+    /// A part of a checkpoint that could not be read again; nothing was saved.
+    #[error("checkpoint: {name}: {reason}; nothing was saved")]
+    Unsaved {
+        /// The part.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
     /// A packed parameter has no value that could be saved or replaced.
     #[error("{name} is packed as {storage}: a packed model can be neither saved nor loaded")]
     Packed {
@@ -97,6 +115,15 @@ impl Error {
         let path = path.to_path_buf();
         move |source| Error::Io { path, what, source }
     }
+}
+
+fn not_taken(step: u64, refused: &Error, place: Option<&str>) -> String {
+    let what = match refused {
+        // It names the step itself.
+        Error::Loss { .. } => refused.to_string(),
+        other => format!("step {step}: {other}"),
+    };
+    place.map_or(what.clone(), |place| format!("{what}: {place}"))
 }
 
 /// Every mismatch on a line of its own.

@@ -6,12 +6,13 @@
 #![forbid(unsafe_code)]
 
 mod act;
-mod checkpoint;
+pub mod checkpoint;
 mod config;
 mod crc32c;
 mod ctx;
 mod error;
 pub mod file;
+pub mod guard;
 pub mod init;
 pub mod journal;
 pub mod layers;
@@ -36,12 +37,13 @@ pub mod testing;
 pub mod from_pytorch {}
 
 pub use act::Act;
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, Resumed};
 pub use config::ConfigError;
 pub use ctx::{Ctx, Mode};
 pub use error::{Error, check_finite};
 pub use etude_autograd::Storage;
-pub use journal::Journal;
+pub use guard::Guard;
+pub use journal::{Journal, JournalPosition};
 pub use layers::{
     AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, BatchNorm, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d,
     ConvTranspose1d, ConvTranspose2d, Dropout, Embedding, Flatten, GlobalAvgPool2d, GroupNorm, Gru, InstanceNorm,

@@ -8,6 +8,7 @@
 
 #[cfg(feature = "linalg")]
 mod linalg;
+pub mod process;
 pub mod table;
 
 use etude_autograd::Tensor;

@@ -1,4 +1,4 @@
-//! DQN learns to balance a pole.
+//! DQN learns to balance a pole. It can be stopped at any moment and resumed with `--resume`, and ends with the same bits.
 
 use anyhow::Result;
 use etude_autograd::Tensor;
@@ -6,8 +6,9 @@ use etude_data::example::{Args, Better, Report, thousands};
 use etude_data::plot::Chart;
 use etude_kernels::rng::Rng;
 use etude_nn::{Ctx, Journal};
+use etude_rl::dqn::Run;
 use etude_rl::envs::CartPole;
-use etude_rl::{DqnConfig, Env, Progress, dqn, evaluate, mean, test_seeds};
+use etude_rl::{DqnConfig, Env, dqn, evaluate, mean, test_seeds};
 
 fn main() -> Result<()> {
     let args = Args::parse();
@@ -23,13 +24,22 @@ fn main() -> Result<()> {
          the best validation is kept and judged on 100 episodes that neither training nor validation saw.",
     );
 
-    let mut journal = Journal::new(Some(report.dir()), "rl-dqn", config.steps as u64)?;
-    let trained = dqn::train(&config, CartPole::new, |p: &Progress| {
-        journal.scalar("loss", p.step as u64, p.loss);
-        journal.scalar("train_return", p.step as u64, p.train_return);
-        journal.tick(p.step as u64, format!("loss {:.3}, training return {:.0}", p.loss, p.train_return));
-    })?;
+    let checkpoint = report.checkpoint()?;
+    let mut run = Run::resume(&config, CartPole::new, &checkpoint)?;
+    let mut journal = Journal::resume(Some(report.dir()), "rl-dqn", config.steps as u64, &run.journal)?;
+    while !run.is_done() {
+        if let Some(p) = run.step()? {
+            journal.scalar("loss", p.step as u64, p.loss);
+            journal.scalar("train_return", p.step as u64, p.train_return);
+            journal.tick(p.step as u64, format!("loss {:.3}, training return {:.0}", p.loss, p.train_return));
+        }
+        if run.steps() % 2_000 == 0 {
+            run.journal = journal.position();
+            run.save(&checkpoint)?;
+        }
+    }
     journal.finish()?;
+    let trained = run.finish();
 
     let mut cx = Ctx::eval_with_seed(args.seed);
     let returns =

@@ -5,15 +5,17 @@
 //! the gradient clipped by its norm instead of the error clipped to ±1; the learning rate falls linearly; updates come
 //! in blocks, as in Stable-Baselines3.
 
+use std::path::Path;
+
 use etude_autograd::{Tensor, no_grad};
 use etude_kernels::rng::Rng;
-use etude_nn::{Act, Adam, Ctx, Layer, Mlp, Module, Optimizer, loss::mse};
+use etude_nn::{Act, Adam, Checkpoint, Ctx, JournalPosition, Layer, Mlp, Module, Optimizer, loss::mse};
 
 use crate::error::require;
 use crate::evaluate::{evaluate, mean, rows};
-use crate::replay::Batch;
-use crate::training::{Progress, Record, Trained, descend, stream, validation_seeds};
-use crate::{Env, Replay, RlError, VecEnv};
+use crate::replay::{Batch, ReplayContents};
+use crate::training::{Progress, Record, Trained, Validation, descend, stream, validation_seeds};
+use crate::{Env, EpisodeEnd, Replay, RlError, VecEnv, VecEnvState};
 
 /// How a network is trained. The defaults solve CartPole-v1; they are those of the RL Zoo for this environment (Raffin
 /// 2020) with a smaller network, a falling learning rate and a longer horizon.
@@ -135,50 +137,219 @@ impl DqnConfig {
 /// A configuration out of range, an error of the environment, a loss that is not finite (with its step).
 pub fn train<E: Env<Obs: AsRef<[f32]>>>(
     config: &DqnConfig,
-    mut make: impl FnMut() -> E,
+    make: impl FnMut() -> E,
     mut watch: impl FnMut(&Progress),
 ) -> Result<Trained<Mlp>, RlError> {
-    config.validate()?;
-    let mut cx = Ctx::train(config.seed);
-    let mut rng = Rng::with_stream(config.seed, stream::AGENT);
-    let mut env = VecEnv::new(1, config.seed, &mut make)?;
-    let q = network(config, env.observation_space().dim(), env.actions(), &mut cx);
-    let target = q.clone();
-    let mut opt = Adam::new(&q, config.lr).clip_norm(config.clip_norm);
-    let mut replay = Replay::new(config.capacity, env.observation_space().dim())?;
-    let validation = validation_seeds(config.seed, config.validation_episodes);
-    let mut record = Record::new();
-    let mut loss = 0.0;
-    for step in 0..config.steps {
+    let mut run = Run::new(config, make)?;
+    while !run.is_done() {
+        if let Some(progress) = run.step()? {
+            watch(&progress);
+        }
+    }
+    watch(&run.progress());
+    Ok(run.finish())
+}
+
+/// A training that can be stopped anywhere and resumed to the bit: what [`train`] does, step by step.
+///
+/// ```
+/// # let folder = tempfile::tempdir().expect("a temporary folder");
+/// # let path = folder.path().join("run.safetensors");
+/// use etude_rl::dqn::{DqnConfig, Run};
+/// use etude_rl::envs::CartPole;
+///
+/// let config = DqnConfig { steps: 300, ..DqnConfig::default() };
+/// let mut run = Run::resume(&config, CartPole::new, &path)?;
+/// while !run.is_done() {
+///     run.step()?;
+///     if run.steps() % 100 == 0 {
+///         run.save(&path)?;
+///     }
+/// }
+/// let trained = run.finish();
+/// # Ok::<(), etude_rl::RlError>(())
+/// ```
+pub struct Run<E: Env, F> {
+    config: DqnConfig,
+    make: F,
+    cx: Ctx,
+    rng: Rng,
+    env: VecEnv<E>,
+    q: Mlp,
+    target: Mlp,
+    opt: Adam,
+    replay: Replay,
+    validation: Vec<u64>,
+    record: Record<Mlp>,
+    loss: f32,
+    step: usize,
+    /// Where the caller's journal stands; saved with the run, and of no other use to it.
+    pub journal: JournalPosition,
+}
+
+/// What of a run is neither a model nor a generator nor a long array.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Ledger {
+    env: VecEnvState,
+    pushed: u64,
+    loss: f32,
+    episodes: Vec<EpisodeEnd>,
+    validations: Vec<Validation>,
+    best: Option<Validation>,
+    journal: JournalPosition,
+}
+
+impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
+    /// A run before its first step.
+    ///
+    /// # Errors
+    /// A configuration out of range, an error of the environment.
+    pub fn new(config: &DqnConfig, mut make: F) -> Result<Self, RlError> {
+        config.validate()?;
+        let mut cx = Ctx::train(config.seed);
+        let env = VecEnv::new(1, config.seed, &mut make)?;
+        let q = network(config, env.observation_space().dim(), env.actions(), &mut cx);
+        Ok(Run {
+            target: q.clone(),
+            opt: Adam::new(&q, config.lr).clip_norm(config.clip_norm),
+            replay: Replay::new(config.capacity, env.observation_space().dim())?,
+            validation: validation_seeds(config.seed, config.validation_episodes),
+            rng: Rng::with_stream(config.seed, stream::AGENT),
+            config: config.clone(),
+            record: Record::new(),
+            loss: 0.0,
+            step: 0,
+            journal: JournalPosition::default(),
+            make,
+            cx,
+            env,
+            q,
+        })
+    }
+
+    /// The run whose checkpoint is at `path`, or a new one if there is none there.
+    ///
+    /// # Errors
+    /// As [`Run::new`], and if the checkpoint is damaged or belongs to another configuration or environment.
+    pub fn resume(config: &DqnConfig, make: F, path: impl AsRef<Path>) -> Result<Self, RlError> {
+        let mut run = Run::new(config, make)?;
+        let mut best = run.q.clone();
+        let (mut ledger, mut held) = (run.ledger(), ReplayContents::default());
+        let found = run.parts(&mut ledger, &mut held, &mut best).resume(path).map_err(RlError::checkpoint)?;
+        if let Some(found) = found {
+            let Ledger { env, pushed, loss, episodes, validations, best: mark, journal } = ledger;
+            run.env.restore(&env)?;
+            let known = held.action.iter().all(|&action| (action as usize) < run.env.actions());
+            require(known, "Replay action", "another one", "an action of the environment")?;
+            run.replay.restore(&ReplayContents { pushed, ..held })?;
+            run.record = Record { episodes, validations, best: mark.map(|validation| (validation, best)) };
+            (run.loss, run.journal) = (loss, journal);
+            run.step = found.step as usize;
+        }
+        Ok(run)
+    }
+
+    /// Saves all that [`Run::resume`] needs, all or nothing.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&mut self, path: impl AsRef<Path>) -> Result<(), RlError> {
+        let mut best = self.record.best.as_ref().map_or_else(|| self.q.clone(), |(_, model)| model.clone());
+        let (mut ledger, mut held, step) = (self.ledger(), self.replay.contents(), self.step as u64);
+        self.parts(&mut ledger, &mut held, &mut best).save(path, step).map_err(RlError::checkpoint)
+    }
+
+    fn ledger(&self) -> Ledger {
+        Ledger {
+            env: self.env.state(),
+            pushed: self.replay.pushed() as u64,
+            loss: self.loss,
+            episodes: self.record.episodes.clone(),
+            validations: self.record.validations.clone(),
+            best: self.record.best.as_ref().map(|(validation, _)| *validation),
+            journal: self.journal,
+        }
+    }
+
+    fn parts<'a>(
+        &'a mut self,
+        ledger: &'a mut Ledger,
+        held: &'a mut ReplayContents,
+        best: &'a mut Mlp,
+    ) -> Checkpoint<'a> {
+        Checkpoint::new()
+            .config("config", &self.config)
+            .model("q", &self.q)
+            .model("target", &self.target)
+            .model("best", best)
+            .optimizer("opt", &mut self.opt)
+            .rng("cx", &mut self.cx.rng)
+            .rng("rng", &mut self.rng)
+            .floats("obs", &mut held.obs)
+            .floats("next", &mut held.next)
+            .floats("reward", &mut held.reward)
+            .ints("action", &mut held.action)
+            .ints("ended", &mut held.ended)
+            .data("ledger", ledger)
+            .keep_previous()
+    }
+
+    /// Steps in the environment so far.
+    pub fn steps(&self) -> usize {
+        self.step
+    }
+
+    /// Whether all steps are taken.
+    pub fn is_done(&self) -> bool {
+        self.step >= self.config.steps
+    }
+
+    /// What there is to tell now.
+    pub fn progress(&self) -> Progress {
+        self.record.progress(self.step, self.config.steps, self.loss)
+    }
+
+    /// The result.
+    pub fn finish(self) -> Trained<Mlp> {
+        self.record.finish(self.step, self.q)
+    }
+
+    /// One step in the environment with what is due after it. News if there was a block of updates.
+    ///
+    /// # Errors
+    /// An error of the environment, a loss that is not finite (with its step).
+    pub fn step(&mut self) -> Result<Option<Progress>, RlError> {
+        let Run { config, make, cx, rng, env, q, target, opt, replay, validation, record, loss, step, .. } = self;
+        let step = std::mem::replace(step, *step + 1);
         let obs = env.obs()[0].clone();
         let action = if rng.f64() < config.epsilon(step) {
             rng.below(env.actions())
         } else {
-            no_grad(|| greedy(&q, &rows(&[&obs]), &mut cx)).item() as usize
+            no_grad(|| greedy(q, &rows(&[&obs]), cx)).item() as usize
         };
         let t = env.step(&[action])?;
         replay.push(&obs, action, &t.transition(0))?;
         record.episodes.extend(t.finished);
+        let mut news = None;
         if step >= config.learning_starts && step % config.train_every == 0 {
             opt.set_lr(config.lr(step));
             for _ in 0..config.updates {
-                let batch = replay.sample(config.batch, &mut rng)?;
-                let error = self::loss(&q, &target, &batch, config.gamma, config.double, &mut cx);
-                loss = descend("DQN", error, &mut opt, step)?;
+                let batch = replay.sample(config.batch, rng)?;
+                let error = self::loss(q, target, &batch, config.gamma, config.double, cx);
+                *loss = descend("DQN", error, opt, step)?;
             }
-            watch(&record.progress(step, config.steps, loss));
+            news = Some(record.progress(step, config.steps, *loss));
         }
         if step % config.target_every == 0 {
-            target.copy_from(&q);
+            target.copy_from(q);
         }
         let due = (step + 1) % config.validate_every == 0 || step + 1 == config.steps;
         if due && !validation.is_empty() {
-            let returns = evaluate(&mut make, &validation, |obs| greedy(&q, obs, &mut cx))?;
+            let returns = evaluate(make, validation, |obs| greedy(q, obs, cx))?;
             record.validated(step + 1, mean(&returns), || q.clone());
         }
+        Ok(news)
     }
-    watch(&record.progress(config.steps, config.steps, loss));
-    Ok(record.finish(config.steps, q))
 }
 
 fn network(config: &DqnConfig, features: usize, actions: usize, cx: &mut Ctx) -> Mlp {

@@ -106,12 +106,24 @@ pub enum RlError {
         /// The optimiser's message.
         reason: String,
     },
+    /// A checkpoint could not be saved, or does not fit; nothing was changed.
+    #[error("{reason}")]
+    Checkpoint {
+        /// The message of [`etude_nn::Error`], which names the file and what was expected.
+        reason: String,
+    },
     /// A batch was asked of an empty replay buffer.
     #[error("replay: a batch of {batch} was asked of an empty buffer")]
     EmptyReplay {
         /// The size of the batch.
         batch: usize,
     },
+}
+
+impl RlError {
+    pub(crate) fn checkpoint(error: etude_nn::Error) -> Self {
+        RlError::Checkpoint { reason: error.to_string() }
+    }
 }
 
 /// A configuration error, unless `ok`.

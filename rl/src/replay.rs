@@ -24,6 +24,23 @@ pub struct Replay {
     truncated: Vec<bool>,
 }
 
+/// All that a [`Replay`] holds, as arrays for a checkpoint: see [`Replay::contents`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReplayContents {
+    /// Observations, `[len, dim]`.
+    pub obs: Vec<f32>,
+    /// The observations after the steps, `[len, dim]`.
+    pub next: Vec<f32>,
+    /// `[len]`
+    pub reward: Vec<f32>,
+    /// `[len]`
+    pub action: Vec<i64>,
+    /// `[len]`: 1 for terminated, 2 for truncated, 3 for both.
+    pub ended: Vec<i64>,
+    /// Transitions ever pushed.
+    pub pushed: u64,
+}
+
 /// Rows drawn from a [`Replay`].
 #[derive(Clone, Debug)]
 pub struct Batch {
@@ -74,6 +91,11 @@ impl Replay {
         self.pushed.min(self.capacity)
     }
 
+    /// Transitions ever pushed.
+    pub(crate) fn pushed(&self) -> usize {
+        self.pushed
+    }
+
     /// Whether nothing was pushed yet.
     pub fn is_empty(&self) -> bool {
         self.pushed == 0
@@ -98,6 +120,45 @@ impl Replay {
         self.terminated[i] = t.terminated;
         self.truncated[i] = t.truncated;
         self.pushed += 1;
+        Ok(())
+    }
+
+    /// What is held, in the order of the ring.
+    pub fn contents(&self) -> ReplayContents {
+        let n = self.len();
+        ReplayContents {
+            obs: self.obs[..n * self.dim].to_vec(),
+            next: self.next[..n * self.dim].to_vec(),
+            reward: self.reward[..n].to_vec(),
+            action: self.action[..n].to_vec(),
+            ended: (0..n).map(|i| i64::from(self.terminated[i]) + 2 * i64::from(self.truncated[i])).collect(),
+            pushed: self.pushed as u64,
+        }
+    }
+
+    /// Takes over what another buffer of the same capacity and dimension held.
+    ///
+    /// # Errors
+    /// Arrays of other lengths, a number that is not finite, a flag that is none. Nothing is changed then.
+    pub fn restore(&mut self, contents: &ReplayContents) -> Result<(), RlError> {
+        let ReplayContents { obs, next, reward, action, ended, pushed } = contents;
+        let n = (*pushed).min(self.capacity as u64) as usize;
+        let lengths = [obs.len() / self.dim, next.len() / self.dim, reward.len(), action.len(), ended.len()];
+        let whole = obs.len() % self.dim == 0 && next.len() % self.dim == 0;
+        let same = whole && lengths.iter().all(|&length| length == n);
+        require(same, "Replay.restore", format!("{lengths:?}"), "min(pushed, capacity) rows of `dim` features")?;
+        let numbers = obs.iter().chain(next).chain(reward);
+        self.finite("restored number", numbers.map(|x| f64::from(*x)))?;
+        let flags = ended.iter().all(|flag| (0..4).contains(flag)) && action.iter().all(|&a| a >= 0);
+        require(flags, "Replay.restore", "a flag or an action", "flags from 0 to 3, actions from 0")?;
+        self.obs[..n * self.dim].copy_from_slice(obs);
+        self.next[..n * self.dim].copy_from_slice(next);
+        self.reward[..n].copy_from_slice(reward);
+        self.action[..n].copy_from_slice(action);
+        for (i, flag) in ended.iter().enumerate() {
+            (self.terminated[i], self.truncated[i]) = (flag & 1 != 0, flag & 2 != 0);
+        }
+        self.pushed = *pushed as usize;
         Ok(())
     }
 

@@ -23,7 +23,7 @@ pub(crate) mod stream {
 }
 
 /// The greedy policy's mean return on the validation episodes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Validation {
     /// Steps in the environment before it.
     pub step: usize,
@@ -78,8 +78,8 @@ pub(crate) fn descend(
 /// Collects the record.
 pub(crate) struct Record<M> {
     pub episodes: Vec<EpisodeEnd>,
-    validations: Vec<Validation>,
-    best: Option<(Validation, M)>,
+    pub validations: Vec<Validation>,
+    pub best: Option<(Validation, M)>,
 }
 
 impl<M> Record<M> {

@@ -5,7 +5,7 @@
 //! Invariant: copy `i` draws its episodes from a stream of its own, [`episode_seeds`]`(seed, i)`, so it sees the same
 //! episodes whatever the other copies do. Every observation and reward is checked here, where it enters.
 
-use etude_kernels::rng::Rng;
+use etude_kernels::rng::{Rng, RngState};
 
 use crate::error::require;
 use crate::training::stream;
@@ -29,8 +29,27 @@ pub struct VecEnv<E: Env> {
 struct Slot<E> {
     env: E,
     seeds: Rng,
+    /// The seed of the running episode and what was done in it.
+    seed: u64,
+    actions: Vec<usize>,
     total: f64,
-    length: usize,
+}
+
+/// Where a [`VecEnv`] stands, for a checkpoint: an episode is a function of its seed and actions, so these bring any
+/// environment back. The actions of a running episode are remembered; an episode that never ends grows.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct VecEnvState {
+    steps: usize,
+    copies: Vec<SlotState>,
+}
+
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct SlotState {
+    /// Draws from the copy's generator of seeds.
+    drawn: u64,
+    seed: u64,
+    actions: Vec<usize>,
+    total: f64,
 }
 
 /// What one step of all copies brought; index `i` belongs to copy `i`.
@@ -61,7 +80,7 @@ impl<O: Clone> VecStep<O> {
 }
 
 /// A finished episode.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct EpisodeEnd {
     /// The copy it ran in.
     pub copy: usize,
@@ -80,7 +99,7 @@ impl<E: Env> VecEnv<E> {
     /// `n` = 0, or a first observation outside the space.
     pub fn new(n: usize, seed: u64, mut make: impl FnMut() -> E) -> Result<VecEnv<E>, RlError> {
         require(n > 0, "VecEnv.n", n, "at least 1")?;
-        let copy = |i| Slot { env: make(), seeds: episode_seeds(seed, i), total: 0.0, length: 0 };
+        let copy = |i| Slot { env: make(), seeds: episode_seeds(seed, i), seed: 0, actions: Vec::new(), total: 0.0 };
         let mut copies: Vec<Slot<E>> = (0..n).map(copy).collect();
         let space = copies[0].env.observation_space();
         let mut obs = Vec::with_capacity(n);
@@ -88,6 +107,52 @@ impl<E: Env> VecEnv<E> {
             obs.push(copy.reset(&space, 0)?);
         }
         Ok(VecEnv { copies, space, obs, steps: 0 })
+    }
+
+    /// Where it stands, for [`VecEnv::restore`].
+    pub fn state(&self) -> VecEnvState {
+        let copy = |slot: &Slot<E>| SlotState {
+            drawn: slot.seeds.state().position,
+            seed: slot.seed,
+            actions: slot.actions.clone(),
+            total: slot.total,
+        };
+        VecEnvState { steps: self.steps, copies: self.copies.iter().map(copy).collect() }
+    }
+
+    /// Goes to where another vector of the same environments and seed stood: plays the running episodes again.
+    ///
+    /// # Errors
+    /// Another number of copies, an error of an environment, an episode that runs otherwise than it did. The vector is of no
+    /// use then.
+    pub fn restore(&mut self, state: &VecEnvState) -> Result<(), RlError> {
+        let (n, found) = (self.len(), state.copies.len());
+        require(found == n, "VecEnv.restore copies", found, "as many as there are")?;
+        for (i, (copy, state)) in self.copies.iter_mut().zip(&state.copies).enumerate() {
+            let SlotState { drawn, seed, actions, total } = state;
+            let at = copy.seeds.state();
+            copy.seeds = Rng::from_state(RngState { position: *drawn, ..at });
+            self.obs[i] = copy.env.reset(*seed);
+            checked(&copy.env, &self.obs[i], &self.space, self.steps)?;
+            (copy.seed, copy.total) = (*seed, 0.0);
+            copy.actions.clone_from(actions);
+            for (step, &action) in actions.iter().enumerate() {
+                let t = copy.env.step(action)?;
+                copy.total += t.reward;
+                if t.done() {
+                    let breach = format!("the episode of seed {seed} ended with step {step}, but went on before");
+                    return Err(RlError::Breach { env: copy.env.name(), breach });
+                }
+                self.obs[i] = t.obs;
+            }
+            if copy.total.to_bits() != total.to_bits() {
+                let breach =
+                    format!("the episode of seed {seed} brought {} where it brought {total} before", copy.total);
+                return Err(RlError::Breach { env: copy.env.name(), breach });
+            }
+        }
+        self.steps = state.steps;
+        Ok(())
     }
 
     /// The number of copies.
@@ -138,9 +203,9 @@ impl<E: Env> VecEnv<E> {
                 return Err(RlError::NotFinite { what, step: self.steps, value: t.reward });
             }
             copy.total += t.reward;
-            copy.length += 1;
+            copy.actions.push(action);
             if t.done() {
-                let (total, length) = (copy.total, copy.length);
+                let (total, length) = (copy.total, copy.actions.len());
                 out.finished.push(EpisodeEnd { copy: i, step: self.steps, total, length });
                 self.obs[i] = copy.reset(&self.space, self.steps)?;
             } else {
@@ -158,8 +223,9 @@ impl<E: Env> VecEnv<E> {
 
 impl<E: Env> Slot<E> {
     fn reset(&mut self, space: &Space, step: usize) -> Result<E::Obs, RlError> {
-        (self.total, self.length) = (0.0, 0);
-        let obs = self.env.reset(self.seeds.next_u64());
+        (self.seed, self.total) = (self.seeds.next_u64(), 0.0);
+        self.actions.clear();
+        let obs = self.env.reset(self.seed);
         checked(&self.env, &obs, space, step)?;
         Ok(obs)
     }

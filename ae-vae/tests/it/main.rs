@@ -1,5 +1,7 @@
 //! Properties of the models: identities, learning, determinism, files, PyTorch's losses, bad input.
 
+mod resume;
+
 use etude_ae_vae::{
     Autoencoder, Corruption, Denoising, DenoisingConfig, Error, Vae, VaeConfig, Vanilla, VanillaConfig, check_pixels,
 };

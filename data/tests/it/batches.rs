@@ -202,3 +202,18 @@ fn a_data_set_gives_pictures_with_their_labels() {
 fn parts_of_unequal_length_are_refused() {
     (numbered(3).0, numbered(4).1).batches(2);
 }
+
+#[test]
+fn an_order_depends_on_the_seed_alone_not_on_threads_or_registers() {
+    let order = || -> Vec<i64> {
+        let data = Tensor::from_vec((0..5000).collect(), [5000]);
+        data.batches(64).shuffled(&mut Rng::new(11)).endless().take(100).flat_map(|b| b.to_vec()).collect()
+    };
+    let once = order();
+    for isa in etude_kernels::isa::Isa::available() {
+        for threads in [1, 2, 3, 8] {
+            let run = || etude_kernels::par::with_threads(threads, order);
+            assert!(etude_kernels::isa::with(isa, run) == once, "{threads} threads on {}", isa.name());
+        }
+    }
+}

@@ -3,6 +3,7 @@
 mod augmentation;
 mod batches;
 mod charts;
+mod hostile;
 mod pictures;
 mod readers;
 mod report;

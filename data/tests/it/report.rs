@@ -134,3 +134,20 @@ fn bad_names_and_repetitions_are_refused() {
     let report = Report::new(&args, "som", "digits", "t").expect("a writable folder");
     assert!(matches!(report.finish(), Err(ReportError::NoResult { .. })));
 }
+
+#[test]
+fn a_checkpoint_of_an_earlier_run_is_kept_only_to_resume() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let report = |resume: bool| {
+        let args = Args { resume, ..args(dir.path()) };
+        Report::new(&args, "rl", "dqn", "t").expect("a writable folder")
+    };
+    let path = report(false).checkpoint().expect("nothing to remove");
+    assert_eq!(path, report(true).path("checkpoint.safetensors"));
+    let both = [path.clone(), path.with_file_name("rl-dqn-checkpoint.safetensors.previous")];
+    both.iter().for_each(|file| std::fs::write(file, "old").expect("writable"));
+    report(true).checkpoint().expect("nothing to do");
+    assert!(both.iter().all(|file| file.exists()));
+    report(false).checkpoint().expect("ours to remove");
+    assert!(both.iter().all(|file| !file.exists()));
+}

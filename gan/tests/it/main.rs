@@ -1,6 +1,8 @@
 //! Properties of the models: the penalty's second derivative, separation of the players, learning, PyTorch's
 //! losses, bad input.
 
+mod resume;
+
 use etude_autograd::Tensor;
 use etude_gan::dcgan::{self, DcganConfig, Discriminator};
 use etude_gan::dcgan_conv::{self, DcganConvConfig, Players};

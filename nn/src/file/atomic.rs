@@ -3,18 +3,93 @@
 //!
 //! The new file is written beside the old one, forced to the disk, renamed over it, and the folder is forced too. A
 //! symbolic link is followed, so that it goes on pointing to the file.
+//!
+//! A program that is killed leaves its temporary file behind. Every writer holds a lock on its own while it lives, so the
+//! next save to the same path can tell the abandoned ones and removes them.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
 
-/// A file that disappears unless it is kept.
+/// What replacing a file asks of the operating system; the tests have one that refuses.
+pub(super) trait Disk {
+    type File: Write;
+
+    /// A new file, locked where the file system has locks.
+    fn create(&self, path: &Path) -> io::Result<Self::File>;
+    /// Forces a file's bytes to the disk.
+    fn sync(&self, file: &Self::File) -> io::Result<()>;
+    /// A second name for a file.
+    fn link(&self, file: &Path, name: &Path) -> io::Result<()>;
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Forces the names in a folder to the disk: without this a power failure can undo a rename.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+}
+
+pub(super) struct System;
+
+impl Disk for System {
+    type File = File;
+
+    fn create(&self, path: &Path) -> io::Result<File> {
+        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        // A file system without locks only loses the sweeping.
+        let _ = file.lock();
+        // Between its creation and the lock the file looks abandoned, and a sweep may have taken it.
+        if path.exists() { Ok(file) } else { Err(ErrorKind::AlreadyExists.into()) }
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn link(&self, file: &Path, name: &Path) -> io::Result<()> {
+        fs::hard_link(file, name).or_else(|_| {
+            // A file system without links.
+            fs::copy(file, name)?;
+            OpenOptions::new().write(true).open(name)?.sync_all()
+        })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    #[cfg(unix)]
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        File::open(folder)?.sync_all()
+    }
+    #[cfg(not(unix))]
+    fn sync_folder(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The name of a temporary file that disappears unless it is renamed.
 struct Temporary {
     path: PathBuf,
     kept: bool,
+}
+
+impl Temporary {
+    /// The next name beside `target` that this process has not used.
+    fn beside(target: &Target) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let mut hidden = OsString::from(".");
+        hidden.push(&target.name);
+        hidden.push(format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+        Temporary { path: target.folder.join(hidden), kept: false }
+    }
+
+    fn rename(mut self, disk: &impl Disk, to: &Path) -> io::Result<()> {
+        disk.rename(&self.path, to)?;
+        self.kept = true;
+        Ok(())
+    }
 }
 
 impl Drop for Temporary {
@@ -26,116 +101,131 @@ impl Drop for Temporary {
     }
 }
 
-/// Lets `write` produce the new contents of `path`.
-pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
-    let is_link = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
-    let target = if is_link { fs::canonicalize(path).map_err(Error::io(path, "cannot save"))? } else { path.into() };
-    let folder = match target.parent() {
-        Some(folder) if folder != Path::new("") => folder.to_path_buf(),
-        _ => PathBuf::from("."),
-    };
-    let Some(name) = target.file_name() else {
-        return Err(Error::io(path, "cannot save")(io::Error::other("not the name of a file")));
-    };
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let unique = format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(unique);
-    let temporary = folder.join(hidden);
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&temporary)
-        .map_err(Error::io(&temporary, "cannot create a temporary file"))?;
-    let mut temporary = Temporary { path: temporary, kept: false };
-    fill(file, write).map_err(Error::io(path, "cannot save"))?;
-    fs::rename(&temporary.path, &target).map_err(Error::io(path, "cannot save"))?;
-    temporary.kept = true;
-    sync_folder(&folder).map_err(Error::io(&folder, "cannot force to the disk"))
+/// The file to replace, links followed.
+struct Target {
+    folder: PathBuf,
+    name: OsString,
 }
 
-fn fill(file: File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+impl Target {
+    fn of(path: &Path) -> io::Result<Self> {
+        let is_link = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
+        let file = if is_link { fs::canonicalize(path)? } else { path.into() };
+        let folder = match file.parent() {
+            Some(folder) if folder != Path::new("") => folder.to_path_buf(),
+            _ => PathBuf::from("."),
+        };
+        let name = file.file_name().ok_or_else(|| io::Error::other("not the name of a file"))?;
+        Ok(Target { folder, name: name.into() })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+
+    /// Removes what killed programs left behind. Nothing is reported: the save itself will say what is wrong.
+    fn sweep(&self) {
+        let (Some(name), Ok(entries)) = (self.name.to_str(), fs::read_dir(&self.folder)) else { return };
+        for entry in entries.flatten() {
+            if !entry.file_name().to_str().is_some_and(|found| is_temporary(found, name)) {
+                continue;
+            }
+            let file = OpenOptions::new().write(true).open(entry.path());
+            if file.is_ok_and(|file| file.try_lock().is_ok()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// Whether a file is called as [`Temporary::beside`] calls those of `target`.
+fn is_temporary(found: &str, target: &str) -> bool {
+    let middle = found.strip_prefix('.').and_then(|rest| rest.strip_prefix(target));
+    let middle = middle.and_then(|rest| rest.strip_prefix('.')).and_then(|rest| rest.strip_suffix(".tmp"));
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    middle.and_then(|text| text.split_once('-')).is_some_and(|(process, count)| number(process) && number(count))
+}
+
+/// Where [`replace`] keeps what was there before.
+pub(crate) fn previous(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(".previous");
+    name.into()
+}
+
+/// Lets `write` produce the new contents of `path`; with `keep`, [`previous`] then holds the old ones.
+pub(crate) fn replace(
+    path: &Path,
+    keep: bool,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
+    replace_on(&System, path, keep, write).map_err(Error::io(path, "cannot save"))
+}
+
+pub(super) fn replace_on<D: Disk>(
+    disk: &D,
+    path: &Path,
+    keep: bool,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let target = Target::of(path)?;
+    target.sweep();
+    let (temporary, file) = create(disk, &target)?;
     let mut out = BufWriter::with_capacity(1 << 18, file);
     write(&mut out)?;
-    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
-}
-
-/// Without this a power failure can undo the rename.
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A disk that is full after `left` bytes.
-    struct Full<'a> {
-        out: &'a mut dyn Write,
-        left: usize,
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    disk.sync(&file)?;
+    let before = if keep { hold(disk, &target)? } else { None };
+    temporary.rename(disk, &target.path())?;
+    // The lock ends here, when the file is no temporary one any more.
+    drop(file);
+    if let Some(before) = before {
+        // Only now: until the new file is in place, the one before the last may be the only good one.
+        before.rename(disk, &previous(&target.path())).or_else(unless(ErrorKind::NotFound))?;
     }
-    impl Write for Full<'_> {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            if self.left == 0 {
-                return Err(io::Error::from(io::ErrorKind::StorageFull));
+    disk.sync_folder(&target.folder)
+}
+
+/// A second, hidden name for what the target holds, if there is anything. Another process that saves to the same target at
+/// the same time uses the same name: what either finds there is a whole file of the past.
+fn hold<D: Disk>(disk: &D, target: &Target) -> io::Result<Option<Temporary>> {
+    if !target.path().exists() {
+        return Ok(None);
+    }
+    let mut hidden = OsString::from(".");
+    hidden.push(&target.name);
+    hidden.push(".previous.tmp");
+    let held = Temporary { path: target.folder.join(hidden), kept: false };
+    // Of a program that was killed.
+    fs::remove_file(&held.path).or_else(unless(ErrorKind::NotFound))?;
+    disk.link(&target.path(), &held.path).or_else(unless(ErrorKind::AlreadyExists))?;
+    Ok(Some(held))
+}
+
+/// Forgives one kind of error.
+fn unless(kind: ErrorKind) -> impl FnOnce(io::Error) -> io::Result<()> {
+    move |error| if error.kind() == kind { Ok(()) } else { Err(error) }
+}
+
+/// A temporary file under a name that is free.
+fn create<D: Disk>(disk: &D, target: &Target) -> io::Result<(Temporary, D::File)> {
+    /// Names of a process in another container with the same id, or taken by a sweep.
+    const ATTEMPTS: usize = 100;
+    let mut refused = None;
+    for _ in 0..ATTEMPTS {
+        let mut temporary = Temporary::beside(target);
+        match disk.create(&temporary.path) {
+            Ok(file) => return Ok((temporary, file)),
+            Err(error) => {
+                // Not ours to remove.
+                temporary.kept = true;
+                let again = error.kind() == ErrorKind::AlreadyExists;
+                refused = Some(error);
+                if !again {
+                    break;
+                }
             }
-            let n = self.out.write(&bytes[..bytes.len().min(self.left)])?;
-            self.left -= n;
-            Ok(n)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            self.out.flush()
         }
     }
-
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = fs::read_dir(folder).expect("readable");
-        entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect()
-    }
-
-    #[test]
-    fn a_full_disk_leaves_the_old_file_and_nothing_else() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("file");
-        replace(&path, |out| out.write_all(b"old")).expect("writable");
-        for left in 0..8 {
-            let error = replace(&path, |out| Full { out, left }.write_all(b"new text")).expect_err("the disk is full");
-            assert!(matches!(&error, Error::Io { path: named, .. } if *named == path), "{error}");
-            assert_eq!(fs::read(&path).expect("still there"), b"old");
-            assert_eq!(names(folder.path()), ["file"]);
-        }
-        replace(&path, |out| Full { out, left: 8 }.write_all(b"new text")).expect("just enough");
-        assert_eq!(fs::read(&path).expect("there"), b"new text");
-    }
-
-    #[test]
-    fn a_folder_in_the_way_stays_and_so_does_nothing_else() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("taken");
-        fs::create_dir(&path).expect("writable");
-        replace(&path, |out| out.write_all(b"new")).expect_err("a folder cannot be replaced by a file");
-        assert_eq!(names(folder.path()), ["taken"]);
-    }
-
-    #[test]
-    fn two_at_once_leave_one_of_them() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("file");
-        let texts = ["a".repeat(100_000), "b".repeat(100_000)];
-        std::thread::scope(|scope| {
-            for text in &texts {
-                scope.spawn(|| {
-                    (0..10).for_each(|_| replace(&path, |out| out.write_all(text.as_bytes())).expect("writable"))
-                });
-            }
-        });
-        assert!(texts.contains(&fs::read_to_string(&path).expect("there")));
-        assert_eq!(names(folder.path()), ["file"]);
-    }
+    Err(refused.expect("there was an attempt"))
 }

@@ -19,6 +19,8 @@
 //! ```
 
 mod atomic;
+#[cfg(test)]
+mod atomic_tests;
 mod dtype;
 mod header;
 mod problem;
@@ -32,7 +34,7 @@ use std::path::Path;
 
 use etude_autograd::Tensor;
 
-pub(crate) use atomic::replace;
+pub(crate) use atomic::{previous, replace};
 pub use dtype::{Dtype, Kind};
 pub use problem::FileProblem;
 pub(crate) use read::Reader;
@@ -93,10 +95,19 @@ pub fn write(
     tensors: &[(String, Value)],
     metadata: &BTreeMap<String, String>,
 ) -> Result<(), Error> {
-    let path = path.as_ref();
+    write_keeping(path.as_ref(), false, tensors, metadata)
+}
+
+/// [`write`]; with `keep`, what was there before stays under the name of [`previous`].
+pub(crate) fn write_keeping(
+    path: &Path,
+    keep: bool,
+    tensors: &[(String, Value)],
+    metadata: &BTreeMap<String, String>,
+) -> Result<(), Error> {
     let image =
         write::Image::new(tensors, metadata).map_err(|problem| Error::File { path: path.to_path_buf(), problem })?;
-    replace(path, |out| image.write(out))
+    replace(path, keep, |out| image.write(out))
 }
 
 /// Where the digits of the checksum stand in a header of ours. Inside a JSON string the quotes would be escaped, so the

@@ -137,6 +137,11 @@ impl<W: Write> EventWriter<W> {
         self.out.write_all(&masked(data).to_le_bytes())
     }
 
+    /// What it writes to.
+    pub(super) fn out(&self) -> &W {
+        &self.out
+    }
+
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }

@@ -5,6 +5,10 @@
 //! `FOLDER/NAME/journal.jsonl`, one JSON object a line, and `FOLDER/NAME/events.out.tfevents.etude` for
 //! `tensorboard --logdir FOLDER`.
 //!
+//! A run that resumes from a checkpoint goes on with these files where the checkpoint was saved: [`Journal::position`] is
+//! part of the checkpoint, and [`Journal::resume`] takes back what was noted after it, so that every step stands in the
+//! files once, however often the run was killed.
+//!
 //! Training goes on when the disk is full: the first error is kept, later entries are dropped, and [`Journal::finish`]
 //! returns it.
 
@@ -12,10 +16,11 @@ mod events;
 mod progress;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::error::Error;
@@ -46,6 +51,8 @@ pub struct Journal {
     name: String,
     total: u64,
     start: Instant,
+    /// Seconds of the run before `start`.
+    earlier: f64,
     step: u64,
     message: String,
     progress: Progress,
@@ -58,6 +65,19 @@ struct Files {
     lines: BufWriter<File>,
     events: EventWriter<BufWriter<File>>,
     flushed: Instant,
+    /// The lengths that were last forced to the disk.
+    safe: [u64; 2],
+}
+
+/// Where a journal stands; saved in a checkpoint ([`crate::Checkpoint::data`]) and given to [`Journal::resume`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct JournalPosition {
+    /// Bytes of `journal.jsonl`.
+    lines: u64,
+    /// Bytes of the event file.
+    events: u64,
+    /// Seconds since the run began.
+    seconds: f64,
 }
 
 impl Journal {
@@ -67,30 +87,46 @@ impl Journal {
     /// # Errors
     /// If `name` cannot be a folder's name, or the folder or the files cannot be created.
     pub fn new(out_dir: Option<&Path>, name: &str, total_steps: u64) -> Result<Self, Error> {
-        Self::open(out_dir, name, total_steps, false)
+        Self::open(out_dir, name, total_steps, None)
     }
 
-    /// As [`Journal::new`], but goes on with the files of an earlier run of this name: for a run that resumes from a
-    /// checkpoint.
+    /// Goes on with the files of an earlier run of this name from where they stood at `position`: what was noted later is
+    /// removed, since the run that resumes notes it again.
     ///
     /// # Errors
-    /// As [`Journal::new`].
-    pub fn resume(out_dir: Option<&Path>, name: &str, total_steps: u64) -> Result<Self, Error> {
-        Self::open(out_dir, name, total_steps, true)
+    /// As [`Journal::new`], and if the files are shorter than they were. They are unchanged then.
+    pub fn resume(
+        out_dir: Option<&Path>,
+        name: &str,
+        total_steps: u64,
+        position: &JournalPosition,
+    ) -> Result<Self, Error> {
+        Self::open(out_dir, name, total_steps, Some(position))
     }
 
-    fn open(out_dir: Option<&Path>, name: &str, total: u64, resume: bool) -> Result<Self, Error> {
-        let files = out_dir.map(|folder| Files::open(folder, name, resume)).transpose()?;
+    fn open(out_dir: Option<&Path>, name: &str, total: u64, resume: Option<&JournalPosition>) -> Result<Self, Error> {
+        let lengths = resume.map(|at| [at.lines, at.events]);
+        let files = out_dir.map(|folder| Files::open(folder, name, lengths)).transpose()?;
         Ok(Journal {
             name: name.into(),
             total,
             start: Instant::now(),
+            earlier: resume.map_or(0.0, |at| at.seconds.max(0.0)),
             step: 0,
             message: String::new(),
             progress: Progress::automatic(name, total),
             files,
             error: None,
         })
+    }
+
+    /// Where the journal stands, everything noted so far forced to the disk: for a checkpoint that is saved after this call.
+    ///
+    /// After an error, which [`Journal::finish`] returns, it is the last position that is safe.
+    pub fn position(&mut self) -> JournalPosition {
+        self.note(Files::force);
+        let [lines, events] = self.files.as_ref().map_or([0; 2], |files| files.safe);
+        JournalPosition { lines, events, seconds: self.seconds() }
     }
 
     /// Shows no progress.
@@ -149,7 +185,7 @@ impl Journal {
             name: &self.name,
             step: self.step,
             total: self.total,
-            elapsed: self.start.elapsed(),
+            elapsed: Duration::try_from_secs_f64(self.seconds()).unwrap_or_default(),
             message: &self.message,
         };
         self.progress.tick(&at);
@@ -164,7 +200,7 @@ impl Journal {
             name: &self.name,
             step: self.step,
             total: self.total,
-            elapsed: self.start.elapsed(),
+            elapsed: Duration::try_from_secs_f64(self.seconds()).unwrap_or_default(),
             message: &self.message,
         };
         self.progress.finish(&at);
@@ -176,7 +212,7 @@ impl Journal {
     }
 
     fn seconds(&self) -> f64 {
-        self.start.elapsed().as_secs_f64()
+        self.earlier + self.start.elapsed().as_secs_f64()
     }
 
     fn note(&mut self, write: impl FnOnce(&mut Files) -> io::Result<()>) {
@@ -187,30 +223,39 @@ impl Journal {
 }
 
 impl Files {
-    fn open(out_dir: &Path, name: &str, resume: bool) -> Result<Self, Error> {
+    /// Files of these lengths, or new ones.
+    fn open(out_dir: &Path, name: &str, lengths: Option<[u64; 2]>) -> Result<Self, Error> {
         let folder = out_dir.join(name);
         if Path::new(name).file_name() != Some(name.as_ref()) {
             let error = io::Error::new(io::ErrorKind::InvalidInput, format!("{name:?} is no name of a folder"));
             return Err(Error::io(&folder, "cannot start the journal")(error));
         }
         fs::create_dir_all(&folder).map_err(Error::io(&folder, "cannot create the folder"))?;
-        let open = |file: &str| {
-            let path = folder.join(file);
-            let file = match resume {
-                true => OpenOptions::new().append(true).create(true).open(&path),
-                false => File::create(&path),
-            };
-            file.map(|file| (file, path.clone())).map_err(Error::io(&path, "cannot create"))
+        let paths = ["journal.jsonl", "events.out.tfevents.etude"].map(|file| folder.join(file));
+        let open = |path: &Path, length: u64| {
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+            match file.metadata()?.len() {
+                found if found < length => {
+                    let message = format!("has {found} bytes, fewer than the {length} at the checkpoint");
+                    Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
+                }
+                _ => Ok(file),
+            }
         };
-        let (lines, _) = open("journal.jsonl")?;
-        let (events, path) = open("events.out.tfevents.etude")?;
-        let fresh = events.metadata().map_err(Error::io(&path, "cannot read"))?.len() == 0;
-        let events = BufWriter::new(events);
-        let events = match fresh {
-            true => EventWriter::new(events, now()).map_err(Error::io(&path, "cannot write"))?,
-            false => EventWriter::continued(events),
+        let lengths = lengths.unwrap_or_default();
+        let at = |i: usize| open(&paths[i], lengths[i]).map_err(Error::io(&paths[i], "cannot open the journal"));
+        // Both are open and long enough before either is cut.
+        let files = [at(0)?, at(1)?];
+        for ((mut file, path), length) in files.iter().zip(&paths).zip(lengths) {
+            let cut = file.set_len(length).and_then(|()| file.seek(SeekFrom::Start(length)));
+            cut.map_err(Error::io(path, "cannot cut the journal"))?;
+        }
+        let [lines, events] = files.map(BufWriter::new);
+        let events = match lengths[1] {
+            0 => EventWriter::new(events, now()).map_err(Error::io(&paths[1], "cannot write"))?,
+            _ => EventWriter::continued(events),
         };
-        Ok(Files { folder, lines: BufWriter::new(lines), events, flushed: Instant::now() })
+        Ok(Files { folder, lines, events, flushed: Instant::now(), safe: lengths })
     }
 
     fn line(&mut self, value: serde_json::Value) -> io::Result<()> {
@@ -221,6 +266,19 @@ impl Files {
         self.flushed = Instant::now();
         self.lines.flush()?;
         self.events.flush()
+    }
+
+    /// Everything to the disk.
+    fn force(&mut self) -> io::Result<()> {
+        self.flush()?;
+        let files = [self.lines.get_ref(), self.events.out().get_ref()];
+        let mut lengths = [0; 2];
+        for (length, file) in lengths.iter_mut().zip(files) {
+            file.sync_data()?;
+            *length = file.metadata()?.len();
+        }
+        self.safe = lengths;
+        Ok(())
     }
 
     fn flush_now_and_then(&mut self) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use etude_nn::{Error, Journal};
+use etude_nn::{Error, Journal, JournalPosition};
 
 /// A field of a protocol buffer: its number and, by wire type, a number (0: varint, 1: 64 bits, 5: 32 bits) or bytes (2).
 #[derive(Clone, Debug, PartialEq)]
@@ -164,19 +164,52 @@ fn what_is_noted_is_in_both_files() {
     assert_eq!(lines[3]["text"], "ROMEO: \"ä\"");
 }
 
+/// The values of a journal's lines, without the seconds, and the count of its events.
+fn noted(run: &Path) -> (Vec<f64>, usize) {
+    (lines(run).iter().map(|line| line["value"].as_f64().expect("a number")).collect(), events(run).len())
+}
+
 #[test]
-fn a_new_run_replaces_and_a_resumed_one_goes_on() {
+fn a_resumed_run_goes_on_where_its_checkpoint_was_and_a_new_one_replaces() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let run = folder.path().join("run");
-    let note = |journal: Result<Journal, Error>, step: u64| {
-        let mut journal = journal.expect("writable").silent();
-        journal.scalar("x", step, 1.0);
-        journal.finish().expect("writable");
-        (lines(&run).len(), events(&run).len())
+    let note = |journal: &mut Journal, steps: std::ops::Range<u64>| {
+        steps.for_each(|step| journal.scalar("x", step, step as f64));
     };
-    assert_eq!(note(Journal::resume(Some(folder.path()), "run", 9), 0), (1, 2));
-    assert_eq!(note(Journal::resume(Some(folder.path()), "run", 9), 1), (2, 3));
-    assert_eq!(note(Journal::new(Some(folder.path()), "run", 9), 2), (1, 2));
+    let mut first = Journal::new(Some(folder.path()), "run", 9).expect("writable").silent();
+    note(&mut first, 0..3);
+    let position = first.position();
+    note(&mut first, 3..5);
+    first.finish().expect("writable");
+    assert_eq!(noted(&run).1, 6);
+    // A program that is killed leaves half a line and half an event.
+    for name in ["journal.jsonl", "events.out.tfevents.etude"] {
+        let mut file = std::fs::OpenOptions::new().append(true).open(run.join(name)).expect("there");
+        file.write_all(b"{\"secon").expect("writable");
+    }
+    for _ in 0..2 {
+        // The position survives a checkpoint's JSON.
+        let json = serde_json::to_string(&position).expect("numbers");
+        let position = serde_json::from_str(&json).expect("just written");
+        let mut second = Journal::resume(Some(folder.path()), "run", 9, &position).expect("long enough").silent();
+        assert_eq!(noted(&run), (vec![0.0, 1.0, 2.0], 4));
+        note(&mut second, 3..6);
+        second.finish().expect("writable");
+        assert_eq!(noted(&run), (vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0], 7));
+    }
+    let seconds: Vec<f64> = lines(&run).iter().map(|line| line["seconds"].as_f64().expect("a number")).collect();
+    assert!(seconds.is_sorted(), "the clock goes on: {seconds:?}");
+
+    let mut anew = Journal::new(Some(folder.path()), "run", 9).expect("writable").silent();
+    note(&mut anew, 0..1);
+    anew.finish().expect("writable");
+    assert_eq!(noted(&run), (vec![0.0], 2));
+    let error = Journal::resume(Some(folder.path()), "run", 9, &position).err().expect("too short").to_string();
+    assert!(error.contains("journal.jsonl") && error.contains("fewer than"), "{error}");
+    assert_eq!(noted(&run), (vec![0.0], 2), "what is too short is left as it is");
+    let nothing = JournalPosition::default();
+    Journal::resume(Some(folder.path()), "fresh", 9, &nothing).expect("a run that noted nothing").silent();
+    assert_eq!(noted(&folder.path().join("fresh")), (vec![], 1));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod environments;
 mod golden;
 mod learning;
 mod replay;
+mod resume;
 mod rollout;
 mod steps;
 mod tabular;

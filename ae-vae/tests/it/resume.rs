@@ -1,0 +1,115 @@
+//! A variational autoencoder in training is stopped, killed and resumed, and ends with the bits of one that was not: its
+//! samples of z, its binarised pixels, the loader's order, Adam's moments, the schedule.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use etude_ae_vae::{Vae, VaeConfig};
+use etude_autograd::Tensor;
+use etude_data::Samples;
+use etude_nn::schedule::Schedule;
+use etude_nn::testing::process::{self, RESULT};
+use etude_nn::{Adam, Checkpoint, Ctx, Optimizer};
+
+/// Trains in `folder` from its checkpoint to step `until`, and leaves a checkpoint there, too.
+fn train(folder: &Path, until: u64) {
+    let path = folder.join("run.safetensors");
+    let mut cx = Ctx::train(1);
+    let images: Tensor = Tensor::rand([50, 16], &mut cx);
+    let vae = Vae::new(VaeConfig { input: 16, hidden: vec![12], latent: 2 }, &mut cx).expect("valid");
+    let mut opt = Adam::new(&vae, 1e-2);
+    let schedule = Schedule::cosine(1e-2, 1e-4, 60);
+    let mut batches = images.batches(8).shuffled(&mut cx).endless();
+    let (mut cursor, mut losses) = (batches.cursor().clone(), Vec::<f32>::new());
+    macro_rules! parts {
+        () => {
+            Checkpoint::new()
+                .model("vae", &vae)
+                .optimizer("opt", &mut opt)
+                .rng("rng", &mut cx.rng)
+                .data("cursor", &mut cursor)
+                .floats("losses", &mut losses)
+        };
+    }
+    let first = parts!().resume(&path).expect("old or new, but whole").map_or(0, |found| found.step);
+    batches.resume(&cursor).expect("the same images");
+    for step in first..until {
+        let x: Tensor = batches.next().expect("an endless iterator");
+        let x = Tensor::rand(x.shape(), &mut cx).lt(&x).to_float();
+        let loss = vae.forward(&x, &mut cx).parts(&x).loss();
+        losses.push(loss.item());
+        opt.set_lr(schedule.at(step));
+        opt.step(&loss.backward());
+        if (step + 1) % 5 == 0 || step + 1 == until {
+            cursor = batches.cursor().clone();
+            parts!().save(&path, step + 1).expect("writable");
+        }
+    }
+    std::fs::copy(path, folder.join(RESULT)).expect("writable");
+}
+
+/// What training without a stop leaves.
+fn whole(steps: u64) -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    train(folder.path(), steps);
+    std::fs::read(folder.path().join(RESULT)).expect("just written")
+}
+
+#[test]
+fn twice_n_steps_are_n_and_n_after_a_resume() {
+    for n in [1, 7, 30] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        train(folder.path(), n);
+        train(folder.path(), 2 * n);
+        let twice = std::fs::read(folder.path().join(RESULT)).expect("just written");
+        assert!(twice == whole(2 * n), "{n} steps and {n} steps");
+    }
+}
+
+#[test]
+#[ignore = "trains until it is killed; started by the tests below"]
+fn train_until_killed() {
+    if let Some(folder) = process::folder() {
+        train(&folder, 60);
+    }
+}
+
+fn killed_trainings_end_with_the_same_bits(kills: usize) {
+    let within = tempfile::tempdir().expect("a temporary folder");
+    let longest = Duration::from_millis(100);
+    let done = process::survives_kills("resume::train_until_killed", within.path(), kills, longest, &whole(60));
+    println!("{} kills, {} trainings", done.kills, done.trainings);
+}
+
+#[test]
+fn four_kills() {
+    killed_trainings_end_with_the_same_bits(4);
+}
+
+#[test]
+#[ignore = "a minute: cargo test -p etude-ae-vae --test it resume::many_kills -- --ignored --nocapture"]
+fn many_kills() {
+    killed_trainings_end_with_the_same_bits(250);
+}
+
+/// The example that a reader runs.
+fn program(folder: &Path) -> Command {
+    let mut command = process::example("vae");
+    command.args(["--quick", "--resume", "--out"]).arg(folder);
+    command
+}
+
+#[test]
+#[ignore = "minutes: cargo test -p etude-ae-vae resume::the_program -- --ignored --nocapture"]
+fn the_program_ends_with_the_same_files_however_often_it_is_killed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let start = std::time::Instant::now();
+    assert!(program(folder.path()).status().expect("a program").success());
+    let longest = start.elapsed();
+    let expected = process::outcome(folder.path());
+    let within = tempfile::tempdir().expect("a temporary folder");
+    let check = |folder: &Path| assert!(process::outcome(folder) == expected, "another outcome");
+    let done = process::kill_and_resume(within.path(), 20, 10, longest / 3, program, check);
+    println!("{} kills, {} trainings", done.kills, done.trainings);
+}

@@ -1,0 +1,157 @@
+//! Parts of a checkpoint beside models and optimisers, and the checkpoint before the newest.
+
+use std::path::Path;
+
+use etude_autograd::Tensor;
+use etude_nn::{Checkpoint, Error, Mismatch, Param, Value, file};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// A value as a user's own: names, options, numbers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Ledger {
+    curve: Vec<(f64, f32)>,
+    best: Option<f64>,
+    note: String,
+    counts: [u64; 2],
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct State {
+    floats: Vec<f32>,
+    ints: Vec<i64>,
+    ledger: Ledger,
+}
+
+impl State {
+    fn parts(&mut self) -> Checkpoint<'_> {
+        let State { floats, ints, ledger } = self;
+        Checkpoint::new().config("size", &[3, 4]).floats("floats", floats).ints("ints", ints).data("ledger", ledger)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_bit_comes_back(
+        floats in proptest::collection::vec(any::<u32>(), 0..20),
+        ints in proptest::collection::vec(any::<i64>(), 0..20),
+        curve in proptest::collection::vec((any::<u64>(), any::<u32>()), 0..20),
+        best in proptest::option::of(proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL | proptest::num::f64::ZERO),
+        note: String,
+        counts: [u64; 2],
+    ) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("run.safetensors");
+        let finite = |(x, y): (u64, u32)| Some((f64::from_bits(x), f32::from_bits(y))).filter(|(x, y)| x.is_finite() && y.is_finite());
+        let curve = curve.into_iter().filter_map(finite).collect();
+        let mut state = State {
+            floats: floats.into_iter().map(f32::from_bits).collect(),
+            ints,
+            ledger: Ledger { curve, best, note, counts },
+        };
+        state.parts().save(&path, 8).expect("writable");
+        let mut other = State { floats: vec![1.0; 50], ..State::default() };
+        prop_assert_eq!(other.parts().load(&path).expect("it fits"), 8);
+        // Debug tells −0 from 0; the floats may be NaN, so their bits are compared.
+        prop_assert_eq!(format!("{:?}{:?}", other.ledger, other.ints), format!("{:?}{:?}", state.ledger, state.ints));
+        let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        prop_assert_eq!(bits(&other.floats), bits(&state.floats));
+    }
+}
+
+#[test]
+fn what_json_cannot_hold_is_refused_when_it_is_saved() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.safetensors");
+    let mut state = State::default();
+    state.parts().save(&path, 1).expect("writable");
+    for bad in [f64::NAN, f64::INFINITY] {
+        state.ledger.curve = vec![(bad, 0.0)];
+        let error = state.parts().save(&path, 2).expect_err("JSON has no such number").to_string();
+        assert!(error.starts_with("checkpoint: ledger: ") && error.contains("null"), "{error}");
+    }
+    assert_eq!(State::default().parts().load(&path).expect("the old one"), 1);
+}
+
+#[test]
+fn what_does_not_fit_is_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.safetensors");
+    let mut state = State { floats: vec![1.0], ints: vec![2], ..State::default() };
+    state.parts().save(&path, 1).expect("writable");
+    let whole = file::read(&path).expect("just written");
+    let with = |change: &dyn Fn(&mut file::Contents)| {
+        let mut contents = whole.clone();
+        change(&mut contents);
+        file::write(&path, &contents.tensors, &contents.metadata).expect("writable");
+        let mut other = State::default();
+        let error = other.parts().load(&path).expect_err("it does not fit");
+        assert_eq!(other, State::default(), "half restored after: {error}");
+        let Error::Mismatch { mismatches, .. } = error else { panic!("{error}") };
+        mismatches.iter().map(Mismatch::to_string).collect::<Vec<_>>().join("; ")
+    };
+    let text = with(&|c| c.metadata.get_mut("size").expect("there").replace_range(.., "[3,5]"));
+    assert_eq!(text, r#"size is "[3,5]", expected [3,4]"#);
+    let text = with(&|c| c.metadata.get_mut("ledger").expect("there").replace_range(.., "{\"curve\":[1]}"));
+    assert!(text.starts_with("ledger is {\"curve\":[1]}, expected a value of its type (invalid type"), "{text}");
+    let text = with(&|c| {
+        c.metadata.remove("ledger");
+    });
+    assert!(text.starts_with("ledger is missing"), "{text}");
+    let text = with(&|c| c.tensors.retain(|(name, _)| name != "floats/values"));
+    assert_eq!(text, "floats/values is missing, expected floats along one axis");
+    let text = with(&|c| c.tensors.iter_mut().for_each(|(_, value)| *value = Value::Float(Tensor::zeros([2, 2]))));
+    assert!(text.contains("ints/values is floats of shape [2, 2], expected integers along one axis"), "{text}");
+    assert!(text.contains("floats/values is floats of shape [2, 2]"), "{text}");
+    let text = with(&|c| c.tensors.push(("floats/more".into(), Value::Int(Tensor::scalar(1)))));
+    assert_eq!(text, "floats/values is 2 tensors, expected floats along one axis");
+    let deep = "[".repeat(100_000);
+    let text = with(&|c| c.metadata.get_mut("ledger").expect("there").replace_range(.., &deep));
+    assert!(text.len() < 1000 && text.starts_with("ledger is [[["), "{text}");
+}
+
+fn save(path: &Path, x: f32, step: u64) {
+    let model = Param::new(Tensor::full([5], x));
+    Checkpoint::new().model("model", &model).keep_previous().save(path, step).expect("writable");
+}
+
+#[test]
+fn the_one_before_stands_in_for_a_damaged_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.safetensors");
+    let model = Param::new(Tensor::zeros([5]));
+    let resume = || Checkpoint::new().model("model", &model).resume(&path);
+    assert!(resume().expect("no checkpoint is no error").is_none());
+    save(&path, 1.0, 1);
+    save(&path, 2.0, 2);
+    let found = resume().expect("whole").expect("there");
+    assert!((found.step, model.get().to_vec()[0]) == (2, 2.0) && found.damaged.is_none());
+    let newest = std::fs::read(&path).expect("there");
+    for cut in [0, 7, 9, newest.len() - 1] {
+        std::fs::write(&path, &newest[..cut]).expect("writable");
+        let found = resume().expect("the one before is whole").expect("there");
+        assert_eq!((found.step, model.get().to_vec()[0]), (1, 1.0));
+        assert!(found.damaged.expect("noticed").to_string().contains("run.safetensors: "));
+    }
+    let mut flipped = newest.clone();
+    flipped[newest.len() - 1] ^= 1;
+    std::fs::write(&path, &flipped).expect("writable");
+    assert_eq!(resume().expect("the one before is whole").expect("there").step, 1);
+    // Saving again over the damaged one never leaves both damaged: the whole one is replaced last.
+    save(&path, 3.0, 3);
+    assert_eq!(resume().expect("whole").expect("there").step, 3);
+    save(&path, 4.0, 4);
+    std::fs::remove_file(&path).expect("there");
+    assert_eq!(resume().expect("the one before is whole").expect("there").step, 3);
+
+    std::fs::write(&path, b"damaged").expect("writable");
+    std::fs::write(folder.path().join("run.safetensors.previous"), b"damaged, too").expect("writable");
+    let error = resume().expect_err("neither is whole").to_string();
+    assert!(error.contains("run.safetensors: "), "{error}");
+    // One that is whole but of another model is no reason to go back.
+    save(&path, 5.0, 5);
+    let other = Param::new(Tensor::zeros([6]));
+    assert!(matches!(Checkpoint::new().model("model", &other).resume(&path), Err(Error::Mismatch { .. })));
+}
