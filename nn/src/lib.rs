@@ -43,7 +43,8 @@ pub use layers::{
     AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, BatchNorm, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d,
     ConvTranspose1d, ConvTranspose2d, Dropout, Embedding, Flatten, GlobalAvgPool2d, GroupNorm, Gru, InstanceNorm,
     InstanceNorm1d, InstanceNorm2d, Interpolation, Layer, LayerNorm, Linear, Lstm, LstmState, Mask, MaxPool2d,
-    MultiheadAttention, Nonlinearity, PRelu, Pad2d, PixelShuffle, RMSNorm, Resize, Rnn, Seq, Upsample,
+    MultiheadAttention, Nonlinearity, PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn, Seq, SpectralNorm, Upsample,
+    WeightNorm, Weighted,
 };
 pub use lenet::{LeNet, LeNetConfig};
 pub use matching::Mismatch;
