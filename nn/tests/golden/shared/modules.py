@@ -84,6 +84,13 @@ layer("conv2d_depthwise", lambda: nn.Conv2d(4, 8, 3, padding=1, groups=4), 2, 4,
 layer("conv_transpose2d", lambda: nn.ConvTranspose2d(3, 4, 4, stride=2, padding=1), 2, 3, 5, 4)
 layer("conv_transpose2d_no_bias", lambda: nn.ConvTranspose2d(3, 2, 3, bias=False), 2, 3, 3, 4)
 layer("conv_transpose2d_grouped", lambda: nn.ConvTranspose2d(4, 6, 3, output_padding=1, **every), 2, 4, 5, 4)
+# PyTorch allows what is below the stride or the dilation.
+layer("conv_transpose1d_behind", lambda: nn.ConvTranspose1d(2, 3, 2, padding=1, dilation=3, output_padding=2), 2, 2, 4)
+layer(
+    "conv_transpose2d_behind",
+    lambda: nn.ConvTranspose2d(2, 3, 2, stride=(1, 2), dilation=(2, 4), output_padding=(1, 3), bias=False),
+    2, 2, 2, 3,
+)
 
 layer("batch_norm1d", lambda: nn.BatchNorm1d(5), 6, 5)
 layer("batch_norm1d_sequence", lambda: nn.BatchNorm1d(3, momentum=0.3, eps=1e-3), 4, 3, 5)
@@ -250,7 +257,7 @@ def measure(name, module):
     case, ins = CASES[name], inputs(name)
     module.train(case.train)
     for key, x in ins.items():
-        if x.dtype == torch.float64:
+        if x.is_floating_point():
             ins[key] = x.requires_grad_()
     outs = case.run(module, ins)
     v = cotangents(name, outs)

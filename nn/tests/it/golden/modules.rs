@@ -96,6 +96,8 @@ fn convolutions(cx: &mut Ctx) -> Vec<Subject> {
     let padded = Conv2dArgs { padding: [1; 2], ..plain };
     let oblong = Conv2dArgs { stride: [1, 2], padding: [0, 1], dilation: [2, 1], groups: 1 };
     let enlarge = Conv2dArgs { stride: [2; 2], ..padded };
+    let behind1 = Conv1dArgs { dilation: 3, ..Conv1dArgs::new(1, 1) };
+    let behind = Conv2dArgs { stride: [1, 2], dilation: [2, 4], ..plain };
     let grouped = ConvTranspose2d::new(4, 6, 3, every, cx).output_padding([1, 1]);
     vec![
         layer("conv1d", Conv1d::new(3, 4, 3, plain1, cx)),
@@ -112,6 +114,8 @@ fn convolutions(cx: &mut Ctx) -> Vec<Subject> {
         layer("conv_transpose2d", ConvTranspose2d::new(3, 4, 4, enlarge, cx)),
         layer("conv_transpose2d_no_bias", ConvTranspose2d::no_bias(3, 2, 3, plain, cx)),
         layer("conv_transpose2d_grouped", grouped),
+        layer("conv_transpose1d_behind", ConvTranspose1d::new(2, 3, 2, behind1, cx).output_padding(2)),
+        layer("conv_transpose2d_behind", ConvTranspose2d::no_bias(2, 3, 2, behind, cx).output_padding([1, 3])),
     ]
 }
 
