@@ -60,11 +60,6 @@ impl Golden {
         Tensor::from_vec(data.into_iter().map(|x| x as f32).collect(), shape)
     }
 
-    pub fn double(&self, key: &str) -> Tensor<f64> {
-        let Values { shape, data } = self.values(key);
-        Tensor::from_vec(data, shape)
-    }
-
     pub fn ids(&self, key: &str) -> Tensor<i64> {
         let Values { shape, data } = self.values(key);
         Tensor::from_vec(data.into_iter().map(|x| x as i64).collect(), shape)
@@ -82,7 +77,7 @@ impl Golden {
 
 /// How many comparisons there were, and how far they were off.
 pub struct Tally {
-    what: &'static str,
+    what: String,
     tolerance: f64,
     cases: usize,
     comparisons: usize,
@@ -93,8 +88,16 @@ pub struct Tally {
 
 impl Tally {
     /// Comparisons with this largest error, relative to the largest element.
-    pub fn new(what: &'static str, tolerance: f64) -> Self {
-        Tally { what, tolerance, cases: 0, comparisons: 0, largest: 0.0, at: String::new(), failures: Vec::new() }
+    pub fn new(what: impl Into<String>, tolerance: f64) -> Self {
+        Tally {
+            what: what.into(),
+            tolerance,
+            cases: 0,
+            comparisons: 0,
+            largest: 0.0,
+            at: String::new(),
+            failures: Vec::new(),
+        }
     }
 
     pub fn case(&mut self) {

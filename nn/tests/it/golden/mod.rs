@@ -12,7 +12,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use etude_autograd::{CreateGraph, Tensor, grad_with};
+use etude_kernels::isa::{self, Isa};
 use etude_nn::{Ctx, Module, Slot, Value, file as ours};
+use half::{bf16, f16};
+use safetensors::Dtype;
+use safetensors::tensor::{TensorView, serialize};
 
 pub use file::{Golden, Tally, Values};
 use modules::Subject;
@@ -78,35 +82,96 @@ fn measure(file: &Golden, subject: &Subject) -> BTreeMap<String, Value> {
 #[test]
 fn modules_load_pytorchs_weights_and_compute_what_it_does() {
     let (file, folder) = (golden(), tempfile::tempdir().expect("a temporary folder"));
-    let mut tally = Tally::new("modules", 1e-5);
-    for subject in modules::all(&file) {
-        let name = subject.name;
-        tally.case();
-        let path = folder.path().join(format!("{name}.safetensors"));
-        let state = file.write(&format!("{name}/state/"), &path);
-        if state > 0 {
-            let report = subject.module.load(&path).expect("PyTorch's state dictionary fits");
-            assert_eq!((report.tensors, report.converted.len()), (state, 0), "{name}");
-        }
-        let found = measure(&file, &subject);
-        let prefix = format!("{name}/");
-        for key in file.keys(&prefix).filter(|key| !key.starts_with("in/") && !key.starts_with("v/")) {
-            let (what, theirs) = (format!("{prefix}{key}"), file.values(&format!("{prefix}{key}")));
-            match found.get(key) {
-                _ if key.starts_with("state/") => {}
-                None => tally.fail(format!("{what} is not computed here")),
-                // A projection may cancel: its error is relative to its terms.
-                Some(Value::Float(x)) if key == "second" => {
-                    let x: Vec<f64> = x.to_vec().into_iter().map(f64::from).collect();
-                    tally.compare_at_scale(&what, &x[..1], &theirs.data[..1], theirs.data[1]);
-                }
-                Some(value) => tally.compare(&what, value.shape(), &numbers(value), &theirs),
+    for isa in Isa::available() {
+        let mut tally = Tally::new(format!("modules on {isa}"), 1e-5);
+        isa::with(isa, || {
+            for subject in modules::all(&file) {
+                load(&file, &subject, folder.path());
+                compare(&file, &subject, &mut tally);
             }
+        });
+        tally.finish(&file.cases());
+    }
+}
+
+/// Loads the state dictionary that PyTorch saved: every name, shape and type must fit, in both directions.
+fn load(file: &Golden, subject: &Subject, folder: &Path) {
+    let path = folder.join(format!("{}.safetensors", subject.name));
+    let state = file.write(&format!("{}/state/", subject.name), &path);
+    if state > 0 {
+        let report = subject.module.load(&path).expect("PyTorch's state dictionary fits");
+        assert_eq!((report.tensors, report.converted.len()), (state, 0), "{}", subject.name);
+    }
+}
+
+fn compare(file: &Golden, subject: &Subject, tally: &mut Tally) {
+    tally.case();
+    let found = measure(file, subject);
+    let prefix = format!("{}/", subject.name);
+    let compared = |key: &&str| !["in/", "v/", "state/"].iter().any(|part| key.starts_with(part));
+    for key in file.keys(&prefix).filter(compared) {
+        let (what, theirs) = (format!("{prefix}{key}"), file.values(&format!("{prefix}{key}")));
+        match found.get(key) {
+            None => tally.fail(format!("{what} is not computed here")),
+            // A projection may cancel: its error is relative to its terms.
+            Some(Value::Float(x)) if key == "second" => {
+                let x = f64::from(x.to_vec()[0]);
+                tally.compare_at_scale(&what, &[x], &theirs.data[..1], theirs.data[1]);
+            }
+            Some(value) => tally.compare(&what, value.shape(), &numbers(value), &theirs),
         }
     }
-    let cases = file.cases();
-    tally.finish(&cases);
 }
+
+/// The state dictionary of a network, of batch normalisation too, as `module.half()` and others of PyTorch's would save it.
+#[test]
+fn files_of_other_widths_load_and_the_report_says_so() {
+    let (file, folder) = (golden(), tempfile::tempdir().expect("a temporary folder"));
+    let path = folder.path().join("seq.safetensors");
+    for (dtype, stored, round) in WIDTHS {
+        let all = modules::all(&file);
+        let net = all.iter().find(|subject| subject.name == "seq").expect("a case of the file");
+        let keys: Vec<&str> = file.keys("seq/state/").collect();
+        let floats: Vec<&str> = keys.iter().copied().filter(|k| file.is_float(&format!("seq/state/{k}"))).collect();
+        let data = keys.iter().map(|key| {
+            let values = file.values(&format!("seq/state/{key}"));
+            let bytes: Vec<u8> = match floats.contains(key) {
+                true => values.data.iter().flat_map(|&x| round(x).1).collect(),
+                false => values.data.iter().flat_map(|&x| (x as i64).to_le_bytes()).collect(),
+            };
+            (*key, if floats.contains(key) { *dtype } else { Dtype::I64 }, values.shape, bytes)
+        });
+        let data: Vec<_> = data.collect();
+        let views = data.iter().map(|(key, dtype, shape, bytes)| {
+            (*key, TensorView::new(*dtype, shape.clone(), bytes).expect("consistent"))
+        });
+        std::fs::write(&path, serialize(views, None).expect("consistent")).expect("writable");
+        let report = net.module.load(&path).expect("it fits");
+        let mut converted: Vec<&str> = report.converted.iter().map(|(key, _)| key.as_str()).collect();
+        converted.sort_unstable();
+        assert_eq!((converted, report.tensors), (floats, keys.len()), "every float, and the counter is as it was");
+        assert!(report.converted.iter().all(|(_, found)| found == stored), "{report}");
+        assert!(report.to_string().contains(&format!("0.weight from {}", stored.name())), "{report}");
+        net.module.each(&mut |key, slot| {
+            let theirs = file.values(&format!("seq/state/{key}")).data;
+            let ours = match slot {
+                Slot::Param(p) => numbers(&Value::Float(p.get())),
+                Slot::Buffer(b) => numbers(&Value::Float(b.get())),
+                Slot::Counter(b) => return assert_eq!(numbers(&Value::Int(b.get())), theirs),
+            };
+            assert_eq!(ours, theirs.iter().map(|&x| round(x).0).collect::<Vec<_>>(), "{key} from {dtype:?}");
+        });
+    }
+}
+
+/// A type of number in a file, its name here, a number rounded to it, and its bytes.
+type Width = (Dtype, ours::Dtype, fn(f64) -> (f64, Vec<u8>));
+
+const WIDTHS: &[Width] = &[
+    (Dtype::F16, ours::Dtype::F16, |x| (f16::from_f64(x).to_f64(), f16::from_f64(x).to_le_bytes().to_vec())),
+    (Dtype::BF16, ours::Dtype::Bf16, |x| (bf16::from_f64(x).to_f64(), bf16::from_f64(x).to_le_bytes().to_vec())),
+    (Dtype::F64, ours::Dtype::F64, |x| (f64::from(x as f32), x.to_le_bytes().to_vec())),
+];
 
 fn numbers(value: &Value) -> Vec<f64> {
     match value {

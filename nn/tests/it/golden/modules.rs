@@ -15,6 +15,7 @@ use etude_nn::{
 use super::file::Golden;
 
 type Outputs = Vec<(&'static str, Tensor)>;
+type Run = Box<dyn Fn(&[Tensor], &mut Ctx) -> Outputs>;
 
 /// A module of the file: what it holds, and how it runs on its inputs.
 pub struct Subject {
@@ -25,7 +26,7 @@ pub struct Subject {
     /// The floating inputs.
     pub inputs: &'static [&'static str],
     pub train: bool,
-    pub run: Box<dyn Fn(&[Tensor], &mut Ctx) -> Outputs>,
+    pub run: Run,
 }
 
 /// A module that its runner holds too.
