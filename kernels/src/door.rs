@@ -200,6 +200,10 @@ mod tests {
         (|| optim::sgd(&mut [0f32; 3], &[0.0; 3], &mut [0.0; 2], &SGD), &["sgd", "3", "2"]),
         (|| optim::adam(&mut [0f32; 3], &[0.0; 2], &mut [0.0; 3], &mut [0.0; 3], &ADAM), &["adam", "3", "2"]),
         (
+            || optim::amsgrad(&mut [0f32; 3], &[0.0; 3], &mut [0.0; 3], &mut [0.0; 3], &mut [0.0; 2], &ADAM),
+            &["amsgrad", "3", "2"],
+        ),
+        (
             || optim::rmsprop(&mut [0f32; 3], &[0.0; 3], &mut [0.0; 3], &mut [0.0; 3], &mut [], &RMS),
             &["rmsprop", "3", "0"],
         ),

@@ -3,6 +3,40 @@
 //! A model is a plain struct of [`Param`]s and other modules; [`module!`] gives it names. `forward` takes a [`Ctx`] that
 //! carries the mode, the random numbers and substitute parameters, so a module has no hidden state. Parameter names and
 //! layouts are PyTorch's: published weights load without mapping.
+//!
+//! * **Modules**: [`Module`] and [`module!`], [`Param`] and [`Buffer`]; copies, counts, averages, state dictionaries.
+//! * **Layers**: [`layers`] has linear, convolutional, recurrent and attention layers, norms, pooling, embedding and dropout;
+//!   [`Act`] the activations, [`init`] the initial distributions; [`Seq`], [`Mlp`] and [`LeNet`] put them together.
+//! * **Losses and optimisers**: [`loss`] and [`metrics`]; [`Sgd`], [`Adam`], [`AdamW`] and [`RmsProp`] by [`Optimizer`], with
+//!   the learning rates of a [`schedule`].
+//! * **Files**: [`Module::save`] and [`Module::load`] for safetensors ([`mod@file`]), [`Checkpoint`] for a whole training,
+//!   [`Journal`] for what happened in it.
+//! * **Generation**: [`Sampler`] draws the next token.
+//!
+//! ```
+//! use etude_autograd::Tensor;
+//! use etude_nn::{Act, Adam, Ctx, Layer, Mlp, Module, Optimizer, loss};
+//!
+//! // The exclusive or, by a network with one hidden layer.
+//! let mut cx = Ctx::train(0);
+//! let x = Tensor::from_slice(&[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], [4, 2]);
+//! let y = Tensor::from_slice(&[0.0, 1.0, 1.0, 0.0], [4, 1]);
+//! let model = Mlp::new(&[2, 16, 1], Act::Tanh, &mut cx);
+//! let mut opt = Adam::new(&model, 0.02);
+//! for _ in 0..300 {
+//!     let loss = loss::bce_with_logits(&model.forward(&x, &mut cx), &y).mean();
+//!     opt.step(&loss.backward());
+//! }
+//! let p = model.forward(&x, &mut cx.eval()).sigmoid().to_vec();
+//! assert!(p[0] < 0.1 && p[1] > 0.9 && p[2] > 0.9 && p[3] < 0.1, "{p:?}");
+//!
+//! # let folder = tempfile::tempdir().expect("a temporary folder");
+//! # let path = folder.path().join("xor.safetensors");
+//! model.save(&path)?; // PyTorch's names: 0.weight, 0.bias, 2.weight, 2.bias
+//! let report = model.load(&path)?;
+//! assert_eq!((model.count(), report.tensors), (65, 4));
+//! # Ok::<(), etude_nn::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod act;
@@ -48,7 +82,8 @@ pub use layers::{
     AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, BatchNorm, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d,
     ConvTranspose1d, ConvTranspose2d, Dropout, Embedding, Flatten, GlobalAvgPool2d, GroupNorm, Gru, InstanceNorm,
     InstanceNorm1d, InstanceNorm2d, Interpolation, Layer, LayerNorm, Linear, Lstm, LstmState, Mask, MaxPool2d,
-    MultiheadAttention, Nonlinearity, PRelu, Pad2d, PixelShuffle, RMSNorm, Resize, Rnn, Seq, Upsample,
+    MultiheadAttention, Nonlinearity, PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn, Seq, SpectralNorm, Upsample,
+    WeightNorm, Weighted,
 };
 pub use lenet::{LeNet, LeNetConfig};
 pub use matching::Mismatch;

@@ -54,6 +54,42 @@ pub enum Curve {
         /// The factor γ of each drop.
         gamma: f64,
     },
+    /// lr·γⁿ after n of the milestones (`MultiStepLR`).
+    MultiStep {
+        /// The steps at which the rate drops.
+        milestones: Vec<u64>,
+        /// The factor γ of each drop.
+        gamma: f64,
+    },
+    /// lr·(1 − t/steps)^power, then 0 (`PolynomialLR`).
+    Polynomial {
+        /// How long it takes.
+        steps: u64,
+        /// The power; 1 for a straight line.
+        power: f64,
+    },
+    /// Half a cosine to `last` again and again (`CosineAnnealingWarmRestarts`; Loshchilov & Hutter 2017, eq. 5), each
+    /// `factor` times as long as the one before.
+    WarmRestarts {
+        /// The rate at the end of each.
+        last: f64,
+        /// The steps of the first.
+        first: u64,
+        /// How much longer the next one is.
+        factor: u64,
+    },
+    /// From lr/`rise` to lr by half a cosine in a share `peak` of the steps, then by another to lr/`rise`/`fall`, which stays
+    /// (`OneCycleLR`; Smith & Topin 2018, *Super-convergence*, arXiv 1708.07120).
+    OneCycle {
+        /// All steps of the cycle.
+        steps: u64,
+        /// The share of the steps before the largest rate; PyTorch's default is 0.3.
+        peak: f64,
+        /// The largest rate over the first; PyTorch's default is 25.
+        rise: f64,
+        /// The first rate over the last; PyTorch's default is 10⁴.
+        fall: f64,
+    },
     /// lr·γᵗ (`ExponentialLR`).
     Exponential {
         /// The factor γ of each step.
@@ -91,6 +127,31 @@ impl Schedule {
         Self::new(lr, Curve::Step { every, gamma })
     }
 
+    /// See [`Curve::MultiStep`].
+    pub fn multi_step(lr: f64, milestones: impl Into<Vec<u64>>, gamma: f64) -> Self {
+        Self::new(lr, Curve::MultiStep { milestones: milestones.into(), gamma })
+    }
+
+    /// See [`Curve::Polynomial`].
+    pub fn polynomial(lr: f64, steps: u64, power: f64) -> Self {
+        Self::new(lr, Curve::Polynomial { steps, power })
+    }
+
+    /// See [`Curve::WarmRestarts`].
+    ///
+    /// # Panics
+    /// If `first` or `factor` is 0.
+    #[track_caller]
+    pub fn warm_restarts(lr: f64, last: f64, first: u64, factor: u64) -> Self {
+        assert!(first > 0 && factor > 0, "Schedule::warm_restarts: {first} steps, each time {factor} times as many");
+        Self::new(lr, Curve::WarmRestarts { last, first, factor })
+    }
+
+    /// See [`Curve::OneCycle`]; the other settings are PyTorch's defaults.
+    pub fn one_cycle(lr: f64, steps: u64) -> Self {
+        Self::new(lr, Curve::OneCycle { steps, peak: 0.3, rise: 25.0, fall: 1e4 })
+    }
+
     /// See [`Curve::Exponential`].
     pub fn exponential(lr: f64, gamma: f64) -> Self {
         Self::new(lr, Curve::Exponential { gamma })
@@ -115,11 +176,46 @@ impl Schedule {
         match *curve {
             Curve::Constant => *lr,
             Curve::Linear { last, steps } => lr + (last - lr) * share(steps),
-            Curve::Cosine { last, steps } => {
-                last + (lr - last) * (1.0 + (std::f64::consts::PI * share(steps)).cos()) / 2.0
-            }
+            Curve::Cosine { last, steps } => half_cosine(*lr, last, share(steps)),
             Curve::Step { every, gamma } => lr * gamma.powf((t / every.max(1)) as f64),
+            Curve::MultiStep { ref milestones, gamma } => {
+                lr * gamma.powf(milestones.iter().filter(|&&milestone| milestone <= t).count() as f64)
+            }
+            Curve::Polynomial { steps, power } => lr * (1.0 - share(steps)).powf(power),
+            Curve::WarmRestarts { last, first, factor } => {
+                let (since, length) = restart(t, first.max(1), factor);
+                half_cosine(*lr, last, since as f64 / length as f64)
+            }
+            Curve::OneCycle { steps, peak, rise, fall } => {
+                let first = lr / rise;
+                // The last of the steps has the last rate, and the peak may lie between two.
+                let (end, t) = (steps.saturating_sub(1) as f64, t as f64);
+                let top = peak * steps as f64 - 1.0;
+                if t <= top && top > 0.0 {
+                    half_cosine(first, *lr, t / top)
+                } else {
+                    half_cosine(*lr, first / fall, if t < end { (t - top) / (end - top) } else { 1.0 })
+                }
+            }
             Curve::Exponential { gamma } => lr * gamma.powf(t as f64),
         }
     }
+}
+
+/// From `from` to `to` by half a cosine, of which a share is done.
+fn half_cosine(from: f64, to: f64, share: f64) -> f64 {
+    to + (from - to) * (1.0 + (std::f64::consts::PI * share).cos()) / 2.0
+}
+
+/// The steps since the last restart, and how many there are to the next.
+fn restart(t: u64, first: u64, factor: u64) -> (u64, u64) {
+    if factor <= 1 {
+        return (t % first, first);
+    }
+    let (mut since, mut length) = (t, first);
+    while since >= length {
+        since -= length;
+        length = length.saturating_mul(factor);
+    }
+    (since, length)
 }

@@ -1,10 +1,11 @@
-"""Loads weights that etude-nn saved into the equivalent torch modules, strictly, and compares the outputs.
+"""Loads weights that etude-nn saved into PyTorch's modules, strictly, and compares what they compute.
 
     pip install torch safetensors numpy
     WEIGHTS_DIR=target/weights cargo test -p etude-nn --test it -- --ignored weights_for_pytorch
     python nn/tests/pytorch_load.py target/weights
 
-Fails unless every name, shape and type fits and the outputs agree within 1e-5.
+Every module of `tests/golden/shared/modules.py`: fails unless every name, shape and type fits, and outputs, gradients,
+second derivatives and buffers agree within 1e-5 of their largest element.
 """
 
 import pathlib
@@ -12,61 +13,13 @@ import sys
 
 import torch
 from safetensors.numpy import load_file
-from torch import nn
-from torch.nn import functional as F
+from safetensors.torch import load_model
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "golden"))
+from shared.modules import CASES, measure  # noqa: E402
 
-class LeNet(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(1, 6, 5, padding=2)
-        self.conv2 = nn.Conv2d(6, 16, 5)
-        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
-
-    def forward(self, x):
-        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
-        x = F.max_pool2d(F.relu(self.conv2(x)), 2).flatten(1)
-        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
-
-
-seq = nn.Sequential(
-    nn.Conv2d(2, 3, 3, padding=1),
-    nn.Conv2d(3, 4, 3, padding=1, bias=False),
-    nn.BatchNorm2d(4),
-    nn.ReLU(),
-    nn.MaxPool2d(2),
-    nn.Flatten(),
-    nn.Linear(64, 8),
-    nn.LayerNorm(8),
-    nn.GELU(),
-    nn.Linear(8, 3, bias=False),
-)
-
-
-def attention():
-    return nn.MultiheadAttention(8, 2, batch_first=True)
-
-
-def run_lstm(module, x):
-    y, (h, c) = module(x)
-    return [y, h, c]
-
-
-def run_causal(module, x):
-    ahead = torch.triu(torch.ones(x.shape[1], x.shape[1], dtype=torch.bool), 1)
-    return [module(x, x, x, attn_mask=ahead, need_weights=False)[0]]
-
-
-# The torch module, and its outputs in the order in which the test saved ours.
-CASES = {
-    "lenet": (LeNet(), lambda m, x: [m(x)]),
-    "seq": (seq, lambda m, x: [m(x)]),
-    "lstm": (nn.LSTM(4, 6, 2), run_lstm),
-    "gru": (nn.GRU(4, 6, 2), lambda m, x: list(m(x))),
-    "attention": (attention(), lambda m, q, k: [m(q, k, k, need_weights=False)[0]]),
-    "causal_attention": (attention(), run_causal),
-}
-
+TOLERANCE = 1e-5
 folder = pathlib.Path(sys.argv[1])
 
 
@@ -74,22 +27,31 @@ def load(name):
     return {key: torch.from_numpy(value.copy()) for key, value in load_file(folder / name).items()}
 
 
-def numbered(values, letter):
-    return [values[key] for key in sorted(values) if key.startswith(letter)]
-
-
 print("torch", torch.__version__)
-for name, (module, forward) in CASES.items():
-    module.load_state_dict(load(f"{name}.weights.safetensors"), strict=True)
-    values = load(f"{name}.values.safetensors")
-    with torch.no_grad():
-        found = forward(module.eval(), *numbered(values, "x"))
-    expected = numbered(values, "y")
-    assert len(found) == len(expected), f"{name}: torch gives {len(found)} outputs, the file holds {len(expected)}"
-    for i, (ours, theirs) in enumerate(zip(expected, found)):
-        shapes = f"{list(ours.shape)} and {list(theirs.shape)}"
-        assert ours.shape == theirs.shape, f"{name}: output {i} has the shapes {shapes}"
-        difference = (ours - theirs).abs().max().item()
-        assert difference < 1e-5, f"{name}: output {i} differs by {difference:.1e}, allowed are 1e-5"
-        print(f"{name}: {len(module.state_dict())} tensors, output {i} of shape {list(ours.shape)} within {difference:.1e}")
-print("ok")
+tensors = comparisons = 0
+largest = (0.0, "")
+for name, case in CASES.items():
+    module = case.build()
+    weights = load(f"{name}.weights.safetensors")
+    state = module.state_dict()
+    if weights.keys() == state.keys():
+        module.load_state_dict(weights, strict=True)
+    else:
+        # A tied weight is saved once, as by safetensors' own save_model.
+        load_model(module, folder / f"{name}.weights.safetensors", strict=True)
+    kinds = {key: value.dtype for key, value in weights.items()}
+    assert kinds == {key: state[key].dtype for key in weights}, f"{name}: {kinds}"
+    tensors += len(weights)
+    ours, theirs = load(f"{name}.values.safetensors"), measure(name, module.double())
+    missing = theirs.keys() - ours.keys()
+    assert not missing, f"{name}: {missing} were not computed"
+    for key, y in theirs.items():
+        x, scale = ours[key].double(), max(y.abs().max().item(), 1e-3)
+        if key == "second":
+            scale, x, y = max(y[1].item(), 1e-3), x[0], y[0]
+        assert x.shape == y.shape, f"{name}: {key} has the shapes {list(x.shape)} and {list(y.shape)}"
+        error = (x - y).abs().max().item() / scale
+        assert error <= TOLERANCE, f"{name}: {key} differs by {error:.1e}, allowed are {TOLERANCE:.0e}"
+        comparisons += 1
+        largest = max(largest, (error, f"{name}/{key}"))
+print(f"{len(CASES)} modules, {tensors} tensors loaded, {comparisons} comparisons, largest error {largest[0]:.1e} ({largest[1]})")

@@ -37,6 +37,8 @@ pub fn main(args: &GoldenArgs) -> Result<bool> {
         let status = Command::new(&python)
             .arg(&path)
             .current_dir(folder)
+            // What several scripts share lies in a folder of its own, which stays as it is.
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .status()
             .with_context(|| format!("cannot start {}", python.display()))?;
         if !status.success() {

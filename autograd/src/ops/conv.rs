@@ -138,7 +138,7 @@ impl<T: Float> Tensor<T> {
 
     /// The transposed convolution of `[n, in, h, w]` with `w` as `[in, out/groups, kh, kw]`, plus `b` as `[out]`: the
     /// adjoint of a convolution with the same arguments. The output has (h − 1)·stride − 2·padding + dilation·(kh − 1) + 1
-    /// + output_padding rows, where output_padding is below the stride.
+    /// + output_padding rows, where output_padding is below the stride or the dilation.
     ///
     /// # Panics
     /// If the shapes do not fit.
@@ -154,6 +154,17 @@ impl<T: Float> Tensor<T> {
         assert!(x.len() == 4 && k.len() == 4, "conv_transpose2d: x {x:?} and w {k:?} need four axes");
         let fits = args.groups > 0 && x[1] == k[0] && k[0] % args.groups == 0;
         assert!(fits, "conv_transpose2d: channels differ: x {x:?}, w {k:?} in {} groups", args.groups);
+        let allowed = [0, 1].map(|i| output_padding[i] < args.stride[i].max(args.dilation[i]));
+        assert!(
+            allowed == [true; 2],
+            "conv_transpose2d: output padding {output_padding:?} is not below the stride or the dilation of {args:?}"
+        );
+        // Whole strides of it are as many positions of x that hold nothing.
+        let more = [0, 1].map(|i| output_padding[i] / args.stride[i].max(1));
+        if more != [0, 0] && x[2..].iter().all(|&n| n > 0) {
+            let rest = [0, 1].map(|i| output_padding[i] - more[i] * args.stride[i]);
+            return self.pad2d([0, more[1], 0, more[0]]).conv_transpose2d(w, b, args, rest);
+        }
         let size = |i: usize| {
             let (n, taps) = (x[2 + i], k[2 + i]);
             let extended =

@@ -5,9 +5,10 @@ use crate::dtype::Float;
 use crate::tensor::Tensor;
 
 /// What stands beyond the border: PyTorch's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PadMode {
     /// The mirror image without the border itself: c b | a b c | b a.
+    #[default]
     Reflect,
     /// The border repeated: a a | a b c | c c.
     Replicate,

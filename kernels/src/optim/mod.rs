@@ -81,6 +81,12 @@ stamp! {
     /// # Panics
     /// If the lengths differ.
     pub fn adam(param: &mut [T], grad: &[T], m: &mut [T], v: &mut [T], hyper: &Adam) = adam_of;
+    /// One step of [`Adam`] that divides by the largest `v` so far, which is kept in `most` (AMSGrad: Reddi, Kale & Kumar
+    /// 2018, alg. 2).
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn amsgrad(param: &mut [T], grad: &[T], m: &mut [T], v: &mut [T], most: &mut [T], hyper: &Adam) = amsgrad_of;
     /// One step of [`RmsProp`]: the mean square, the momentum buffer (`&mut []` without momentum) and the mean gradient
     /// (`&mut []` unless centred).
     ///
@@ -198,25 +204,59 @@ struct AdamStep {
     root: f64,
 }
 
-impl Rule<2> for AdamStep {
+impl AdamStep {
+    fn new(hyper: &Adam) -> Self {
+        assert!(hyper.step > 0, "adam: steps are counted from 1");
+        let t = hyper.step as f64;
+        let rate = hyper.lr / (1.0 - hyper.beta1.powf(t));
+        AdamStep { hyper: *hyper, rate, root: 1.0 / (1.0 - hyper.beta2.powf(t)).sqrt() }
+    }
+
+    /// The parameter after decoupled decay, and the new moments.
     #[inline(always)]
-    fn step<S: Simd, T: Real>(self, p: F<S, T>, g: F<S, T>, [m, v]: [F<S, T>; 2]) -> (F<S, T>, [F<S, T>; 2]) {
+    fn moments<S: Simd, T: Real>(self, p: F<S, T>, g: F<S, T>, [m, v]: [F<S, T>; 2]) -> (F<S, T>, [F<S, T>; 2]) {
         let h = self.hyper;
         let (p, g) =
             if h.decoupled { (p * (1.0 - h.lr * h.weight_decay), g) } else { (p, p.fma(p.lit(h.weight_decay), g)) };
         let m = m.fma(m.lit(h.beta1), g * (1.0 - h.beta1));
         let v = v.fma(v.lit(h.beta2), g * g * (1.0 - h.beta2));
-        let step = m / v.sqrt().fma(v.lit(self.root), v.lit(h.eps));
-        (step.fma(step.lit(-self.rate), p), [m, v])
+        (p, [m, v])
+    }
+
+    #[inline(always)]
+    fn moved<S: Simd, T: Real>(self, p: F<S, T>, m: F<S, T>, v: F<S, T>) -> F<S, T> {
+        let step = m / v.sqrt().fma(v.lit(self.root), v.lit(self.hyper.eps));
+        step.fma(step.lit(-self.rate), p)
+    }
+}
+
+impl Rule<2> for AdamStep {
+    #[inline(always)]
+    fn step<S: Simd, T: Real>(self, p: F<S, T>, g: F<S, T>, state: [F<S, T>; 2]) -> (F<S, T>, [F<S, T>; 2]) {
+        let (p, [m, v]) = self.moments(p, g, state);
+        (self.moved(p, m, v), [m, v])
     }
 }
 
 fn adam_of<T: Real>(param: &mut [T], grad: &[T], m: &mut [T], v: &mut [T], hyper: &Adam) {
-    assert!(hyper.step > 0, "adam: steps are counted from 1");
-    let t = hyper.step as f64;
-    let rate = hyper.lr / (1.0 - hyper.beta1.powf(t));
-    let root = 1.0 / (1.0 - hyper.beta2.powf(t)).sqrt();
-    update("adam", AdamStep { hyper: *hyper, rate, root }, param, grad, [(m, true), (v, true)]);
+    update("adam", AdamStep::new(hyper), param, grad, [(m, true), (v, true)]);
+}
+
+/// [`AdamStep`] with the largest second moment.
+#[derive(Clone, Copy)]
+struct AmsgradStep(AdamStep);
+
+impl Rule<3> for AmsgradStep {
+    #[inline(always)]
+    fn step<S: Simd, T: Real>(self, p: F<S, T>, g: F<S, T>, [m, v, most]: [F<S, T>; 3]) -> (F<S, T>, [F<S, T>; 3]) {
+        let (p, [m, v]) = self.0.moments(p, g, [m, v]);
+        let most = most.max(v);
+        (self.0.moved(p, m, most), [m, v, most])
+    }
+}
+
+fn amsgrad_of<T: Real>(param: &mut [T], grad: &[T], m: &mut [T], v: &mut [T], most: &mut [T], hyper: &Adam) {
+    update("amsgrad", AmsgradStep(AdamStep::new(hyper)), param, grad, [(m, true), (v, true), (most, true)]);
 }
 
 impl Rule<3> for RmsProp {

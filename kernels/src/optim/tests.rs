@@ -98,6 +98,23 @@ proptest! {
     }
 
     #[test]
+    fn amsgrad_is_pytorchs(n in lengths(), beta2 in 0.5..0.9f64) {
+        let hyper = Adam { lr: 0.01, beta1: 0.9, beta2, eps: 1e-3, weight_decay: 0.0, decoupled: false, step: 0 };
+        compare(
+            n,
+            |step, p, g, [m, v, most]| amsgrad(p, g, m, v, most, &Adam { step, ..hyper }),
+            |step, p, g, [m, v, most]| amsgrad(p, g, m, v, most, &Adam { step, ..hyper }),
+            |t, p, g, [m, v, most]| {
+                *m = 0.9 * *m + 0.1 * g;
+                *v = beta2 * *v + (1.0 - beta2) * g * g;
+                *most = most.max(*v);
+                let m_hat = *m / (1.0 - 0.9f64.powi(t as i32));
+                *p -= 0.01 * m_hat / ((*most / (1.0 - beta2.powi(t as i32))).sqrt() + 1e-3);
+            },
+        );
+    }
+
+    #[test]
     fn rmsprop_is_pytorchs(n in lengths(), momentum in prop_oneof![Just(0.0), Just(0.9)], centered: bool,
                            weight_decay in prop_oneof![Just(0.0), Just(0.1)]) {
         let hyper = RmsProp { lr: 0.01, alpha: 0.9, eps: 0.1, weight_decay, momentum, centered };

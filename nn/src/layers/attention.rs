@@ -16,7 +16,7 @@ pub struct MultiheadAttention {
     /// `[3·dim, dim]`: the projections of queries, keys and values, one below the other.
     pub in_proj_weight: Param,
     /// `[3·dim]`.
-    pub in_proj_bias: Param,
+    pub in_proj_bias: Option<Param>,
     /// From the concatenated heads back to `dim`.
     pub out_proj: Linear,
     heads: usize,
@@ -38,11 +38,16 @@ impl MultiheadAttention {
         let out_proj = Linear { bias: Some(Param::new(Tensor::zeros([dim]))), ..Linear::no_bias(dim, dim, cx) };
         MultiheadAttention {
             in_proj_weight: Param::new(init::xavier_uniform([3 * dim, dim], 1.0, cx)),
-            in_proj_bias: Param::new(Tensor::zeros([3 * dim])),
+            in_proj_bias: Some(Param::new(Tensor::zeros([3 * dim]))),
             out_proj,
             heads,
             dropout: Dropout::new(0.0),
         }
+    }
+
+    /// The same without any bias.
+    pub fn no_bias(self) -> Self {
+        MultiheadAttention { in_proj_bias: None, out_proj: Linear { bias: None, ..self.out_proj }, ..self }
     }
 
     /// The same with dropout of attention weights.
@@ -90,7 +95,7 @@ impl MultiheadAttention {
     /// Queries, keys and values of every head, `[batch, heads, sequence, size]`.
     #[track_caller]
     fn project(&self, query: &Tensor, key: &Tensor, value: &Tensor, mask: Mask<'_>, cx: &Ctx) -> [Tensor; 3] {
-        let (w, b) = (cx.get(&self.in_proj_weight), cx.get(&self.in_proj_bias));
+        let (w, b) = (cx.get(&self.in_proj_weight), self.in_proj_bias.as_ref().map(|b| cx.get(b)));
         let dim = w.dim(1);
         for (name, x) in [("query", query), ("key", key), ("value", value)] {
             let fits =
@@ -111,7 +116,8 @@ impl MultiheadAttention {
             );
         }
         [(0, query), (1, key), (2, value)].map(|(i, x)| {
-            let y = x.linear(&w.narrow(0, i * dim, dim), Some(&b.narrow(0, i * dim, dim)));
+            let bias = b.as_ref().map(|b| b.narrow(0, i * dim, dim));
+            let y = x.linear(&w.narrow(0, i * dim, dim), bias.as_ref());
             y.reshape([x.dim(0), x.dim(1), self.heads, dim / self.heads]).transpose(1, 2)
         })
     }

@@ -13,6 +13,7 @@ mod linear;
 mod norm;
 mod prelu;
 pub mod recurrent;
+mod reparametrise;
 mod resample;
 mod seq;
 mod spatial;
@@ -30,10 +31,11 @@ pub use embedding::Embedding;
 pub use etude_autograd::Mask;
 pub use linear::Linear;
 pub use norm::{
-    BatchNorm, BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm, InstanceNorm1d, InstanceNorm2d, LayerNorm, RMSNorm,
+    BatchNorm, BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm, InstanceNorm1d, InstanceNorm2d, LayerNorm, RmsNorm,
 };
 pub use prelu::PRelu;
 pub use recurrent::{Gru, Lstm, LstmState, Nonlinearity, Rnn, batch_major, time_major};
+pub use reparametrise::{SpectralNorm, WeightNorm, Weighted};
 pub use resample::{AdaptiveAvgPool2d, AdaptiveMaxPool2d, Interpolation, Pad2d, PixelShuffle, Resize};
 pub use seq::Seq;
 pub use spatial::{AvgPool2d, Flatten, GlobalAvgPool2d, MaxPool2d, Upsample};

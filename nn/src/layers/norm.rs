@@ -40,22 +40,22 @@ impl Layer for LayerNorm {
 
 /// Divides the last axis by its root mean square: Zhang & Sennrich 2019, arXiv:1910.07467, eq. (4).
 #[derive(Clone, Debug)]
-pub struct RMSNorm {
+pub struct RmsNorm {
     /// `[dim]`, from 1.
     pub weight: Param,
     /// Added to the mean square.
     pub eps: f64,
 }
-module!(RMSNorm { weight; eps });
+module!(RmsNorm { weight; eps });
 
-impl RMSNorm {
+impl RmsNorm {
     /// ε = 2⁻²³, the distance from 1 to the next f32.
     pub fn new(dim: usize) -> Self {
-        RMSNorm { weight: Param::new(Tensor::ones([dim])), eps: f64::from(f32::EPSILON) }
+        RmsNorm { weight: Param::new(Tensor::ones([dim])), eps: f64::from(f32::EPSILON) }
     }
 }
 
-impl Layer for RMSNorm {
+impl Layer for RmsNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
         x.rms_norm(Some(&cx.get(&self.weight)), self.eps)
@@ -99,12 +99,7 @@ impl Layer for GroupNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
         let (w, b) = (cx.get(&self.weight), cx.get(&self.bias));
-        let channels = w.len();
-        assert!(
-            x.rank() >= 2 && x.dim(1) == channels,
-            "GroupNorm: x {:?} has not {channels} channels in axis 1",
-            x.shape()
-        );
+        check_channels("GroupNorm", x, w.len());
         normalise_groups(x, self.num_groups, Some((&w, &b)), self.eps)
     }
 }
@@ -149,17 +144,18 @@ impl Layer for InstanceNorm {
     /// says nothing.
     #[track_caller]
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        let channels = self.num_features;
-        assert!(
-            x.rank() >= 3 && x.dim(1) == channels,
-            "InstanceNorm: x {:?} is not [n, {channels}, length, …]",
-            x.shape()
-        );
+        check_channels("InstanceNorm", x, self.num_features);
         let single = x.shape()[2..].iter().product::<usize>() == 1;
         assert!(!single, "InstanceNorm: needs more than one value a channel, x is {:?}", x.shape());
         let affine = self.weight.as_ref().zip(self.bias.as_ref()).map(|(w, b)| (cx.get(w), cx.get(b)));
-        normalise_groups(x, channels, affine.as_ref().map(|(w, b)| (w, b)), self.eps)
+        normalise_groups(x, self.num_features, affine.as_ref().map(|(w, b)| (w, b)), self.eps)
     }
+}
+
+#[track_caller]
+fn check_channels(layer: &str, x: &Tensor, channels: usize) {
+    let fits = x.rank() >= 2 && x.dim(1) == channels;
+    assert!(fits, "{layer}: x {:?} has not {channels} channels in axis 1", x.shape());
 }
 
 /// Axis 1 of `x` in groups, each with the mean and variance of a sample, then a weight and a bias for each channel.
@@ -235,11 +231,7 @@ impl Layer for BatchNorm {
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
         let (w, b) = (cx.get(&self.weight), cx.get(&self.bias));
         let channels = w.len();
-        assert!(
-            x.rank() >= 2 && x.dim(1) == channels,
-            "BatchNorm: x {:?} has not {channels} channels in axis 1",
-            x.shape()
-        );
+        check_channels("BatchNorm", x, channels);
         if cx.is_train() {
             let n = x.len() / channels.max(1);
             assert!(n > 1, "BatchNorm: training needs more than one value a channel, x is {:?}", x.shape());

@@ -36,7 +36,7 @@ pub fn margin_ranking<T: Float>(a: &Tensor<T>, b: &Tensor<T>, signs: &Tensor<T>,
     (difference("margin_ranking", a, b) * signs).affine(-1.0, margin).relu().mean()
 }
 
-/// Σ over wrong classes j of max(0, margin − x[target] + x[j]) / classes, mean over all rows: Weston & Watkins 1999.
+/// Σ over wrong classes j of max(0, margin − x\[target\] + x\[j\]) / classes, mean over all rows: Weston & Watkins 1999.
 ///
 /// # Panics
 /// If the shapes do not fit or a target is not a class.

@@ -2,7 +2,8 @@
 //!
 //! Sources: Kingma & Ba 2015, *Adam: a method for stochastic optimization*, arXiv 1412.6980, algorithm 1 (the moments are
 //! corrected before the root, ε is added after it); Loshchilov & Hutter 2019, *Decoupled weight decay regularization*,
-//! arXiv 1711.05101, algorithm 2.
+//! arXiv 1711.05101, algorithm 2; Reddi, Kale & Kumar 2018, *On the convergence of Adam and beyond*, arXiv 1904.09237,
+//! algorithm 2 (AMSGrad, with PyTorch's correction of the moments).
 
 use etude_kernels::optim;
 
@@ -22,6 +23,7 @@ pub struct AdamRule<const DECOUPLED: bool> {
     betas: [f64; 2],
     eps: f64,
     weight_decay: f64,
+    amsgrad: bool,
 }
 
 impl<const DECOUPLED: bool> Optim<AdamRule<DECOUPLED>> {
@@ -32,7 +34,7 @@ impl<const DECOUPLED: bool> Optim<AdamRule<DECOUPLED>> {
     #[track_caller]
     pub fn new(model: &dyn Module, lr: f64) -> Self {
         let weight_decay = if DECOUPLED { 0.01 } else { 0.0 };
-        Self::with_rule(model, lr, AdamRule { betas: [0.9, 0.999], eps: 1e-8, weight_decay })
+        Self::with_rule(model, lr, AdamRule { betas: [0.9, 0.999], eps: 1e-8, weight_decay, amsgrad: false })
     }
 
     /// The decays β₁ and β₂ of the moments.
@@ -51,6 +53,11 @@ impl<const DECOUPLED: bool> Optim<AdamRule<DECOUPLED>> {
         self.configure(|rule| rule.eps = eps)
     }
 
+    /// Divides by the root of the largest second moment so far (AMSGrad), so that no step grows because gradients got small.
+    pub fn amsgrad(self) -> Self {
+        self.configure(|rule| rule.amsgrad = true)
+    }
+
     /// The weight decay λ.
     pub fn weight_decay(self, weight_decay: f64) -> Self {
         self.configure(|rule| rule.weight_decay = weight_decay)
@@ -61,7 +68,11 @@ impl<const DECOUPLED: bool> Rule for AdamRule<DECOUPLED> {
     const NAME: &'static str = if DECOUPLED { "AdamW" } else { "Adam" };
 
     fn states(&self) -> Vec<&'static str> {
-        vec!["exp_avg", "exp_avg_sq"]
+        let mut names = vec!["exp_avg", "exp_avg_sq"];
+        if self.amsgrad {
+            names.push("max_exp_avg_sq");
+        }
+        names
     }
 
     fn update(&self, lr: f64, decay: bool, step: u64, param: &mut [f32], grad: &[f32], states: &mut [&mut [f32]]) {
@@ -74,7 +85,10 @@ impl<const DECOUPLED: bool> Rule for AdamRule<DECOUPLED> {
             decoupled: DECOUPLED,
             step,
         };
-        let [m, v] = states else { unreachable!("Adam has two states") };
-        optim::adam(param, grad, m, v, &hyper);
+        match states {
+            [m, v] => optim::adam(param, grad, m, v, &hyper),
+            [m, v, most] => optim::amsgrad(param, grad, m, v, most, &hyper),
+            _ => unreachable!("Adam has two states, AMSGrad three"),
+        }
     }
 }

@@ -32,6 +32,8 @@ struct Entry {
     name: String,
     param: Param,
     decay: bool,
+    /// What the learning rate is multiplied by.
+    scale: f64,
     step: u64,
     states: Vec<Tensor>,
 }
@@ -42,6 +44,7 @@ pub struct Optim<R: Rule> {
     rule: R,
     lr: f64,
     clip: Option<f64>,
+    maximize: bool,
     allow_missing: bool,
     steps: u64,
     grad_norm: f64,
@@ -57,14 +60,15 @@ impl<R: Rule> Optim<R> {
         let entries: Vec<Entry> = model
             .named_params()
             .into_iter()
-            .map(|(name, param)| Entry { name, param, decay: true, step: 0, states: Vec::new() })
+            .map(|(name, param)| Entry { name, param, decay: true, scale: 1.0, step: 0, states: Vec::new() })
             .collect();
         assert!(!entries.is_empty(), "{}: the module has no parameters", R::NAME);
         for (i, entry) in entries.iter().enumerate() {
             let twice = entries[..i].iter().any(|other| other.name == entry.name);
             assert!(!twice, "{}: two parameters are called {}", R::NAME, entry.name);
         }
-        let mut out = Optim { rule, lr: 0.0, clip: None, allow_missing: false, steps: 0, grad_norm: 0.0, entries };
+        let (clip, maximize, allow_missing) = (None, false, false);
+        let mut out = Optim { rule, lr: 0.0, clip, maximize, allow_missing, steps: 0, grad_norm: 0.0, entries };
         out.set_lr(lr);
         out.fit_states();
         out
@@ -102,6 +106,12 @@ impl<R: Rule> Optim<R> {
         self
     }
 
+    /// Ascends instead of descending: every gradient counts with the other sign.
+    pub fn maximize(mut self) -> Self {
+        self.maximize = true;
+        self
+    }
+
     /// Steps over parameters that got no gradient instead of refusing: for models of which a loss uses only a part.
     pub fn allow_missing(mut self) -> Self {
         self.allow_missing = true;
@@ -113,6 +123,21 @@ impl<R: Rule> Optim<R> {
     pub fn decay_where(mut self, f: impl Fn(&str, &[usize]) -> bool) -> Self {
         for entry in &mut self.entries {
             entry.decay = f(&entry.name, &entry.param.shape());
+        }
+        self
+    }
+
+    /// Multiplies the learning rate by `factor` for the parameters for which `f(name, shape)` holds, whatever
+    /// [`Optimizer::set_lr`] says later; 0 freezes them. With [`Optim::decay_where`] this is what PyTorch's parameter groups
+    /// are mostly used for. Factors of several calls multiply.
+    ///
+    /// # Panics
+    /// If the factor is negative or not finite.
+    #[track_caller]
+    pub fn lr_where(mut self, factor: f64, f: impl Fn(&str, &[usize]) -> bool) -> Self {
+        assert!(factor.is_finite() && factor >= 0.0, "lr_where: the factor is {factor}");
+        for entry in self.entries.iter_mut().filter(|entry| f(&entry.name, &entry.param.shape())) {
+            entry.scale *= factor;
         }
         self
     }
@@ -156,22 +181,24 @@ impl<R: Rule> Optimizer for Optim<R> {
     fn try_step(&mut self, grads: &Grads) -> Result<(), Error> {
         let (found, norm) = self.collect(grads)?;
         // torch.nn.utils.clip_grad_norm_: g · min(1, max / (‖g‖ + 1e-6)).
-        let factor = self.clip.map(|max| max / (norm + 1e-6)).filter(|&factor| factor < 1.0);
+        let clipped = self.clip.map_or(1.0, |max| (max / (norm + 1e-6)).min(1.0));
+        let factor = if self.maximize { -clipped } else { clipped };
         for (entry, g) in self.entries.iter_mut().zip(&found) {
             let Some(g) = g else { continue };
             let mut g = elements(g);
             let mut scaled;
-            if let Some(factor) = factor {
+            if factor != 1.0 {
                 scaled = Buf::scratch(g.len());
                 ew::unary(ew::Unary::Affine(factor, 0.0), g, &mut scaled);
                 g = &scaled;
             }
             entry.step += 1;
-            let Entry { param, decay, step, states, .. } = entry;
+            let Entry { param, decay, scale, step, states, .. } = entry;
             let mut slots: [&mut [f32]; MOST_STATES] = Default::default();
             let count = states.len();
             slots.iter_mut().zip(states).for_each(|(slot, state)| *slot = state.make_mut());
-            param.update(|p| self.rule.update(self.lr, *decay, *step, p, g, &mut slots[..count]));
+            let lr = self.lr * *scale;
+            param.update(|p| self.rule.update(lr, *decay, *step, p, g, &mut slots[..count]));
         }
         self.steps += 1;
         self.grad_norm = norm;

@@ -1,7 +1,8 @@
 """Writes steps.json: what PyTorch computes for the workloads of `cargo xtask bench steps`.
 
 For each workload the first loss at full size, and ten losses of a twin of reduced width. Weights and inputs come from an
-integer hash of a name and an index (nn/src/testing.rs has the same). Needs torch.
+integer hash of a name and an index (nn/src/testing.rs has the same). They are f32 values; everything is then computed in
+f64 and rounded to nine digits, so that neither the machine nor its threads show. Needs torch.
 """
 import json, math, pathlib
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+torch.set_default_dtype(torch.float64)
 STEPS = 10
 M = (1 << 64) - 1
 
@@ -31,7 +33,7 @@ def hashes(name, n):
 
 def uniform(name, shape, low, high, shift=0.0):
     u = (hashes(name, math.prod(shape)) >> np.uint64(11)).astype(np.float64) / 2.0**53
-    return torch.from_numpy((low + (high - low) * u + shift).astype(np.float32).reshape(shape))
+    return torch.from_numpy((low + (high - low) * u + shift).astype(np.float32).reshape(shape)).double()
 
 
 def standard(name, shape):
@@ -162,7 +164,7 @@ class Vae(nn.Module):
 def w4(full):
     batch, pixels, hidden, latent = (128, 784, 400, 20) if full else (8, 20, 12, 3)
     m = initialise(Vae(pixels, hidden, latent))
-    x = ids("x", (batch, pixels), 2).float()
+    x = ids("x", (batch, pixels), 2).double()
 
     def loss(i):
         h = F.relu(m.encoder[0](x))
@@ -322,7 +324,7 @@ def w8(full, batch, length):
 
     def forward(i):
         # Sentences of lengths 1, 2, …: the mask hides the rest.
-        mask = (torch.arange(7)[None] <= torch.arange(4)[:, None]).float()
+        mask = (torch.arange(7)[None] <= torch.arange(4)[:, None]).double()
         return m(ids(f"text{i}", (4, 7), 31), mask)
     return infer(m, forward)
 
@@ -346,7 +348,7 @@ def w10dqn(full):
     q, target = mlp(sizes), mlp(sizes)
     obs, following = standard("obs", (batch, 4)), standard("next", (batch, 4))
     action, reward = ids("action", (batch, 1), 2), uniform("reward", (batch,), 0.0, 1.0)
-    ended = ids("terminated", (batch,), 2).float()
+    ended = ids("terminated", (batch,), 2).double()
 
     def loss(i):
         with torch.no_grad():
@@ -443,12 +445,23 @@ WORKLOADS = {
     "w9t": w9t, "w9f": w9f, "w10dqn": w10dqn, "w10ppo": w10ppo, "w11": w11, "w12": w12,
 }
 
+
+def rounded(x):
+    return float(f"{x:.9g}")
+
+
 golden = {"torch": torch.__version__, "hash": [int(h) for h in hashes("a.weight", 4)]}
 for name, make in WORKLOADS.items():
     step, params = make(True)
     first, scale = step(0)
     step, _ = make(False)
     twin = [step(i) for i in range(STEPS)]
-    golden[name] = {"first": first, "scale": scale, "params": params, "twin": [l for l, _ in twin], "twin_scale": [s for _, s in twin]}
+    golden[name] = {
+        "first": rounded(first),
+        "scale": rounded(scale),
+        "params": params,
+        "twin": [rounded(l) for l, _ in twin],
+        "twin_scale": [rounded(s) for _, s in twin],
+    }
 lines = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in golden.items()]
 pathlib.Path(__file__).with_suffix(".json").write_text("{\n" + ",\n".join(lines) + "\n}\n")

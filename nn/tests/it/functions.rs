@@ -1,15 +1,31 @@
 //! Losses and operations without parameters of their own against PyTorch: values and gradients of every input.
 //!
-//! `tests/golden/functions.py` wrote the file from f64 computations; the tolerance is 10⁻⁵ of the largest element.
+//! `tests/golden/functions.py` wrote the file in f64: the tolerance is 10⁻¹⁰ of the largest element in f64, 10⁻⁵ in f32.
 
-use etude_autograd::{Conv1dArgs, PadMode, Tensor};
+use std::collections::BTreeSet;
+
+use etude_autograd::{Conv1dArgs, Float, PadMode, Tensor};
 use etude_nn::{linalg, loss};
-use safetensors::{Dtype, SafeTensors};
+
+use crate::golden::{Golden, Tally, Values};
 
 /// A function of the case's inputs, in the order of their names, and of its indices.
-type Function = fn(&[Tensor], &[Tensor<i64>]) -> Tensor;
+type Function<T> = fn(&[Tensor<T>], &[Tensor<i64>]) -> Tensor<T>;
 
-const CASES: &[(&str, Function)] = &[
+/// One expression, in both precisions.
+struct Case {
+    name: &'static str,
+    single: Function<f32>,
+    double: Function<f64>,
+}
+
+macro_rules! cases {
+    ($(($name:literal, |$x:pat_param, $ids:pat_param| $body:expr)),* $(,)?) => {
+        &[$(Case { name: $name, single: |$x, $ids| $body, double: |$x, $ids| $body }),*]
+    };
+}
+
+const CASES: &[Case] = cases![
     ("cross_entropy_with", |x, ids| {
         let weight = Some(Tensor::from_slice(&[0.5, 1.0, 1.5, 2.0], [4]));
         let options = loss::CrossEntropy { smoothing: 0.1, ignore: Some(-100), weight };
@@ -100,64 +116,76 @@ const CASES: &[(&str, Function)] = &[
     ("inverse", |x, _| linalg::inverse(&x[0]).expect("regular")),
     ("solve", |x, _| linalg::solve(&x[0], &x[1]).expect("regular")),
     ("log_det", |x, _| linalg::log_det(&x[0]).expect("regular")),
-    ("cholesky", |x, _| {
-        linalg::cholesky(&(x[0].matmul(&x[0].t()) + Tensor::<f32>::eye(4))).expect("positive definite")
-    }),
+    ("cholesky", |x, _| { linalg::cholesky(&(x[0].matmul(&x[0].t()) + Tensor::eye(4))).expect("positive definite") }),
+    ("cross_entropy", |x, ids| loss::cross_entropy(&x[0], &ids[0])),
+    ("cross_entropy_smooth", |x, ids| loss::cross_entropy_smooth(&x[0], &ids[0], 0.1)),
+    ("bce_with_logits", |x, _| loss::bce_with_logits(&x[0], &x[1])),
+    ("mse", |x, _| loss::mse(&x[0], &x[1])),
+    ("l1", |x, _| loss::l1(&x[0], &x[1])),
+    ("huber", |x, _| loss::huber(&x[0], &x[1], 0.7)),
+    ("gaussian_nll", |x, _| loss::gaussian_nll(&x[0], &x[1], &x[2])),
+    ("kl_std_normal", |x, _| loss::kl_std_normal(&x[1], &x[0])),
+    ("hinge", |x, _| loss::hinge(&x[0], &Tensor::from_slice(&[1i64, -1, 1, 1, -1, -1], [6]).to_float())),
+    ("spectral_norm", |x, _| x[2].spectral_norm(&x[0], &x[1])),
 ];
 
-fn signs() -> Tensor {
-    Tensor::from_slice(&[1.0, -1.0, 1.0, -1.0, -1.0], [5])
+fn signs<T: Float>() -> Tensor<T> {
+    Tensor::from_slice(&[1i64, -1, 1, -1, -1], [5]).to_float()
 }
 
-fn floats(file: &SafeTensors<'_>, key: &str) -> Tensor {
-    let view = file.tensor(key).unwrap_or_else(|_| panic!("the golden file has no {key}"));
-    let values = view.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-    Tensor::from_vec(values, view.shape())
+/// The names of all cases.
+pub fn cases() -> BTreeSet<&'static str> {
+    CASES.iter().map(|case| case.name).collect()
 }
 
-fn close(what: &str, ours: &Tensor, theirs: &Tensor) -> Result<(), String> {
-    if ours.shape() != theirs.shape() {
-        return Err(format!("{what}: shape {:?} here, {:?} in PyTorch", ours.shape(), theirs.shape()));
-    }
-    let (a, b) = (ours.to_vec(), theirs.to_vec());
-    let scale = b.iter().fold(1e-3f32, |m, x| m.max(x.abs()));
-    match (0..a.len()).find(|&i| (a[i] - b[i]).abs() > 1e-5 * scale) {
-        Some(i) => Err(format!("{what}: element {i} is {} here, {} in PyTorch", a[i], b[i])),
-        None => Ok(()),
-    }
-}
-
-fn compare(file: &SafeTensors<'_>, name: &str, function: Function) -> Result<(), String> {
+fn compare<T: Float>(
+    file: &Golden,
+    tally: &mut Tally,
+    name: &str,
+    function: Function<T>,
+    read: fn(Values) -> Tensor<T>,
+) {
+    tally.case();
     let prefix = format!("{name}/in/");
-    let mut names: Vec<&str> = file.names().into_iter().filter_map(|key| key.strip_prefix(&prefix)).collect();
-    names.sort_unstable();
     let (mut inputs, mut ids, mut leaves) = (Vec::new(), Vec::new(), Vec::new());
-    for input in names {
+    for input in file.keys(&prefix) {
         let key = format!("{prefix}{input}");
-        let view = file.tensor(&key).expect("the key was listed");
-        if view.dtype() == Dtype::I64 {
-            let values = view.data().as_chunks::<8>().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect();
-            ids.push(Tensor::from_vec(values, view.shape()));
-        } else {
-            inputs.push(floats(file, &key).requires_grad());
+        if file.is_float(&key) {
+            inputs.push(read(file.values(&key)).requires_grad());
             leaves.push(input);
+        } else {
+            ids.push(file.ids(&key));
         }
     }
+    let wide = |x: &Tensor<T>| -> Vec<f64> { x.to_vec().into_iter().map(T::to_f64).collect() };
     let y = function(&inputs, &ids);
-    close(name, &y, &floats(file, &format!("{name}/out")))?;
-    let grads = (y * floats(file, &format!("{name}/v"))).sum().backward();
+    tally.compare(name, y.shape(), &wide(&y), &file.values(&format!("{name}/out")));
+    let grads = (y * read(file.values(&format!("{name}/v")))).sum().backward();
     for (leaf, x) in leaves.iter().zip(&inputs) {
-        let ours = grads.get(x).ok_or_else(|| format!("{name}: no gradient of {leaf}"))?;
-        close(&format!("{name}: the gradient of {leaf}"), ours, &floats(file, &format!("{name}/din/{leaf}")))?;
+        let key = format!("{name}/din/{leaf}");
+        match grads.get(x) {
+            // Constants there have no gradient, or zeros here.
+            _ if file.keys(&key).next().is_none() => {}
+            Some(g) => tally.compare(&key, g.shape(), &wide(g), &file.values(&key)),
+            None => tally.fail(format!("{key} is not computed here")),
+        }
     }
-    Ok(())
 }
 
 #[test]
-fn functions_are_pytorchs() {
-    let file = SafeTensors::deserialize(include_bytes!("../golden/functions.safetensors")).expect("the file is whole");
-    let differ: Vec<String> = CASES.iter().filter_map(|(name, f)| compare(&file, name, *f).err()).collect();
-    assert!(differ.is_empty(), "{}", differ.join("\n"));
-    let outputs = file.names().into_iter().filter(|key| key.ends_with("/out")).count();
-    assert_eq!(outputs, CASES.len(), "every case of the file is compared");
+fn golden_functions_in_single_precision() {
+    let (file, mut tally) = (Golden::new(FILE), Tally::new("functions in f32", 1e-5));
+    let narrow = |values: Values| Tensor::from_vec(values.data.into_iter().map(|x| x as f32).collect(), values.shape);
+    CASES.iter().for_each(|case| compare(&file, &mut tally, case.name, case.single, narrow));
+    tally.finish(&file.cases());
 }
+
+#[test]
+fn golden_functions_in_double_precision() {
+    let (file, mut tally) = (Golden::new(FILE), Tally::new("functions in f64", 1e-10));
+    let same = |values: Values| Tensor::from_vec(values.data, values.shape);
+    CASES.iter().for_each(|case| compare(&file, &mut tally, case.name, case.double, same));
+    tally.finish(&file.cases());
+}
+
+const FILE: &[u8] = include_bytes!("../golden/functions.safetensors");

@@ -3,9 +3,10 @@
 use etude_autograd::{Conv1dArgs, Conv2dArgs, PadMode, Tensor};
 use etude_nn::layers::{batch_major, time_major};
 use etude_nn::{
-    Act, AdaptiveAvgPool2d, AdaptiveMaxPool2d, BatchNorm2d, Conv1d, Conv2d, ConvTranspose1d, Ctx, Dropout, GroupNorm,
-    Gru, InstanceNorm1d, InstanceNorm2d, Interpolation, Layer, LeNet, LeNetConfig, Linear, Lstm, LstmState, Mask, Mlp,
-    Module, MultiheadAttention, Nonlinearity, PRelu, Pad2d, PixelShuffle, Resize, Rnn, Seq, init, metrics,
+    Act, AdaptiveAvgPool2d, AdaptiveMaxPool2d, BatchNorm2d, Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Ctx,
+    Dropout, GroupNorm, Gru, InstanceNorm1d, InstanceNorm2d, Interpolation, Layer, LeNet, LeNetConfig, Linear, Lstm,
+    LstmState, Mask, Mlp, Module, MultiheadAttention, Nonlinearity, PRelu, Pad2d, PixelShuffle, Resize, Rnn, Seq,
+    SpectralNorm, init, metrics,
 };
 
 fn names(module: &dyn Module) -> Vec<String> {
@@ -300,7 +301,7 @@ fn instance_norm_of_one_value_is_refused() {
 }
 
 #[test]
-#[should_panic(expected = "InstanceNorm: x [2, 4, 5] is not [n, 3, length, …]")]
+#[should_panic(expected = "InstanceNorm: x [2, 4, 5] has not 3 channels in axis 1")]
 fn instance_norm_of_other_channels_is_refused() {
     InstanceNorm1d::new(3).forward(&Tensor::zeros([2, 4, 5]), &mut Ctx::train(0));
 }
@@ -337,4 +338,36 @@ fn metrics_count() {
     mean.add_weighted(1.0, 3.0);
     mean.add(5.0);
     assert_eq!(mean.get(), 2.0);
+}
+
+#[test]
+#[should_panic(expected = "conv_transpose2d: output padding [2, 2] is not below the stride or the dilation of")]
+fn output_padding_of_a_whole_stride_is_refused() {
+    let cx = &mut Ctx::train(0);
+    let args = Conv2dArgs { stride: [2; 2], ..Conv2dArgs::default() };
+    ConvTranspose2d::new(1, 1, 3, args, cx).output_padding([2, 2]).forward(&Tensor::zeros([1, 1, 3, 3]), cx);
+}
+
+/// The overlay that carries the normalised weight leaves substitutes of the trained one in force.
+#[test]
+fn a_normalised_layer_takes_substitutes_and_copies() {
+    let cx = &mut Ctx::train(0);
+    let layer = SpectralNorm::new(Linear::new(3, 2, cx), cx);
+    let x = Tensor::randn([4, 3], cx);
+    let eval = &mut cx.eval();
+    let bias = layer.layer.bias.as_ref().expect("a bias").get();
+    let plain = layer.forward(&x, eval) - &bias;
+    // W/σ does not change with the length of W.
+    let w = &layer.layer.weight;
+    let mut longer = eval.with_params([(w.id(), (w.get().detach() * 3.0).requires_grad())]);
+    let scaled = layer.forward(&x, &mut longer) - &bias;
+    plain.to_vec().iter().zip(scaled.to_vec()).for_each(|(a, b)| assert!((a - b).abs() < 1e-6, "{a} and {b}"));
+    let largest = |layer: &SpectralNorm<Linear>, cx: &mut Ctx| {
+        let w = layer.forward(&Tensor::eye(3), cx) - layer.layer.bias.as_ref().expect("a bias").get();
+        (0..50).fold(Tensor::ones([1, 3]), |v, _| v.matmul(&w).matmul(&w.t()) / v.norm_l2(1)).norm_l2(1).item().sqrt()
+    };
+    assert!((largest(&layer, eval) - 1.0).abs() < 0.05, "{}", largest(&layer, eval));
+    let copy = layer.clone();
+    copy.u.set(&Tensor::zeros([2]));
+    assert_ne!(layer.u.get().to_vec(), [0.0, 0.0], "a copy has vectors of its own");
 }

@@ -1,8 +1,59 @@
-//! Schedules against the recursions by which PyTorch's schedulers define themselves.
+//! Schedules against PyTorch's schedulers, and the recursions by which those define themselves.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::f64::consts::PI;
 
-use etude_nn::schedule::Schedule;
+use etude_nn::schedule::{Curve, Schedule};
+
+use crate::golden::{Tally, Values};
+
+/// The cases of `tests/golden/schedules.py`.
+fn golden_schedules() -> BTreeMap<&'static str, Schedule> {
+    let settings = Curve::OneCycle { steps: 25, peak: 0.2, rise: 10.0, fall: 100.0 };
+    BTreeMap::from([
+        ("constant", Schedule::constant(0.2)),
+        ("linear", Schedule::linear(0.3, 0.03, 30)),
+        ("cosine", Schedule::cosine(0.3, 0.01, 30)),
+        ("step", Schedule::step(0.3, 7, 0.5)),
+        ("multi_step", Schedule::multi_step(0.3, [3, 11, 12, 30], 0.5)),
+        ("exponential", Schedule::exponential(0.3, 0.9)),
+        ("polynomial", Schedule::polynomial(0.3, 30, 1.7)),
+        ("warm_restarts", Schedule::warm_restarts(0.3, 0.01, 5, 2)),
+        ("warm_restarts_equal", Schedule::warm_restarts(0.3, 0.0, 7, 1)),
+        ("one_cycle", Schedule::one_cycle(0.3, 40)),
+        ("one_cycle_settings", Schedule { curve: settings, ..Schedule::constant(0.3) }),
+        ("warm_up", Schedule::cosine(0.3, 0.0, 30).warm_up(8)),
+    ])
+}
+
+/// The kinds of curve among them.
+pub fn golden_curves() -> BTreeSet<String> {
+    let name = |curve: &Curve| format!("{curve:?}").split(' ').next().unwrap_or_default().to_string();
+    golden_schedules().values().map(|schedule| name(&schedule.curve)).collect()
+}
+
+#[test]
+fn golden_schedules_are_pytorchs() {
+    let theirs: BTreeMap<String, Vec<f64>> =
+        serde_json::from_str(include_str!("../golden/schedules.json")).expect("the golden file is JSON");
+    let mut tally = Tally::new("schedules in f64", 1e-10);
+    for (name, schedule) in golden_schedules() {
+        tally.case();
+        let data = theirs[name].clone();
+        let ours: Vec<f64> = (0..data.len() as u64).map(|step| schedule.at(step)).collect();
+        tally.compare(name, &[ours.len()], &ours, &Values { shape: vec![data.len()], data });
+    }
+    tally.finish(&theirs.into_keys().collect());
+}
+
+#[test]
+fn a_cycle_stays_at_its_end() {
+    let cycle = Schedule::one_cycle(0.3, 40);
+    assert_eq!((cycle.at(39), cycle.at(40)), (cycle.at(u64::MAX), cycle.at(39)));
+    assert_eq!(Schedule::polynomial(0.3, 30, 1.7).at(u64::MAX), 0.0);
+    assert!(Schedule::warm_restarts(0.3, 0.0, 1, 2).at(u64::MAX) <= 0.3);
+    assert_eq!(Schedule::one_cycle(0.3, 0).at(0), 0.3 / 25.0 / 1e4);
+}
 
 fn close(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-12 * a.abs().max(b.abs()).max(1e-3)

@@ -37,12 +37,24 @@ impl Gru {
         self
     }
 
+    /// The same in both directions, with new weights: outputs `[sequence, batch, 2·hidden]`.
+    pub fn bidirectional(mut self, cx: &mut Ctx) -> Self {
+        self.stack = self.stack.bidirectional(cx);
+        self
+    }
+
+    /// The same without biases.
+    pub fn no_bias(mut self) -> Self {
+        self.stack = self.stack.no_bias();
+        self
+    }
+
     /// The number of units.
     pub fn hidden(&self) -> usize {
         self.stack.hidden
     }
 
-    /// The state before the first step of `batch` sequences, `[layers, batch, hidden]`.
+    /// The state before the first step of `batch` sequences, `[layers·directions, batch, hidden]`.
     pub fn zero_state(&self, batch: usize) -> Tensor {
         self.stack.zero_state(batch)
     }
@@ -71,7 +83,7 @@ impl Gru {
     #[track_caller]
     fn run(&self, x: &Tensor, lengths: Option<&Lengths>, state: &Tensor, cx: &mut Ctx) -> (Tensor, Tensor) {
         let mut last = Vec::new();
-        let y = self.stack.run("Gru", x, &[state], cx, |i, weights, x, cx| {
+        let y = self.stack.run("Gru", x, lengths, &[state], cx, |i, weights, x, cx| {
             let (y, h) = layer(weights, x, lengths, &state.select(0, i), cx);
             last.push(h);
             y
@@ -83,10 +95,16 @@ impl Gru {
 /// One layer over all steps: the outputs, and the last one.
 #[track_caller]
 fn layer(w: &Weights, x: &Tensor, lengths: Option<&Lengths>, h0: &Tensor, cx: &Ctx) -> (Tensor, Tensor) {
-    let inputs = x.linear(&cx.get(&w.ih), Some(&cx.get(&w.bias_ih)));
+    // r multiplies the state's bias too, so that the two stay apart.
+    let [bias_ih, bias_hh] = match &w.bias {
+        Some([ih, hh]) => [Some(cx.get(ih)), Some(cx.get(hh))],
+        None => [None, None],
+    };
+    let inputs = x.linear(&cx.get(&w.ih), bias_ih.as_ref());
     // The state is kept, and the candidate is 0 so that nothing is rounded.
     let inputs = lengths.map_or(inputs.clone(), |lengths| lengths.hold(&inputs, [-OPEN, OPEN, 0.0]));
-    let y = inputs.gru_scan(&cx.get(&w.hh), &cx.get(&w.bias_hh), h0);
+    let bias_hh = bias_hh.unwrap_or_else(|| Tensor::zeros([inputs.dim(2)]));
+    let y = inputs.gru_scan(&cx.get(&w.hh), &bias_hh, h0);
     let h = y.select(0, y.dim(0) - 1);
     (y, h)
 }

@@ -15,6 +15,8 @@ pub(super) struct Lengths {
     ended: Tensor<bool>,
     /// Its last step among all `sequence · batch`, `[batch]`.
     last: Tensor<i64>,
+    /// The steps among all `sequence · batch` with those of each sequence backwards, and the padding where it was.
+    reversed: Tensor<i64>,
 }
 
 impl Lengths {
@@ -30,7 +32,14 @@ impl Lengths {
         }
         let ended = (0..steps).flat_map(|t| lengths.iter().map(move |&n| t >= n)).collect();
         let last = lengths.iter().enumerate().map(|(i, n)| ((n - 1) * batch + i) as i64).collect();
-        Lengths { ended: Tensor::from_vec(ended, [steps, batch, 1]), last: Tensor::from_vec(last, [batch]) }
+        let turned = |t: usize, n: usize| if t < n { n - 1 - t } else { t };
+        let step = |t: usize| lengths.iter().enumerate().map(move |(i, &n)| (turned(t, n) * batch + i) as i64);
+        let reversed = (0..steps).flat_map(step).collect();
+        Lengths {
+            ended: Tensor::from_vec(ended, [steps, batch, 1]),
+            last: Tensor::from_vec(last, [batch]),
+            reversed: Tensor::from_vec(reversed, [steps * batch]),
+        }
     }
 
     /// Projections `[sequence, batch, gates·hidden]` with these numbers for the gates of ended sequences.
@@ -43,6 +52,11 @@ impl Lengths {
     /// The last step of each sequence, `[batch, hidden]`.
     pub(super) fn last(&self, y: &Tensor) -> Tensor {
         y.flatten(0..2).index_select(0, &self.last)
+    }
+
+    /// Each sequence from its own end to its beginning, the padding still behind it.
+    pub(super) fn reverse(&self, y: &Tensor) -> Tensor {
+        y.flatten(0..2).index_select(0, &self.reversed).reshape(y.shape())
     }
 
     /// Zeros behind the end of each sequence.

@@ -15,7 +15,7 @@ pub struct Lstm {
 }
 module!(Lstm { stack as "" });
 
-/// The state between two steps, `[layers, batch, hidden]` each.
+/// The state between two steps, `[layers·directions, batch, hidden]` each.
 #[derive(Clone, Debug)]
 pub struct LstmState {
     /// The output.
@@ -48,6 +48,18 @@ impl Lstm {
     #[track_caller]
     pub fn dropout(mut self, p: f64) -> Self {
         self.stack.dropout = Dropout::new(p);
+        self
+    }
+
+    /// The same in both directions, with new weights: outputs `[sequence, batch, 2·hidden]`.
+    pub fn bidirectional(mut self, cx: &mut Ctx) -> Self {
+        self.stack = self.stack.bidirectional(cx);
+        self
+    }
+
+    /// The same without biases.
+    pub fn no_bias(mut self) -> Self {
+        self.stack = self.stack.no_bias();
         self
     }
 
@@ -89,7 +101,7 @@ impl Lstm {
     #[track_caller]
     fn run(&self, x: &Tensor, lengths: Option<&Lengths>, state: &LstmState, cx: &mut Ctx) -> (Tensor, LstmState) {
         let (mut h, mut c) = (Vec::new(), Vec::new());
-        let y = self.stack.run("Lstm", x, &[&state.h, &state.c], cx, |i, weights, x, cx| {
+        let y = self.stack.run("Lstm", x, lengths, &[&state.h, &state.c], cx, |i, weights, x, cx| {
             let before = (&state.h.select(0, i), &state.c.select(0, i));
             let (y, last_h, last_c) = layer(weights, x, lengths, before, cx);
             h.push(last_h);
@@ -109,9 +121,7 @@ fn layer(
     (h0, c0): (&Tensor, &Tensor),
     cx: &Ctx,
 ) -> (Tensor, Tensor, Tensor) {
-    // Both biases meet in the same sum: one addition for the whole sequence.
-    let bias = cx.get(&w.bias_ih) + cx.get(&w.bias_hh);
-    let inputs = x.linear(&cx.get(&w.ih), Some(&bias));
+    let inputs = w.project(x, cx);
     let Some(lengths) = lengths else {
         let (y, c) = inputs.lstm_scan(&cx.get(&w.hh), h0, c0);
         let h = y.select(0, y.dim(0) - 1);

@@ -7,6 +7,10 @@
 //! `bias_hh_l0`, then the same with `l1` and so on; all uniform in ±1/√hidden. Several layers are stacked, with dropout
 //! between them.
 //!
+//! A bidirectional layer reads the sequence in both directions, with parameters of their own (`weight_ih_l0_reverse` …).
+//! Outputs of both stand side by side, `[sequence, batch, 2·hidden]`; the states are `[2·layers, batch, hidden]`, each layer
+//! first forwards, then backwards.
+//!
 //! Sequences of different lengths go through `forward_lengths`, padded at their ends with any finite numbers: outputs behind
 //! an end are 0, and the state is that after each sequence's own last step, as with PyTorch's packed sequences.
 
@@ -21,6 +25,7 @@ pub use gru::Gru;
 pub use lstm::{Lstm, LstmState};
 pub use rnn::{Nonlinearity, Rnn};
 
+use self::lengths::Lengths;
 use super::{Dropout, Layer};
 use crate::ctx::Ctx;
 use crate::init;
@@ -45,19 +50,32 @@ pub fn batch_major(x: &Tensor) -> Tensor {
     x.transpose(0, 1)
 }
 
-/// The parameters of one layer.
+/// The parameters of one layer in one direction.
 #[derive(Clone, Debug)]
 struct Weights {
     ih: Param,
     hh: Param,
-    bias_ih: Param,
-    bias_hh: Param,
+    /// Beside the inputs and beside the state.
+    bias: Option<[Param; 2]>,
+}
+
+impl Weights {
+    /// The input projections of all steps with both biases, which meet in the same sum: one addition for the sequence.
+    #[track_caller]
+    fn project(&self, x: &Tensor, cx: &Ctx) -> Tensor {
+        let bias = self.bias.as_ref().map(|[ih, hh]| cx.get(ih) + cx.get(hh));
+        x.linear(&cx.get(&self.ih), bias.as_ref())
+    }
 }
 
 /// The layers of a recurrent module, below their rule.
 #[derive(Clone, Debug)]
 struct Stack {
-    layers: Vec<Weights>,
+    /// Layer by layer, each in every direction.
+    scans: Vec<Weights>,
+    /// 1, or 2: backwards as well.
+    directions: usize,
+    gates: usize,
     inputs: usize,
     hidden: usize,
     dropout: Dropout,
@@ -68,28 +86,47 @@ impl Stack {
     #[track_caller]
     fn new(name: &str, gates: usize, inputs: usize, hidden: usize, layers: usize, cx: &mut Ctx) -> Self {
         assert!(hidden > 0 && layers > 0, "{name}: {layers} layers of {hidden} units: expected at least one of each");
+        let empty = Stack { scans: vec![], directions: 1, gates, inputs, hidden, dropout: Dropout::new(0.0) };
+        empty.drawn(layers, cx)
+    }
+
+    /// The same with new weights for so many layers.
+    fn drawn(self, layers: usize, cx: &mut Ctx) -> Self {
+        let Stack { directions, gates, inputs, hidden, .. } = self;
         let bound = 1.0 / (hidden as f64).sqrt();
         let mut param = |shape: &[usize]| Param::new(init::uniform(shape, bound, cx));
-        let layer = |i: usize| Weights {
-            ih: param(&[gates * hidden, if i == 0 { inputs } else { hidden }]),
+        let scan = |i: usize| Weights {
+            ih: param(&[gates * hidden, if i < directions { inputs } else { directions * hidden }]),
             hh: param(&[gates * hidden, hidden]),
-            bias_ih: param(&[gates * hidden]),
-            bias_hh: param(&[gates * hidden]),
+            bias: Some([(); 2].map(|()| param(&[gates * hidden]))),
         };
-        Stack { layers: (0..layers).map(layer).collect(), inputs, hidden, dropout: Dropout::new(0.0) }
+        Stack { scans: (0..layers * directions).map(scan).collect(), ..self }
     }
 
-    /// `[layers, batch, hidden]` of zeros.
+    fn bidirectional(self, cx: &mut Ctx) -> Self {
+        let (layers, bias) = (self.scans.len() / self.directions, self.scans.iter().any(|w| w.bias.is_some()));
+        let both = Stack { directions: 2, ..self }.drawn(layers, cx);
+        if bias { both } else { both.no_bias() }
+    }
+
+    fn no_bias(mut self) -> Self {
+        self.scans.iter_mut().for_each(|weights| weights.bias = None);
+        self
+    }
+
+    /// `[layers·directions, batch, hidden]` of zeros.
     fn zero_state(&self, batch: usize) -> Tensor {
-        Tensor::zeros([self.layers.len(), batch, self.hidden])
+        Tensor::zeros([self.scans.len(), batch, self.hidden])
     }
 
-    /// Takes `x` through all layers. `scan` gives the outputs of layer i for all steps.
+    /// Takes `x` through all layers. `scan` gives the outputs of the i-th scan for all steps, in the order in which it reads
+    /// them.
     #[track_caller]
     fn run(
         &self,
         name: &str,
         x: &Tensor,
+        lengths: Option<&Lengths>,
         states: &[&Tensor],
         cx: &mut Ctx,
         mut scan: impl FnMut(usize, &Weights, &Tensor, &Ctx) -> Tensor,
@@ -97,15 +134,24 @@ impl Stack {
         let fits = x.rank() == 3 && x.dim(0) > 0 && x.dim(2) == self.inputs;
         assert!(fits, "{name}: x {:?} is not [sequence ≥ 1, batch, {}]", x.shape(), self.inputs);
         for state in states {
-            let expected = [self.layers.len(), x.dim(1), self.hidden];
+            let expected = [self.scans.len(), x.dim(1), self.hidden];
             assert!(state.shape() == expected, "{name}: the state is {:?}, expected {expected:?}", state.shape());
         }
+        let backwards = |x: &Tensor| lengths.map_or_else(|| x.flip(0), |lengths| lengths.reverse(x));
         let mut y = x.clone();
-        for (i, weights) in self.layers.iter().enumerate() {
-            if i > 0 {
+        for (layer, directions) in self.scans.chunks(self.directions).enumerate() {
+            if layer > 0 {
                 y = self.dropout.forward(&y, cx);
             }
-            y = scan(i, weights, &y, cx);
+            let first = layer * self.directions;
+            let forth = scan(first, &directions[0], &y, cx);
+            y = match directions.get(1) {
+                None => forth,
+                Some(weights) => {
+                    let back = backwards(&scan(first + 1, weights, &backwards(&y), cx));
+                    Tensor::concat(&[&forth, &back], 2)
+                }
+            };
         }
         y
     }
@@ -113,17 +159,21 @@ impl Stack {
 
 impl Module for Stack {
     fn visit(&self, visitor: &mut Visitor<'_>) {
-        for (i, w) in self.layers.iter().enumerate() {
-            let Weights { ih, hh, bias_ih, bias_hh } = w;
-            visitor.child(&format!("weight_ih_l{i}"), ih);
-            visitor.child(&format!("weight_hh_l{i}"), hh);
-            visitor.child(&format!("bias_ih_l{i}"), bias_ih);
-            visitor.child(&format!("bias_hh_l{i}"), bias_hh);
+        for (i, w) in self.scans.iter().enumerate() {
+            let Weights { ih, hh, bias } = w;
+            let way = if i % self.directions == 1 { "_reverse" } else { "" };
+            let mut child = |kind: &str, p: &Param| visitor.child(&format!("{kind}_l{}{way}", i / self.directions), p);
+            child("weight_ih", ih);
+            child("weight_hh", hh);
+            if let Some([bias_ih, bias_hh]) = bias {
+                child("bias_ih", bias_ih);
+                child("bias_hh", bias_hh);
+            }
         }
     }
 }
 
-/// The states of all layers as one tensor.
+/// The states of all scans as one tensor.
 fn stacked(states: &[Tensor]) -> Tensor {
     Tensor::stack(&states.iter().collect::<Vec<_>>(), 0)
 }

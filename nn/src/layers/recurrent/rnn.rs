@@ -51,12 +51,24 @@ impl Rnn {
         self
     }
 
+    /// The same in both directions, with new weights: outputs `[sequence, batch, 2·hidden]`.
+    pub fn bidirectional(mut self, cx: &mut Ctx) -> Self {
+        self.stack = self.stack.bidirectional(cx);
+        self
+    }
+
+    /// The same without biases.
+    pub fn no_bias(mut self) -> Self {
+        self.stack = self.stack.no_bias();
+        self
+    }
+
     /// The number of units.
     pub fn hidden(&self) -> usize {
         self.stack.hidden
     }
 
-    /// The state before the first step of `batch` sequences, `[layers, batch, hidden]`.
+    /// The state before the first step of `batch` sequences, `[layers·directions, batch, hidden]`.
     pub fn zero_state(&self, batch: usize) -> Tensor {
         self.stack.zero_state(batch)
     }
@@ -85,10 +97,8 @@ impl Rnn {
     #[track_caller]
     fn run(&self, x: &Tensor, lengths: Option<&Lengths>, state: &Tensor, cx: &mut Ctx) -> (Tensor, Tensor) {
         let mut last = Vec::new();
-        let y = self.stack.run("Rnn", x, &[state], cx, |i, w, x, cx| {
-            // Both biases meet in the same sum: one addition for the whole sequence.
-            let bias = cx.get(&w.bias_ih) + cx.get(&w.bias_hh);
-            let inputs = x.linear(&cx.get(&w.ih), Some(&bias));
+        let y = self.stack.run("Rnn", x, lengths, &[state], cx, |i, w, x, cx| {
+            let inputs = w.project(x, cx);
             let f = match self.nonlinearity {
                 Nonlinearity::Tanh => Tensor::tanh,
                 Nonlinearity::Relu => Tensor::relu,
