@@ -19,12 +19,16 @@
 //! shapes panic and name the op, both shapes and the axis.
 #![forbid(unsafe_code)]
 
+mod alloc;
 mod backward;
+mod checkpoint;
 mod dtype;
 mod gradcheck;
+mod hook;
 mod layout;
 mod mode;
 mod node;
+mod observe;
 pub mod ops;
 pub mod table;
 mod tensor;
@@ -32,12 +36,16 @@ mod tensor;
 pub mod testing;
 
 pub use backward::{CreateGraph, Grads, grad, grad_with};
+pub use checkpoint::{checkpoint, checkpoint_with, is_recomputing};
 pub use dtype::{Dtype, Float};
 pub use etude_kernels::{Packed, Storage, precision};
 pub use gradcheck::{GradcheckError, gradcheck, gradgradcheck};
 pub use layout::{Shape, ShapeError};
 pub use mode::{is_grad_enabled, no_grad};
 pub use node::{LeafId, Op, Saves, Vjp};
+pub use observe::{
+    Anomaly, Profile, ProfileRow, Stage, Watch, detect_anomaly, profile, profile_of_run, scope,
+};
 pub use ops::attention::Mask;
 pub use ops::conv::Conv2dArgs;
 pub use ops::conv1d::Conv1dArgs;

@@ -109,10 +109,16 @@ impl<T: Float> Tensor<T> {
     /// If `lambda` is negative.
     #[track_caller]
     pub fn softshrink(&self, lambda: f64) -> Self {
+        assert!(lambda >= 0.0, "softshrink: λ is {lambda}, expected 0 or more");
         self - self.clamp(-lambda, lambda)
     }
     /// x where |x| is above `lambda`, else 0.
+    ///
+    /// # Panics
+    /// If `lambda` is negative.
+    #[track_caller]
     pub fn hardshrink(&self, lambda: f64) -> Self {
+        assert!(lambda >= 0.0, "hardshrink: λ is {lambda}, expected 0 or more");
         self.masked_fill(&self.detach().abs().le_scalar(T::from_f64(lambda)), T::ZERO)
     }
     /// x above 0, `slope·x` below, with slopes that are learnt: one for all channels, `[1]`, or one for each, `[channels]`,
@@ -156,6 +162,7 @@ impl<T: Float> Tensor<T> {
     /// If there is no such axis.
     #[track_caller]
     pub fn softmin(&self, axis: usize) -> Self {
+        check_axis("softmin", axis, self.shape());
         (-self).softmax(axis)
     }
 }

@@ -5,8 +5,9 @@
 
 use std::f64::consts::{LN_2, LN_10};
 
-use etude_kernels::{Buf, par};
+use etude_kernels::par;
 
+use crate::alloc;
 use crate::dtype::Float;
 use crate::layout::broadcast_shapes;
 use crate::node::{Op, Saves, Vjp};
@@ -90,7 +91,7 @@ const GRAIN: usize = 1 << 12;
 
 /// A function of each number, in f64.
 fn map<T: Float>(x: &Tensor<T>, f: impl Fn(f64) -> f64 + Sync) -> Tensor<T> {
-    let (data, mut out) = (x.data(), Buf::scratch(x.len()));
+    let (data, mut out) = (x.data(), alloc::scratch(x.len()));
     let data: &[T] = &data;
     par::chunks_mut(&mut out, GRAIN, |block, part| {
         part.iter_mut().zip(&data[block * GRAIN..]).for_each(|(out, x)| *out = T::from_f64(f(x.to_f64())));
@@ -162,7 +163,7 @@ pub(super) fn map_pair<T: Float>(
     };
     let (a, b) = (a.detach().expand(&shape).contiguous(), b.detach().expand(&shape).contiguous());
     let (a, b): (&[T], &[T]) = (&a.data(), &b.data());
-    let mut out = Buf::scratch(a.len());
+    let mut out = alloc::scratch(a.len());
     par::chunks_mut(&mut out, GRAIN, |block, part| {
         let pairs = a[block * GRAIN..].iter().zip(&b[block * GRAIN..]);
         part.iter_mut().zip(pairs).for_each(|(out, (a, b))| *out = T::from_f64(f(a.to_f64(), b.to_f64())));

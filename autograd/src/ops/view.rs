@@ -4,10 +4,10 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use etude_kernels::Buf;
 use etude_kernels::strided::{self, Strided};
 
 use super::{check_axis, with_dim, without};
+use crate::alloc;
 use crate::dtype::{Dtype, Float};
 use crate::layout::{Layout, Shape, contiguous_strides};
 use crate::node::{Op, Saves, Vjp};
@@ -105,6 +105,7 @@ impl<T: Dtype> Tensor<T> {
         if self.rank() == 0 && axis == 0 {
             return self.reshape([1]);
         }
+        check_axis("flatten_from", axis, self.shape());
         self.flatten(axis..)
     }
 
@@ -152,7 +153,8 @@ impl<T: Dtype> Tensor<T> {
     /// If `axis` is larger than the rank.
     #[track_caller]
     pub fn unsqueeze(&self, axis: usize) -> Self {
-        assert!(axis <= self.rank(), "unsqueeze: axis {axis} of a tensor of shape {:?}", self.shape());
+        let rank = self.rank();
+        assert!(axis <= rank, "unsqueeze: axis {axis} of a tensor of shape {:?}, which has {rank} axes", self.shape());
         let mut shape = Shape::from_slice(self.shape());
         shape.insert(axis, 1);
         self.reshape(shape)
@@ -190,6 +192,8 @@ impl<T: Dtype> Tensor<T> {
     /// If there is no such position.
     #[track_caller]
     pub fn select(&self, axis: usize, index: usize) -> Self {
+        check_axis("select", axis, self.shape());
+        assert!(index < self.shape()[axis], "select: position {index} of axis {axis} of {:?}", self.shape());
         self.narrow(axis, index, 1).squeeze(axis)
     }
 
@@ -274,13 +278,14 @@ impl<T: Float> Tensor<T> {
     pub fn pad_axis(&self, axis: usize, start: usize, len: usize) -> Self {
         check_axis("pad_axis", axis, self.shape());
         let n = self.shape()[axis];
-        assert!(start + n <= len, "pad_axis: {n} elements at {start} do not fit in {len}");
+        let fits = start.checked_add(n).is_some_and(|end| end <= len);
+        assert!(fits, "pad_axis: axis {axis} of {:?} does not fit in {len} positions from {start} on", self.shape());
         if n == len {
             return self.clone();
         }
         let shape = with_dim(self.shape(), axis, len);
         let strides = contiguous_strides(&shape);
-        let mut out = Buf::filled(shape.iter().product(), T::ZERO);
+        let mut out = alloc::filled(shape.iter().product(), T::ZERO);
         strided::scatter_add(&self.data(), self.shape(), &mut out, start * strides[axis], &strides);
         Tensor::record(PadAxis { axis, start }, &[self], Tensor::from_buf(out, &shape))
     }

@@ -11,7 +11,7 @@ fn leaf(values: &[f64]) -> Tensor<f64> {
     Tensor::from_slice(values, [values.len()]).requires_grad()
 }
 
-fn message(f: impl FnOnce()) -> String {
+pub fn message(f: impl FnOnce()) -> String {
     let error = catch_unwind(AssertUnwindSafe(f)).expect_err("must panic");
     match error.downcast::<String>() {
         Ok(text) => *text,
