@@ -49,6 +49,42 @@ impl Saves {
 /// This is also how a user writes one: compute the value with ordinary code, then hand it to [`Tensor::record`] with a
 /// type that implements this trait. What the operation needs besides its inputs and output (indices, masks, attributes)
 /// are fields of that type.
+///
+/// A rule of tensor operations is all that it takes to be differentiable at every order. A rule on plain numbers is
+/// faster; it then needs [`Op::composite`], the same function from tensor operations, for when the gradient is recorded.
+///
+/// ```
+/// use etude_autograd::{gradcheck, gradgradcheck, Float, Op, Saves, Tensor, Vjp};
+///
+/// /// √(x² + y²), element by element.
+/// struct Hypot;
+///
+/// impl<T: Float> Op<T> for Hypot {
+///     fn name(&self) -> &'static str {
+///         "hypot"
+///     }
+///     fn saves(&self) -> Saves {
+///         Saves::ALL
+///     }
+///     fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
+///         let over = g / cx.output();
+///         vec![cx.when(0, || &over * cx.input(0)), cx.when(1, || &over * cx.input(1))]
+///     }
+/// }
+///
+/// fn hypot<T: Float>(x: &Tensor<T>, y: &Tensor<T>) -> Tensor<T> {
+///     assert!(x.shape() == y.shape(), "hypot: shapes differ: {:?} and {:?}", x.shape(), y.shape());
+///     let pairs = x.to_vec().into_iter().zip(y.to_vec());
+///     let value = pairs.map(|(x, y)| T::from_f64(x.to_f64().hypot(y.to_f64()))).collect();
+///     Tensor::record(Hypot, &[x, y], Tensor::from_vec(value, x.shape()))
+/// }
+///
+/// let point = [Tensor::from_slice(&[3.0f64, 0.5], [2]), Tensor::from_slice(&[4.0f64, -2.0], [2])];
+/// assert_eq!(hypot(&point[0], &point[1]).to_vec()[0], 5.0);
+/// gradcheck(&|x| hypot(&x[0], &x[1]), &point, 0)?;
+/// gradgradcheck(&|x| hypot(&x[0], &x[1]), &point, 0)?;
+/// # Ok::<(), etude_autograd::GradcheckError>(())
+/// ```
 pub trait Op<T: Float>: Send + Sync + 'static {
     /// The name in messages, profiles and the op table.
     fn name(&self) -> &'static str;

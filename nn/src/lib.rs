@@ -26,11 +26,13 @@ mod module;
 pub mod optim;
 mod param;
 mod prompt;
+mod recompute;
 mod sampler;
 pub mod schedule;
 mod state;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod watched;
 
 pub use act::Act;
 pub use checkpoint::Checkpoint;
@@ -52,5 +54,7 @@ pub use module::{Module, Slot, Value, Visitor};
 pub use optim::{Adam, AdamW, Optimizer, RmsProp, Sgd};
 pub use param::{Buffer, Param};
 pub use prompt::PromptError;
+pub use recompute::Recompute;
 pub use sampler::Sampler;
 pub use state::LoadReport;
+pub use watched::Watched;

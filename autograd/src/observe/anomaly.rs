@@ -46,7 +46,7 @@ pub enum Stage {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Anomaly {
-    /// The operation, under the name of its method; `leaf` if only the sum of a leaf's gradients is none.
+    /// The operation, by [`Op::name`]; a method that is made of others shows as those. `leaf` if only the sum of a leaf's gradients is none.
     pub op: &'static str,
     /// Where in it.
     pub stage: Stage,

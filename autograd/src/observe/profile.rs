@@ -17,7 +17,7 @@ use crate::tensor::Tensor;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ProfileRow {
-    /// The operation, under the name of its method.
+    /// The operation, by [`Op::name`]; a method that is made of others shows as those.
     pub op: &'static str,
     /// Whether it is the operation's derivative rule.
     pub backward: bool,
@@ -92,7 +92,13 @@ impl fmt::Display for Profile {
                 number(row.gflops()),
             )?;
         }
-        write!(f, "{:<42} {:>9} {:>11.3}", "all operations", self.rows.iter().map(|r| r.count).sum::<u64>(), 1e3 * total)
+        write!(
+            f,
+            "{:<42} {:>9} {:>11.3}",
+            "all operations",
+            self.rows.iter().map(|r| r.count).sum::<u64>(),
+            1e3 * total
+        )
     }
 }
 

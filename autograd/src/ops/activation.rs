@@ -74,11 +74,13 @@ impl<T: Float> Tensor<T> {
     }
     /// x·hardsigmoid(x); the derivative is 0 at −3 and 1 at 3. Howard et al. 2019, arXiv:1905.02244, section 5.2.
     pub fn hardswish(&self) -> Self {
-        self * self.hardsigmoid()
+        // From −3 down the second factor is 0, and the first stays finite: −∞ gives 0.
+        self.clamp(-3.0, f64::INFINITY) * self.hardsigmoid()
     }
     /// x·tanh(softplus(x)). Misra 2019, arXiv:1908.08681, eq. (1).
     pub fn mish(&self) -> Self {
-        self * self.softplus().tanh()
+        // From −1000 down the second factor is 0 in either precision, and the first stays finite: −∞ gives 0.
+        self.clamp(-1e3, f64::INFINITY) * self.softplus().tanh()
     }
     /// λ·elu(x; α) with the constants that keep mean 0 and variance 1. Klambauer et al. 2017, arXiv:1706.02515, eq. (2)
     /// and (14).

@@ -2,7 +2,7 @@
 
 use etude_kernels::index as kernel;
 
-use super::{around, check_axis, with_dim};
+use super::{around, check_axis, checked, with_dim};
 use crate::alloc;
 use crate::dtype::{Dtype, Float};
 use crate::layout::Shape;
@@ -123,11 +123,11 @@ impl Tensor<i64> {
     pub fn one_hot<T: Float>(&self, n: usize) -> Tensor<T> {
         let ids = self.data();
         check_ids("one_hot", &ids, n);
-        let mut out = alloc::filled(self.len() * n, T::ZERO);
-        ids.iter().enumerate().for_each(|(row, &i)| out[row * n + i as usize] = T::ONE);
-        observe::computed("one_hot", self.len() * size_of::<i64>() + out.len() * size_of::<T>());
         let mut shape = Shape::from_slice(self.shape());
         shape.push(n);
+        let mut out = alloc::filled(checked("one_hot", &shape), T::ZERO);
+        ids.iter().enumerate().for_each(|(row, &i)| out[row * n + i as usize] = T::ONE);
+        observe::computed("one_hot", self.len() * size_of::<i64>() + out.len() * size_of::<T>());
         Tensor::from_buf(out, &shape)
     }
 }

@@ -1,6 +1,5 @@
 //! Joining tensors.
 
-
 use super::{around, check_axis, with_dim};
 use crate::alloc;
 use crate::dtype::{Dtype, Float};

@@ -2,6 +2,7 @@
 
 use etude_kernels::gemm::{self, Accumulate, Mat};
 
+use super::checked;
 use crate::alloc;
 use crate::dtype::Float;
 use crate::layout::{Shape, broadcast_shapes};
@@ -100,7 +101,7 @@ impl<T: Float> Tensor<T> {
         };
         let mut shape = batch.clone();
         shape.extend_from_slice(&[m, n]);
-        let mut out = alloc::scratch(shape.iter().product());
+        let mut out = alloc::scratch(checked("matmul", &shape));
         if batch.is_empty() {
             let (x, y) = (mat(self, self.layout().offset), mat(other, other.layout().offset));
             gemm::matmul(&mut out, x, y, Accumulate::No);

@@ -60,11 +60,7 @@ impl<T: Float> Tensor<T> {
         check_axis(op, axis, self.shape());
         let n = self.dim(axis);
         let most = before.max(after);
-        assert!(
-            most <= mode.reach(n),
-            "{op}: {most} positions beyond axis {axis} of {:?} by {mode:?}",
-            self.shape()
-        );
+        assert!(most <= mode.reach(n), "{op}: {most} positions beyond axis {axis} of {:?} by {mode:?}", self.shape());
         if before + after == 0 {
             return self.clone();
         }

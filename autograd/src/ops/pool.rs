@@ -2,6 +2,7 @@
 
 use etude_kernels::pool::{self as kernel, Pool2d};
 
+use super::checked;
 use crate::alloc;
 use crate::dtype::Float;
 use crate::node::{Op, Saves, Vjp};
@@ -144,6 +145,8 @@ impl<T: Float> Tensor<T> {
             x.len() == 4 && scale > 0,
             "upsample_nearest2d: x {x:?} needs four axes, the scale {scale} must not be 0"
         );
+        let side = |n: usize| n.saturating_mul(scale);
+        checked("upsample_nearest2d", &[x[0], x[1], side(x[2]), side(x[3])]);
         Linear::Upsample { planes: x[0] * x[1], height: x[2], width: x[3], scale }.apply(self)
     }
 }

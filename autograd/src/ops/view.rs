@@ -6,7 +6,7 @@ use std::ops::{Bound, RangeBounds};
 
 use etude_kernels::strided::{self, Strided};
 
-use super::{check_axis, with_dim, without};
+use super::{check_axis, checked, with_dim, without};
 use crate::alloc;
 use crate::dtype::{Dtype, Float};
 use crate::layout::{Layout, Shape, contiguous_strides};
@@ -57,7 +57,7 @@ impl<T: Dtype> Tensor<T> {
     #[track_caller]
     pub fn reshape(&self, shape: impl AsRef<[usize]>) -> Self {
         let shape = shape.as_ref();
-        let len: usize = shape.iter().product();
+        let len = checked("reshape", shape);
         assert!(len == self.len(), "reshape: {:?} has {} elements, {shape:?} has {len}", self.shape(), self.len());
         if shape == self.shape() {
             return self.clone();
@@ -244,6 +244,7 @@ impl<T: Dtype> Tensor<T> {
         if shape == self.shape() {
             return self.clone();
         }
+        checked("expand", shape);
         match self.layout().broadcast(shape) {
             Some(layout) => T::record_view(View::Expand, self, self.view(layout)),
             None => panic!("expand: {:?} does not broadcast to {shape:?}", self.shape()),
@@ -285,7 +286,7 @@ impl<T: Float> Tensor<T> {
         }
         let shape = with_dim(self.shape(), axis, len);
         let strides = contiguous_strides(&shape);
-        let mut out = alloc::filled(shape.iter().product(), T::ZERO);
+        let mut out = alloc::filled(checked("pad_axis", &shape), T::ZERO);
         strided::scatter_add(&self.data(), self.shape(), &mut out, start * strides[axis], &strides);
         Tensor::record(PadAxis { axis, start }, &[self], Tensor::from_buf(out, &shape))
     }

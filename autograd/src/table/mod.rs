@@ -18,6 +18,7 @@ mod linear;
 mod movement;
 mod naive;
 mod order;
+mod plain;
 mod recurrent;
 mod reduction;
 mod scalar;
@@ -69,6 +70,8 @@ pub enum Tolerance {
 pub enum Size {
     /// Axes of 1 to about 5: every element can be looked at.
     Small,
+    /// Every axis that the operation lets be is of length 1; tensors without axes too.
+    One,
     /// Axes of length 0 among them, where the operation allows it.
     Empty,
     /// Enough elements for every parallel path.
@@ -96,6 +99,7 @@ impl<'a> Draw<'a> {
     pub fn dim(&mut self, high: usize) -> usize {
         match self.size {
             Size::Small => self.int(1, high),
+            Size::One => 1,
             Size::Empty => self.int(0, high.min(2)),
             Size::Large => self.int(5 * high, 8 * high),
         }
@@ -284,6 +288,7 @@ pub fn entries() -> Vec<Entry> {
         activation::entries(),
         reduction::entries(),
         order::entries(),
+        plain::entries(),
         movement::entries(),
         linear::entries(),
         contraction::entries(),

@@ -75,6 +75,8 @@ const REDUCTIONS: &[Refused] = refused! {
     zeros(&[3]).prod_keep(1) => "prod_keep: axis 1 of a tensor of shape [3], which has 1 axes",
     zeros(&[3]).cumprod(1) => "cumprod: axis 1 of a tensor of shape [3], which has 1 axes",
     zeros(&[3]).cumsum(1) => "cumsum: axis 1 of a tensor of shape [3], which has 1 axes",
+    zeros(&[3]).logcumsumexp(1) => "logcumsumexp: axis 1 of a tensor of shape [3], which has 1 axes",
+    zeros(&[3]).logaddexp(&zeros(&[2])) => "logaddexp: shapes do not broadcast: [3] and [2]",
     zeros(&[3]).logsumexp(1) => "logsumexp: axis 1 of a tensor of shape [3], which has 1 axes",
     zeros(&[3]).softmax(1) => "softmax: axis 1 of a tensor of shape [3], which has 1 axes",
     zeros(&[3]).log_softmax(1) => "log_softmax: axis 1 of a tensor of shape [3], which has 1 axes",
@@ -89,6 +91,13 @@ const REDUCTIONS: &[Refused] = refused! {
 
 const MOVEMENT: &[Refused] = refused! {
     zeros(&[2, 3]).reshape([4]) => "reshape: [2, 3] has 6 elements, [4] has 4",
+    zeros(&[0]).reshape([1 << 63, 2]) => "reshape: shape [9223372036854775808, 2] holds more elements than memory can address",
+    zeros(&[1]).expand([1 << 40, 1 << 40]) => "expand: shape [1099511627776, 1099511627776] holds more elements than memory can address",
+    &zeros(&[1, 1]).expand([1 << 40, 1]) + &zeros(&[1]).expand([1, 1 << 40]) => "add: shapes do not broadcast: [1099511627776, 1] and [1, 1099511627776]",
+    zeros(&[1, 1]).expand([1 << 40, 1]).matmul(&zeros(&[1, 1]).expand([1, 1 << 40])) => "matmul: shape [1099511627776, 1099511627776] holds more elements than memory can address",
+    ids(&[0, 0]).one_hot::<f32>(1 << 62) => "one_hot: shape [2, 4611686018427387904] holds more elements than memory can address",
+    zeros(&[2, 1]).pad_axis(1, 0, 1 << 62) => "pad_axis: shape [2, 4611686018427387904] holds more elements than memory can address",
+    zeros(&[1, 1, 2, 2]).upsample_nearest2d(1 << 40) => "upsample_nearest2d: shape [1, 1, 2199023255552, 2199023255552] holds more elements than memory can address",
     zeros(&[2, 3]).flatten(1..3) => "flatten: axes 1..3 of a tensor of shape [2, 3]",
     zeros(&[2, 3]).flatten_from(2) => "flatten_from: axis 2 of a tensor of shape [2, 3], which has 2 axes",
     zeros(&[2, 3]).permute([0, 0]) => "permute: [0, 0] is not an order of the 2 axes of [2, 3]",
@@ -250,10 +259,7 @@ fn what_is_refused_is_named() {
 #[test]
 fn every_operation_that_can_be_refused_stands_in_the_table() {
     let named = |name: &str| all().any(|(_, message)| message.split(':').next() == Some(name));
-    let missing: Vec<String> = functions()
-        .into_iter()
-        .filter(|f| f.can_panic && !named(&f.name))
-        .map(|f| f.name)
-        .collect();
+    let missing: Vec<String> =
+        functions().into_iter().filter(|f| f.can_panic && !named(&f.name)).map(|f| f.name).collect();
     assert!(missing.is_empty(), "without a message in the table: {missing:?}");
 }

@@ -116,8 +116,39 @@ fn a_profile_counts_operations_and_rules() {
     assert!(linear.gflops().is_some_and(|g| g > 0.0) && row("relu", false).gflops().is_none());
     assert!(profile.total() < Duration::from_millis(15), "sleeping between operations counts nowhere");
     let text = profile.to_string();
-    assert!(text.contains("GFLOP/s") && text.contains("linear (backward)") && text.contains("all operations"), "{text}");
+    assert!(
+        text.contains("GFLOP/s") && text.contains("linear (backward)") && text.contains("all operations"),
+        "{text}"
+    );
     assert_eq!(profile_of_run(), None, "ETUDE_PROFILE is not set");
+}
+
+/// Run by the next test, in a process that has the variable; without it there is nothing to see.
+#[test]
+fn in_a_profiled_run() {
+    if std::env::var("ETUDE_PROFILE").is_err() {
+        return;
+    }
+    let work = || drop(leaf(&[1.0]).exp().sum().backward());
+    work();
+    std::thread::spawn(work).join().expect("no panic");
+    let ((), own) = profile(work);
+    let count = |profile: &etude_autograd::Profile| {
+        let exp = profile.rows().iter().find(|row| row.op == "exp" && row.backward);
+        exp.map(|row| row.count)
+    };
+    assert_eq!(count(&own), Some(1));
+    assert_eq!(profile_of_run().as_ref().and_then(count), Some(3), "both threads, and what a profile of its own saw");
+}
+
+#[test]
+fn the_environment_profiles_a_whole_run() {
+    let child = |value: &str| {
+        let mut tests = std::process::Command::new(std::env::current_exe().expect("this program"));
+        tests.args(["--exact", "observe::in_a_profiled_run"]).env("ETUDE_PROFILE", value);
+        tests.output().expect("started").status.success()
+    };
+    assert!(child("1") && !child("yes"), "anything but 1 and 0 is refused");
 }
 
 #[test]

@@ -15,3 +15,4 @@ mod safetensors_properties;
 mod schedules;
 mod state;
 mod steps;
+mod watching;
