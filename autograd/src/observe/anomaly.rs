@@ -89,7 +89,7 @@ impl std::error::Error for Anomaly {}
 
 thread_local! {
     static WATCH: Cell<Watch> = const { Cell::new(Watch::Nan) };
-    static FOUND: RefCell<Option<Anomaly>> = const { RefCell::new(None) };
+    static FOUND: RefCell<Option<Box<Anomaly>>> = const { RefCell::new(None) };
 }
 
 /// Runs `f` and looks at the result of every operation and at every gradient on this thread. The program goes on after an
@@ -106,8 +106,8 @@ thread_local! {
 ///
 /// # Errors
 /// The first anomaly.
-pub fn detect_anomaly<R>(watch: Watch, f: impl FnOnce() -> R) -> Result<R, Anomaly> {
-    struct Restore(Watch, Option<Anomaly>);
+pub fn detect_anomaly<R>(watch: Watch, f: impl FnOnce() -> R) -> Result<R, Box<Anomaly>> {
+    struct Restore(Watch, Option<Box<Anomaly>>);
     impl Drop for Restore {
         fn drop(&mut self) {
             WATCH.set(self.0);
@@ -151,7 +151,7 @@ pub(super) fn forward<T: Float>(op: &dyn Op<T>, inputs: &[&Tensor<T>], value: &T
         path: scope::path(scope::current()),
         leaf: nearest_leaf(inputs.iter().filter_map(|x| x.link().as_ref())),
     };
-    FOUND.set(Some(anomaly));
+    FOUND.set(Some(Box::new(anomaly)));
 }
 
 #[cold]
@@ -179,7 +179,7 @@ pub(super) fn backward<T: Float>(node: &Node<T>, g: &Tensor<T>, grads: &[Option<
         path: scope::path(node.scope),
         leaf: nearest_leaf(node.edges.iter().filter_map(|edge| edge.node.as_ref())),
     };
-    FOUND.set(Some(anomaly));
+    FOUND.set(Some(Box::new(anomaly)));
 }
 
 #[cold]
@@ -188,7 +188,7 @@ pub(super) fn leaf<T: Float>(id: LeafId, g: &Tensor<T>) {
         return;
     }
     let Some((place, value)) = look(g) else { return };
-    FOUND.set(Some(Anomaly {
+    FOUND.set(Some(Box::new(Anomaly {
         op: "leaf",
         stage: Stage::Sum,
         value,
@@ -198,7 +198,7 @@ pub(super) fn leaf<T: Float>(id: LeafId, g: &Tensor<T>) {
         input: None,
         path: String::new(),
         leaf: Some(id),
-    }));
+    })));
 }
 
 /// The first leaf that a search in breadth meets.

@@ -14,7 +14,7 @@ fn leaf(values: &[f64]) -> Tensor<f64> {
 }
 
 fn found(watch: Watch, f: impl FnOnce() -> Tensor<f64>) -> Anomaly {
-    detect_anomaly(watch, || f().backward().len()).expect_err("an anomaly")
+    *detect_anomaly(watch, || f().backward().len()).expect_err("an anomaly")
 }
 
 #[test]
