@@ -35,7 +35,7 @@ pub(crate) fn cross_entropy_composite<T: Float>(x: &Tensor<T>, targets: &Tensor<
 }
 
 impl<T: Float> Tensor<T> {
-    /// −ln softmax(x)[target] of each row of `[n, classes]`, without overflow: `[n]`.
+    /// `−ln softmax(x)[target]` of each row of `[n, classes]`, without overflow: `[n]`.
     ///
     /// # Panics
     /// If there are not two axes, the number of targets differs, or one is not a class.

@@ -1,8 +1,8 @@
 //! The op table: every operation with its formula, a sample generator, an independent definition and a tolerance.
 //!
-//! The table drives the checks of [`crate::testing`]: value, first and second gradient, every instruction set, strided and
-//! empty inputs, NaN, threads, fused against composite. A crate with operations of its own keeps a table like this one
-//! and calls the same checker; so can a user.
+//! The table drives the checks of the module `testing`, behind the feature of that name: value, first and second
+//! gradient, every instruction set, strided and empty inputs, axes of length 1, NaN, threads, fused against composite. A
+//! crate with operations of its own keeps a table like this one and calls the same checker; so can a user.
 //!
 //! Samples are plain data. A generator is a function from a list of choices to a [`Case`] (the idea of MacIver &
 //! Donaldson 2020, *Test-Case Reduction via Test-Case Generation*): smaller choices give smaller cases, so any tool that

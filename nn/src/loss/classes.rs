@@ -46,7 +46,7 @@ impl<T: Float> Default for CrossEntropy<T> {
 }
 
 /// Cross-entropy with label smoothing, rows that do not count and weights of classes, as PyTorch's: Σ over rows that count
-/// of (1 − ε)·w[target]·nll + ε/classes·Σ w·nll of each class, divided by Σ w[target]. NaN if no row counts.
+/// of `(1 − ε)·w[target]·nll + ε/classes·Σ w·nll` of each class, divided by `Σ w[target]`. NaN if no row counts.
 ///
 /// # Panics
 /// If the shapes do not fit, a target that counts is not a class, or `smoothing` is not in [0, 1].

@@ -37,7 +37,7 @@ pub fn margin_ranking<T: Float>(a: &Tensor<T>, b: &Tensor<T>, signs: &Tensor<T>,
     (difference("margin_ranking", a, b) * signs).affine(-1.0, margin).relu().mean()
 }
 
-/// Σ over wrong classes j of max(0, margin − x[target] + x[j]) / classes, mean over all rows: Weston & Watkins 1999.
+/// Σ over wrong classes j of `max(0, margin − x[target] + x[j])` / classes, mean over all rows: Weston & Watkins 1999.
 ///
 /// # Panics
 /// If the shapes do not fit or a target is not a class.
@@ -52,7 +52,7 @@ pub fn multi_margin<T: Float>(logits: &Tensor<T>, targets: &Tensor<i64>, margin:
     excess.sum_dims([1]).mean().affine(1.0 / classes as f64, 0.0)
 }
 
-/// Σ over each right class r and each wrong one w of max(0, 1 − (x[r] − x[w])) / classes, mean over all rows, of logits
+/// Σ over each right class r and each wrong one w of `max(0, 1 − (x[r] − x[w]))` / classes, mean over all rows, of logits
 /// `[…, classes]` and a mask of the right classes of the same shape: PyTorch's `MultiLabelMarginLoss`, whose lists of
 /// classes are the mask's trues.
 ///
