@@ -12,9 +12,11 @@ use std::sync::Arc;
 use etude_kernels::{ew, precision};
 use smallvec::SmallVec;
 
+use crate::checkpoint::recomputing;
 use crate::dtype::Float;
 use crate::mode::with_grad;
-use crate::node::{LeafId, Node, Op, Saved, Saves, Vjp};
+use crate::node::{LeafId, Node, Op, Saved, Saves, Vjp, next_id};
+use crate::observe;
 use crate::tensor::Tensor;
 
 /// Whether the gradients themselves are recorded, to be differentiated again.
@@ -245,8 +247,7 @@ impl<T: Float> Front<T> {
 impl Pass {
     #[track_caller]
     fn run<T: Float>(&self, root: Arc<Node<T>>, seed: Tensor<T>) -> Found<T> {
-        let useful = self.targets.as_ref().map(|targets| useful(&root, targets));
-        let is_useful = |node: &Node<T>| useful.as_ref().is_none_or(|set| set.contains(&node.id));
+        let mut useful = self.targets.as_ref().map(|targets| useful(&root, targets));
         let is_target = |id: u64| self.targets.as_ref().is_some_and(|targets| targets.contains(&id));
         let mut nodes = Ids::default();
         let mut front = Front {
@@ -256,7 +257,7 @@ impl Pass {
             places: Ids::default(),
             create_graph: self.create_graph,
         };
-        if is_useful(&root) {
+        if is_useful(&useful, &root) {
             front.add(&root, seed);
         }
         drop(root);
@@ -266,9 +267,13 @@ impl Pass {
             }
             let mut wanted: SmallVec<[bool; 8]> = SmallVec::new();
             for edge in &node.edges {
-                wanted.push(edge.node.as_ref().is_some_and(|input| is_useful(input)));
+                wanted.push(edge.node.as_ref().is_some_and(|input| is_useful(&useful, input)));
             }
             if !wanted.contains(&true) {
+                continue;
+            }
+            if let Some(root) = self.recomputed(&node, g.shape(), &mut useful) {
+                front.add(&root, g);
                 continue;
             }
             let input_grads = self.rule(&node, &wanted, g);
@@ -281,19 +286,49 @@ impl Pass {
         // The walk meets the newest first, as a rule.
         leaves.reverse();
         leaves.sort_by_key(|&(id, _)| id);
+        leaves.iter().for_each(|(id, g)| observe::leaf(*id, g));
         Found { leaves: Grads { leaves }, nodes }
+    }
+
+    /// What `node` keeps, taken out of it if the pass frees.
+    #[track_caller]
+    fn saved<T: Float>(&self, node: &Node<T>) -> Saved<T> {
+        let mut slot = node.saved.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let saved = if self.free { slot.take() } else { slot.clone() };
+        drop(slot);
+        saved.unwrap_or_else(|| {
+            panic!("{}: graph already freed: an earlier backward() consumed it; use grad() to keep it", node.name())
+        })
+    }
+
+    /// If `node` is a checkpoint, the root of its graph, computed again and tied to the same inputs. Its nodes are newer than
+    /// every one that waits, so the walk goes through them next.
+    #[track_caller]
+    fn recomputed<T: Float>(
+        &self,
+        node: &Arc<Node<T>>,
+        shape: &[usize],
+        useful: &mut Option<IdSet>,
+    ) -> Option<Arc<Node<T>>> {
+        let f = node.op.as_ref()?.recomputed()?;
+        let inputs = self.saved(node).tied_inputs(&node.edges);
+        let mark = next_id();
+        let y = precision::with(node.precision, || with_grad(true, || recomputing(|| f(&inputs))));
+        assert!(y.shape() == shape, "checkpoint: its function gave {shape:?} before and {:?} now", y.shape());
+        let Some(root) = y.link().clone() else {
+            panic!("checkpoint: its function gave a tracked {shape:?} before and an untracked one now")
+        };
+        if let Some(useful) = useful {
+            extend(useful, &root, mark, self.targets.as_deref().unwrap_or_default());
+        }
+        Some(root)
     }
 
     /// The gradients of the inputs of `node`, as its rule gives them.
     #[track_caller]
     fn rule<T: Float>(&self, node: &Arc<Node<T>>, wanted: &[bool], g: Tensor<T>) -> Vec<Option<Tensor<T>>> {
         let op = node.op.as_ref().expect("leaves have no rule");
-        let mut slot = node.saved.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let saved = if self.free { slot.take() } else { slot.clone() };
-        drop(slot);
-        let Some(saved) = saved else {
-            panic!("{}: graph already freed: an earlier backward() consumed it; use grad() to keep it", op.name())
-        };
+        let saved = self.saved(node);
         let rule = || {
             if self.create_graph
                 && let Some(grads) = composite_rule(node, op.as_ref(), &saved, wanted, &g)
@@ -303,7 +338,8 @@ impl Pass {
             let cx = Vjp { node, saved: &saved, wanted, create_graph: self.create_graph };
             op.vjp(&cx, &g)
         };
-        let grads = precision::with(node.precision, || with_grad(self.create_graph, rule));
+        let rule = || precision::with(node.precision, || with_grad(self.create_graph, rule));
+        let grads = observe::rule(node, wanted, &g, rule);
         assert!(
             grads.len() == node.edges.len(),
             "{}: its rule gave {} gradients for {} inputs",
@@ -372,6 +408,10 @@ impl<T: Float> Op<T> for Alias {
 }
 
 fn accumulate<T: Float>(sum: &mut Tensor<T>, g: Tensor<T>, recorded: bool) {
+    observe::sums::<T>(g.len(), || add_into(sum, g, recorded));
+}
+
+fn add_into<T: Float>(sum: &mut Tensor<T>, g: Tensor<T>, recorded: bool) {
     if !recorded
         && !sum.is_tracked()
         && let Some(into) = sum.unique_mut()
@@ -381,9 +421,21 @@ fn accumulate<T: Float>(sum: &mut Tensor<T>, g: Tensor<T>, recorded: bool) {
     *sum = with_grad(recorded, || &*sum + &g);
 }
 
+fn is_useful<T: Float>(useful: &Option<IdSet>, node: &Node<T>) -> bool {
+    useful.as_ref().is_none_or(|set| set.contains(&node.id))
+}
+
 /// The nodes on a path from `root` to one of `targets`. Nodes older than every target are not visited.
 fn useful<T: Float>(root: &Arc<Node<T>>, targets: &[u64]) -> IdSet {
-    let Some(&oldest) = targets.iter().min() else { return IdSet::default() };
+    let mut useful = IdSet::default();
+    if let Some(&oldest) = targets.iter().min() {
+        extend(&mut useful, root, oldest, targets);
+    }
+    useful
+}
+
+/// Adds those of the nodes from `oldest` on; which of the older ones are useful is known.
+fn extend<T: Float>(useful: &mut IdSet, root: &Arc<Node<T>>, oldest: u64, targets: &[u64]) {
     let mut seen: Ids<&Arc<Node<T>>> = Ids::default();
     let mut stack = vec![root];
     while let Some(node) = stack.pop() {
@@ -395,12 +447,10 @@ fn useful<T: Float>(root: &Arc<Node<T>>, targets: &[u64]) -> IdSet {
     // Ascending ids: inputs are decided before their consumers.
     let mut order: Vec<u64> = seen.keys().copied().collect();
     order.sort_unstable();
-    let mut useful = IdSet::default();
     for id in order {
         let through = |input: &Arc<Node<T>>| useful.contains(&input.id);
         if targets.contains(&id) || seen[&id].edges.iter().filter_map(|edge| edge.node.as_ref()).any(through) {
             useful.insert(id);
         }
     }
-    useful
 }

@@ -171,8 +171,13 @@ impl Layout {
     }
 }
 
-/// The common shape of two operands under NumPy's broadcasting, or `None`.
+/// The common shape of two operands under NumPy's broadcasting; `None` if there is none, or none that memory could hold.
 pub(crate) fn broadcast_shapes(a: &[usize], b: &[usize]) -> Option<Shape> {
+    let shape = common_shape(a, b)?;
+    checked_len(&shape).is_ok().then_some(shape)
+}
+
+fn common_shape(a: &[usize], b: &[usize]) -> Option<Shape> {
     let rank = a.len().max(b.len());
     let axis = |s: &[usize], i: usize| (i + s.len()).checked_sub(rank).map_or(1, |i| s[i]);
     (0..rank)

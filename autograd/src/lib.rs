@@ -14,17 +14,39 @@
 //! assert_eq!(d2.get(&x).expect("x is a leaf").to_vec(), [6.0, 12.0, 18.0]);
 //! ```
 //!
-//! Invariants: derivative rules contain only tensor operations, so every derivative can be differentiated again; integer
-//! and boolean tensors have no place for a graph node, so indices and masks cannot be differentiated by mistake; wrong
-//! shapes panic and name the op, both shapes and the axis.
+//! # Where things are
+//!
+//! | wanted | see |
+//! |---|---|
+//! | a tensor from numbers, shapes, views, every operation | [`Tensor`]; [`ops`] lists the families |
+//! | gradients of a loss for every parameter | [`Tensor::backward`], [`Tensor::backward_for`], [`Grads`] |
+//! | gradients as tensors, of any order; vector–Jacobian products | [`grad`], [`grad_with`], [`CreateGraph`] |
+//! | no recording; a value without its history | [`no_grad`], [`Tensor::detach`] |
+//! | less memory for more time | [`checkpoint`], [`checkpoint_with`] |
+//! | an operation of one's own | [`Op`], [`Vjp`], [`Tensor::record`]; its checks [`gradcheck`], [`gradgradcheck`] |
+//! | where a NaN was born | [`detect_anomaly`], [`scope`] |
+//! | what each operation costs | [`profile`], `ETUDE_PROFILE=1` with [`profile_of_run`] |
+//! | the gradient of an inner value | [`Tensor::on_grad`], or [`grad`] with respect to it |
+//! | what every operation is checked against | [`table`], and `testing` with the feature of that name |
+//! | weights packed for inference, bf16 products | [`Packed`], [`precision`] |
+//!
+//! # Invariants
+//!
+//! Derivative rules contain only tensor operations, so every derivative can be differentiated again; integer and boolean
+//! tensors have no place for a graph node, so indices and masks cannot be differentiated by mistake; wrong shapes panic and
+//! name the operation that was called, the shapes and the axis.
 #![forbid(unsafe_code)]
 
+mod alloc;
 mod backward;
+mod checkpoint;
 mod dtype;
 mod gradcheck;
+mod hook;
 mod layout;
 mod mode;
 mod node;
+mod observe;
 pub mod ops;
 #[cfg(feature = "table")]
 pub mod table;
@@ -36,12 +58,14 @@ pub mod testing;
 pub mod write_your_own_op {}
 
 pub use backward::{CreateGraph, Grads, grad, grad_with};
+pub use checkpoint::{checkpoint, checkpoint_with, is_recomputing};
 pub use dtype::{Dtype, Float};
 pub use etude_kernels::{Packed, Storage, precision};
 pub use gradcheck::{GradcheckError, gradcheck, gradgradcheck};
 pub use layout::{Shape, ShapeError};
 pub use mode::{is_grad_enabled, no_grad};
 pub use node::{LeafId, Op, Saves, Vjp};
+pub use observe::{Anomaly, Profile, ProfileRow, Stage, Watch, detect_anomaly, profile, profile_of_run, scope};
 pub use ops::attention::Mask;
 pub use ops::conv::Conv2dArgs;
 pub use ops::conv1d::Conv1dArgs;

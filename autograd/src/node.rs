@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use crate::dtype::Float;
 use crate::layout::Shape;
 use crate::mode::is_grad_enabled;
+use crate::observe;
 use crate::tensor::Tensor;
 
 /// The identity of a leaf: what gradients are keyed by.
@@ -48,6 +49,42 @@ impl Saves {
 /// This is also how a user writes one: compute the value with ordinary code, then hand it to [`Tensor::record`] with a
 /// type that implements this trait. What the operation needs besides its inputs and output (indices, masks, attributes)
 /// are fields of that type.
+///
+/// A rule of tensor operations is all that it takes to be differentiable at every order. A rule on plain numbers is
+/// faster; it then needs [`Op::composite`], the same function from tensor operations, for when the gradient is recorded.
+///
+/// ```
+/// use etude_autograd::{gradcheck, gradgradcheck, Float, Op, Saves, Tensor, Vjp};
+///
+/// /// √(x² + y²), element by element.
+/// struct Hypot;
+///
+/// impl<T: Float> Op<T> for Hypot {
+///     fn name(&self) -> &'static str {
+///         "hypot"
+///     }
+///     fn saves(&self) -> Saves {
+///         Saves::ALL
+///     }
+///     fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
+///         let over = g / cx.output();
+///         vec![cx.when(0, || &over * cx.input(0)), cx.when(1, || &over * cx.input(1))]
+///     }
+/// }
+///
+/// fn hypot<T: Float>(x: &Tensor<T>, y: &Tensor<T>) -> Tensor<T> {
+///     assert!(x.shape() == y.shape(), "hypot: shapes differ: {:?} and {:?}", x.shape(), y.shape());
+///     let pairs = x.to_vec().into_iter().zip(y.to_vec());
+///     let value = pairs.map(|(x, y)| T::from_f64(x.to_f64().hypot(y.to_f64()))).collect();
+///     Tensor::record(Hypot, &[x, y], Tensor::from_vec(value, x.shape()))
+/// }
+///
+/// let point = [Tensor::from_slice(&[3.0f64, 0.5], [2]), Tensor::from_slice(&[4.0f64, -2.0], [2])];
+/// assert_eq!(hypot(&point[0], &point[1]).to_vec()[0], 5.0);
+/// gradcheck(&|x| hypot(&x[0], &x[1]), &point, 0)?;
+/// gradgradcheck(&|x| hypot(&x[0], &x[1]), &point, 0)?;
+/// # Ok::<(), etude_autograd::GradcheckError>(())
+/// ```
 pub trait Op<T: Float>: Send + Sync + 'static {
     /// The name in messages, profiles and the op table.
     fn name(&self) -> &'static str;
@@ -74,7 +111,23 @@ pub trait Op<T: Float>: Send + Sync + 'static {
     fn composite(&self, _inputs: &[Tensor<T>]) -> Option<Tensor<T>> {
         None
     }
+
+    /// How many multiplications and additions one evaluation takes, for [`profile`](crate::profile): a product of m × k and
+    /// k × n has 2·m·k·n. 0, the default, is for operations that memory limits.
+    fn flops(&self, _inputs: &[&[usize]], _output: &[usize]) -> u64 {
+        0
+    }
+
+    /// The function of a checkpoint: the reverse pass calls it and walks on through the graph that it makes.
+    #[doc(hidden)]
+    fn recomputed(&self) -> Option<&Recomputed<T>> {
+        None
+    }
 }
+
+/// A function that makes the graph of a checkpoint from its inputs.
+#[doc(hidden)]
+pub type Recomputed<T> = dyn Fn(&[Tensor<T>]) -> Tensor<T> + Send + Sync;
 
 /// What a derivative rule can see.
 pub struct Vjp<'a, T: Float> {
@@ -158,6 +211,16 @@ impl<T: Float> Saved<T> {
         Saved { values }
     }
 
+    /// Of a checkpoint, which needs its inputs and nothing else.
+    pub fn of_inputs(inputs: &[Tensor<T>]) -> Self {
+        Saved { values: (0..).zip(inputs).map(|(i, x)| (i, x.detach())).collect() }
+    }
+
+    /// The inputs of a checkpoint, tied to the graph again.
+    pub fn tied_inputs(&self, edges: &[Edge<T>]) -> Vec<Tensor<T>> {
+        self.values.iter().zip(edges).map(|((_, x), edge)| x.with_link(edge.node.clone())).collect()
+    }
+
     pub fn input(&self, i: usize) -> Option<&Tensor<T>> {
         self.values.iter().find(|(place, _)| *place == i as u32).map(|(_, x)| x)
     }
@@ -173,6 +236,12 @@ pub(crate) struct Edge<T: Float> {
     pub shape: Shape,
 }
 
+impl<T: Float> Edge<T> {
+    pub fn to(x: &Tensor<T>) -> Self {
+        Edge { node: x.link().clone(), shape: Shape::from_slice(x.shape()) }
+    }
+}
+
 /// Most operations have one input or two; an affine map has three.
 pub(crate) type Edges<T> = SmallVec<[Edge<T>; 3]>;
 
@@ -185,11 +254,13 @@ pub struct Node<T: Float> {
     pub(crate) edges: Edges<T>,
     /// Of the scope in which the operation was recorded; its rule runs with the same.
     pub(crate) precision: Precision,
+    /// The number of the path of names under which it was recorded, while somebody watched.
+    pub(crate) scope: u32,
     /// `None` once a backward pass has taken it: the graph is freed.
     pub(crate) saved: Mutex<Option<Saved<T>>>,
 }
 
-fn next_id() -> u64 {
+pub(crate) fn next_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
@@ -197,7 +268,7 @@ fn next_id() -> u64 {
 impl<T: Float> Node<T> {
     pub(crate) fn leaf() -> Arc<Self> {
         let (id, precision) = (next_id(), Precision::default());
-        Arc::new(Node { id, op: None, edges: Edges::new(), precision, saved: Mutex::new(None) })
+        Arc::new(Node { id, op: None, edges: Edges::new(), precision, scope: 0, saved: Mutex::new(None) })
     }
 
     pub(crate) fn is_leaf(&self) -> bool {
@@ -229,15 +300,16 @@ impl<T: Float> Tensor<T> {
     ///
     /// The public way to write an operation of one's own: see [`Op`].
     pub fn record(op: impl Op<T>, inputs: &[&Tensor<T>], value: Tensor<T>) -> Tensor<T> {
+        observe::recorded(&op, inputs, &value);
         if !is_grad_enabled() || inputs.iter().all(|x| x.link().is_none()) {
             return value;
         }
         let saved = Mutex::new(Some(Saved::new(op.saves(), inputs, &value)));
         let mut edges = Edges::new();
         for x in inputs {
-            edges.push(Edge { node: x.link().clone(), shape: Shape::from_slice(x.shape()) });
+            edges.push(Edge::to(x));
         }
-        let (id, precision) = (next_id(), precision::current());
-        value.into_linked(Some(Arc::new(Node { id, op: Some(Box::new(op)), edges, precision, saved })))
+        let (id, precision, scope) = (next_id(), precision::current(), observe::current_scope());
+        value.into_linked(Some(Arc::new(Node { id, op: Some(Box::new(op)), edges, precision, scope, saved })))
     }
 }

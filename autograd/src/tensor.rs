@@ -95,7 +95,12 @@ impl<T: Dtype> Tensor<T> {
     /// The length of one axis.
     #[track_caller]
     pub fn dim(&self, axis: usize) -> usize {
-        assert!(axis < self.rank(), "dim: axis {axis} of a tensor of shape {:?}", self.shape());
+        assert!(
+            axis < self.rank(),
+            "dim: axis {axis} of a tensor of shape {:?}, which has {} axes",
+            self.shape(),
+            self.rank()
+        );
         self.layout.shape[axis]
     }
 

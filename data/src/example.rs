@@ -277,6 +277,9 @@ impl Report {
         json.push(b'\n');
         file::write_atomic(&path, &json)?;
         println!("{}", self.summary(&path));
+        if let Some(profile) = etude_autograd::profile_of_run() {
+            println!("{profile}");
+        }
         let missed = self.contents.results.iter().filter(|r| !r.good());
         let missed: Vec<_> = missed.map(|r| format!("{} {} ({})", r.metric, short(r.value), r.wanted())).collect();
         if missed.is_empty() {

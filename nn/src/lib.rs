@@ -61,11 +61,13 @@ mod module;
 pub mod optim;
 mod param;
 mod prompt;
+mod recompute;
 mod sampler;
 pub mod schedule;
 mod state;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod watched;
 
 #[doc = include_str!("../docs/from_pytorch.md")]
 pub mod from_pytorch {}
@@ -92,5 +94,7 @@ pub use module::{Module, Slot, Value, Visitor};
 pub use optim::{Adam, AdamW, Optimizer, RmsProp, Sgd};
 pub use param::{Buffer, Param};
 pub use prompt::PromptError;
+pub use recompute::Recompute;
 pub use sampler::Sampler;
 pub use state::LoadReport;
+pub use watched::Watched;

@@ -34,6 +34,17 @@ pub trait Module {
         self.named_params().iter().map(|(_, p)| p.id()).collect()
     }
 
+    /// The name of the parameter with this identity: what [`etude_autograd::Anomaly::leaf`] stands for.
+    fn param_name(&self, id: LeafId) -> Option<String> {
+        let mut found = None;
+        self.each(&mut |name, slot| {
+            if let (None, Slot::Param(p)) = (&found, slot) {
+                found = (p.id() == id).then(|| name.to_string());
+            }
+        });
+        found
+    }
+
     /// The number of elements of all parameters, packed ones included.
     fn count(&self) -> usize {
         self.named_params().iter().map(|(_, p)| p.shape().iter().product::<usize>()).sum()

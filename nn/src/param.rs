@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use etude_autograd::{Dtype, LeafId, Packed, Storage, Tensor};
+use etude_autograd::{Dtype, LeafId, Packed, Storage, Tensor, is_recomputing};
 
 /// A trainable tensor with an identity of its own.
 ///
@@ -182,7 +182,8 @@ impl<T: Dtype> Buffer<T> {
         self.value.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces the value; a graph is not kept.
+    /// Replaces the value; a graph is not kept. Does nothing while a checkpoint is computed again
+    /// ([`etude_autograd::is_recomputing`]): it was replaced then already.
     ///
     /// # Panics
     /// If the shape differs.
@@ -195,7 +196,9 @@ impl<T: Dtype> Buffer<T> {
             slot.shape(),
             value.shape()
         );
-        *slot = value.detach().contiguous();
+        if !is_recomputing() {
+            *slot = value.detach().contiguous();
+        }
     }
 }
 

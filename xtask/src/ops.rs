@@ -20,60 +20,92 @@ pub struct OpsArgs {
     json: Option<PathBuf>,
 }
 
+/// What a run found of one op; a line of the table and an object of the JSON file.
+#[cfg(feature = "ops")]
+struct Row {
+    entry: etude_autograd::table::Entry,
+    found: etude_autograd::testing::Survey,
+}
+
+#[cfg(feature = "ops")]
+impl Row {
+    const HEADER: [&'static str; 9] =
+        ["op", "formula", "orders", "instruction sets", "cases", "largest error", "allowed", "NaN", "twin"];
+
+    /// What the tolerance allows, in units of the f32 epsilon, and relative to what.
+    fn allowed(&self) -> (f64, &'static str) {
+        use etude_autograd::table::Tolerance;
+        match self.entry.tolerance {
+            Tolerance::Each(units) => (units, "each"),
+            Tolerance::Largest(units) => (units, "of the largest"),
+        }
+    }
+
+    fn isas(&self) -> Vec<&'static str> {
+        self.found.isas.iter().map(|isa| isa.name()).collect()
+    }
+
+    fn cells(&self) -> [String; 9] {
+        let (units, of) = self.allowed();
+        [
+            self.entry.name.into(),
+            self.entry.formula.into(),
+            self.found.orders.to_string(),
+            self.isas().join(" "),
+            self.found.cases.to_string(),
+            format!("{:.1} ε", self.found.largest),
+            format!("{units} ε {of}"),
+            if self.entry.propagates_nan { "propagates" } else { "own rule" }.into(),
+            if self.entry.composite.is_some() { "composite" } else { "" }.into(),
+        ]
+    }
+
+    /// Errors in units of the f32 epsilon.
+    fn json(&self) -> serde_json::Value {
+        let (allowed, relative_to) = self.allowed();
+        serde_json::json!({
+            "op": self.entry.name,
+            "formula": self.entry.formula,
+            "orders": self.found.orders,
+            "instruction_sets": self.isas(),
+            "cases": self.found.cases,
+            "largest_error": self.found.largest,
+            "allowed_error": allowed,
+            "error_relative_to": relative_to,
+            "propagates_nan": self.entry.propagates_nan,
+            "has_composite_twin": self.entry.composite.is_some(),
+        })
+    }
+}
+
 /// Prints the table; `false` if no op matches or one fails.
 #[cfg(feature = "ops")]
 pub fn main(args: &OpsArgs) -> Result<bool> {
     use anyhow::Context;
-    use etude_autograd::table::{self, Tolerance};
-    use etude_autograd::testing;
+    use etude_autograd::{table, testing};
 
     let mut entries = table::entries();
     entries.extend(etude_nn::testing::table::entries());
-    let header = ["op", "formula", "orders", "instruction sets", "cases", "largest error", "allowed", "NaN", "twin"];
-    let mut rows = vec![header.map(String::from)];
-    let mut failures = Vec::new();
-    for entry in &entries {
+    let all = entries.len();
+    let (mut rows, mut failures) = (Vec::new(), Vec::new());
+    for entry in entries {
         if args.filter.as_ref().is_some_and(|filter| !entry.name.contains(filter)) {
             continue;
         }
-        let found = match testing::survey(entry, args.cases) {
-            Ok(found) => found,
-            Err(error) => {
-                failures.push(error);
-                continue;
-            }
-        };
-        let (units, of) = match entry.tolerance {
-            Tolerance::Each(units) => (units, "each"),
-            Tolerance::Largest(units) => (units, "of the largest"),
-        };
-        let isas: Vec<&str> = found.isas.iter().map(|isa| isa.name()).collect();
-        let nan = if entry.propagates_nan { "propagates" } else { "own rule" };
-        let twin = if entry.composite.is_some() { "composite" } else { "" };
-        rows.push([
-            entry.name.into(),
-            entry.formula.into(),
-            found.orders.to_string(),
-            isas.join(" "),
-            found.cases.to_string(),
-            format!("{:.1} ε", found.largest),
-            format!("{units} ε {of}"),
-            nan.into(),
-            twin.into(),
-        ]);
+        match testing::survey(&entry, args.cases) {
+            Ok(found) => rows.push(Row { entry, found }),
+            Err(error) => failures.push(error),
+        }
     }
-    print!("{}", crate::columns::columns(&rows));
+    let lines: Vec<_> = std::iter::once(Row::HEADER.map(String::from)).chain(rows.iter().map(Row::cells)).collect();
+    print!("{}", crate::columns::columns(&lines));
     failures.iter().for_each(|failure| println!("{failure}"));
-    println!("{} of {} ops", rows.len() - 1, entries.len());
+    println!("{} of {all} ops", rows.len());
     if let Some(path) = &args.json {
-        let object = |row: &[String; 9]| {
-            header.iter().zip(row).map(|(key, value)| (key.replace(' ', "_"), value.clone().into())).collect()
-        };
-        let objects: Vec<serde_json::Map<String, serde_json::Value>> = rows[1..].iter().map(object).collect();
-        let text = serde_json::to_string_pretty(&objects)?;
+        let text = serde_json::to_string_pretty(&rows.iter().map(Row::json).collect::<Vec<_>>())?;
         std::fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(rows.len() > 1 && failures.is_empty())
+    Ok(!rows.is_empty() && failures.is_empty())
 }
 
 /// Starts this program again with the feature `ops`.

@@ -74,11 +74,13 @@ impl<T: Float> Tensor<T> {
     }
     /// x·hardsigmoid(x); the derivative is 0 at −3 and 1 at 3. Howard et al. 2019, arXiv:1905.02244, section 5.2.
     pub fn hardswish(&self) -> Self {
-        self * self.hardsigmoid()
+        // From −3 down the second factor is 0, and the first stays finite: −∞ gives 0.
+        self.clamp(-3.0, f64::INFINITY) * self.hardsigmoid()
     }
     /// x·tanh(softplus(x)). Misra 2019, arXiv:1908.08681, eq. (1).
     pub fn mish(&self) -> Self {
-        self * self.softplus().tanh()
+        // From −1000 down the second factor is 0 in either precision, and the first stays finite: −∞ gives 0.
+        self.clamp(-1e3, f64::INFINITY) * self.softplus().tanh()
     }
     /// λ·elu(x; α) with the constants that keep mean 0 and variance 1. Klambauer et al. 2017, arXiv:1706.02515, eq. (2)
     /// and (14).
@@ -109,10 +111,16 @@ impl<T: Float> Tensor<T> {
     /// If `lambda` is negative.
     #[track_caller]
     pub fn softshrink(&self, lambda: f64) -> Self {
+        assert!(lambda >= 0.0, "softshrink: λ is {lambda}, expected 0 or more");
         self - self.clamp(-lambda, lambda)
     }
     /// x where |x| is above `lambda`, else 0.
+    ///
+    /// # Panics
+    /// If `lambda` is negative.
+    #[track_caller]
     pub fn hardshrink(&self, lambda: f64) -> Self {
+        assert!(lambda >= 0.0, "hardshrink: λ is {lambda}, expected 0 or more");
         self.masked_fill(&self.detach().abs().le_scalar(T::from_f64(lambda)), T::ZERO)
     }
     /// x above 0, `slope·x` below, with slopes that are learnt: one for all channels, `[1]`, or one for each, `[channels]`,
@@ -156,6 +164,7 @@ impl<T: Float> Tensor<T> {
     /// If there is no such axis.
     #[track_caller]
     pub fn softmin(&self, axis: usize) -> Self {
+        check_axis("softmin", axis, self.shape());
         (-self).softmax(axis)
     }
 }

@@ -1,8 +1,8 @@
 //! Scaled dot-product attention: one fused kernel in tiles, with a composite twin.
 
-use etude_kernels::Buf;
 use etude_kernels::attention::{self as kernel, Attention, Gradients, Heads};
 
+use crate::alloc;
 use crate::dtype::Float;
 use crate::node::{Op, Saves, Vjp};
 use crate::tensor::Tensor;
@@ -54,6 +54,12 @@ impl<T: Float> Fused<T> {
         Mask { causal: self.shape.causal, padding: self.padding.as_ref() }
     }
 
+    /// Scores and the sums that they weigh.
+    fn flops(&self) -> u64 {
+        let Attention { batch, heads, queries, keys, size, .. } = self.shape;
+        4 * [batch, heads, queries, keys, size].map(|n| n as u64).iter().product::<u64>()
+    }
+
     /// The gradients go where the caller says; `out` and `g` are `[batch, heads, queries, size]`.
     fn gradients(&self, [q, k, v]: [&Tensor<T>; 3], out: &Tensor<T>, g: &Tensor<T>, to: Gradients<'_, T>) {
         let [q, k, v, g] = [q, k, v, g].map(whole_tokens);
@@ -75,9 +81,12 @@ impl<T: Float> Op<T> for Apart<T> {
     fn saves(&self) -> Saves {
         Saves::ALL
     }
+    fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
+        self.0.flops()
+    }
     fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
         let x = [cx.input(0), cx.input(1), cx.input(2)];
-        let [mut q, mut k, mut v] = [0, 1, 2].map(|i| Buf::scratch(x[i].len()));
+        let [mut q, mut k, mut v] = [0, 1, 2].map(|i| alloc::scratch(x[i].len()));
         let to = Gradients::Apart { q: &mut q, k: &mut k, v: &mut v };
         self.0.gradients([&x[0], &x[1], &x[2]], &cx.output(), g, to);
         // As the output lies: a projection behind it finds its gradient in the order of its own.
@@ -100,10 +109,13 @@ impl<T: Float> Op<T> for Joint<T> {
     fn saves(&self) -> Saves {
         Saves::ALL
     }
+    fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
+        self.0.flops()
+    }
     fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
         let qkv = cx.input(0).detach();
         let [q, k, v] = apart(&qkv);
-        let mut to = Buf::scratch(qkv.len());
+        let mut to = alloc::scratch(qkv.len());
         let (out, g) = (cx.output().detach().transpose(1, 2), g.transpose(1, 2));
         self.0.gradients([&q, &k, &v], &out, &g, Gradients::Joint(&mut to));
         vec![Some(Tensor::from_buf(to, qkv.shape()))]
@@ -172,7 +184,7 @@ fn forward<T: Float>(op: &str, x: [&Tensor<T>; 3], mask: Mask<'_>, scale: Option
         scale: scale.unwrap_or(usual(q.dim(3))),
     };
     let [batch, count, queries] = [shape.batch, shape.heads, shape.queries];
-    let (mut out, mut lse) = (Buf::scratch(q.len()), Buf::scratch(batch * count * queries));
+    let (mut out, mut lse) = (alloc::scratch(q.len()), alloc::scratch(batch * count * queries));
     let x = x.map(whole_tokens);
     let hidden = mask.padding.map(Tensor::data);
     let [q, k, v] = [&x[0], &x[1], &x[2]].map(heads);

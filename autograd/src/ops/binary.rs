@@ -5,10 +5,10 @@
 
 use std::ops::{Add, Div, Mul, Sub};
 
-use etude_kernels::Buf;
 use etude_kernels::ew::{self, Binary};
 
 use super::view::broadcast_strided;
+use crate::alloc;
 use crate::dtype::Float;
 use crate::layout::broadcast_shapes;
 use crate::node::{Op, Saves, Vjp};
@@ -68,7 +68,7 @@ impl<T: Float> Tensor<T> {
         };
         let fits = "the common shape was computed from both";
         let (a, b) = (self.layout().broadcast(&shape).expect(fits), other.layout().broadcast(&shape).expect(fits));
-        let mut out = Buf::scratch(shape.iter().product());
+        let mut out = alloc::scratch(shape.iter().product());
         ew::binary(op, broadcast_strided(self, &a), broadcast_strided(other, &b), &shape, &mut out);
         Tensor::record(BinaryOp(op), &[self, other], Tensor::from_buf(out, &shape))
     }

@@ -4,9 +4,9 @@
 //! again one of the three, so one rule serves every order. The transposed convolution is 𝓘 as a forward operation
 //! (Dumoulin & Visin 2016, arXiv:1603.07285, ch. 4).
 
-use etude_kernels::Buf;
 use etude_kernels::conv as kernel;
 
+use crate::alloc;
 use crate::dtype::Float;
 use crate::node::{Op, Vjp};
 use crate::tensor::Tensor;
@@ -61,7 +61,7 @@ impl Conv {
             Kind::GradInput => [s.batch, s.in_channels, s.height, s.width],
             Kind::GradWeight => [s.out_channels, s.in_channels / s.groups, s.kernel[0], s.kernel[1]],
         };
-        let mut out = Buf::scratch(dims.iter().product());
+        let mut out = alloc::scratch(dims.iter().product());
         match kind {
             Kind::Forward => kernel::forward(s, &a.data(), &b.data(), None, &mut out),
             Kind::GradInput => kernel::grad_input(s, &b.data(), &a.data(), &mut out),
@@ -78,6 +78,13 @@ impl<T: Float> Op<T> for Conv {
             Kind::GradInput => "conv2d_grad_input",
             Kind::GradWeight => "conv2d_grad_weight",
         }
+    }
+    /// The same for all three: each output meets each tap of its group's channels once.
+    fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
+        let s = &self.shape;
+        let [h, w] = s.output();
+        let taps = s.in_channels / s.groups * s.kernel[0] * s.kernel[1];
+        2 * [s.batch, s.out_channels, h, w, taps].map(|n| n as u64).iter().product::<u64>()
     }
     fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
         use Kind::*;
@@ -99,10 +106,34 @@ impl<T: Float> Op<T> for Conv {
     }
 }
 
-#[track_caller]
-fn check_bias<T: Float>(op: &str, b: &Tensor<T>, channels: usize) -> Tensor<T> {
-    assert!(b.shape() == [channels], "{op}: the bias has shape {:?}, expected [{channels}]", b.shape());
-    b.reshape([1, channels, 1, 1])
+/// A convolution as its caller sees it, for messages: of either number of dimensions.
+#[derive(Clone, Copy)]
+pub(super) struct Call<'a> {
+    pub op: &'static str,
+    pub x: &'a [usize],
+    pub w: &'a [usize],
+}
+
+impl Call<'_> {
+    /// Channels stand at axis 1 of x, and the weight has those of one group.
+    #[track_caller]
+    fn check_channels(self, fits: impl Fn(usize) -> bool, groups: usize) {
+        let Call { op, x, w } = self;
+        assert!(groups > 0 && fits(groups), "{op}: channels differ: x {x:?}, w {w:?} in {groups} groups");
+    }
+
+    #[track_caller]
+    fn check_bias<T: Float>(self, b: &Tensor<T>, channels: usize) -> Tensor<T> {
+        assert!(b.shape() == [channels], "{}: the bias has shape {:?}, expected [{channels}]", self.op, b.shape());
+        b.reshape([1, channels, 1, 1])
+    }
+
+    #[track_caller]
+    fn check_shape(self, shape: kernel::Conv2d) -> kernel::Conv2d {
+        let Call { op, x, w } = self;
+        shape.validate().unwrap_or_else(|error| panic!("{op}: x {x:?}, w {w:?}: {error}"));
+        shape
+    }
 }
 
 impl<T: Float> Tensor<T> {
@@ -112,11 +143,16 @@ impl<T: Float> Tensor<T> {
     /// If the shapes do not fit.
     #[track_caller]
     pub fn conv2d(&self, w: &Tensor<T>, b: Option<&Tensor<T>>, args: Conv2dArgs) -> Self {
+        let call = Call { op: "conv2d", x: self.shape(), w: w.shape() };
+        assert!(call.x.len() == 4 && call.w.len() == 4, "conv2d: x {:?} and w {:?} need four axes", call.x, call.w);
+        self.convolve(w, b, args, call)
+    }
+
+    #[track_caller]
+    pub(super) fn convolve(&self, w: &Tensor<T>, b: Option<&Tensor<T>>, args: Conv2dArgs, call: Call<'_>) -> Self {
         let (x, k) = (self.shape(), w.shape());
-        assert!(x.len() == 4 && k.len() == 4, "conv2d: x {x:?} and w {k:?} need four axes");
-        let fits = args.groups > 0 && x[1] == k[1] * args.groups && k[0] % args.groups == 0;
-        assert!(fits, "conv2d: channels differ: x {x:?}, w {k:?} in {} groups", args.groups);
-        let shape = kernel::Conv2d {
+        call.check_channels(|groups| x[1] == k[1] * groups && k[0] % groups == 0, args.groups);
+        let shape = call.check_shape(kernel::Conv2d {
             batch: x[0],
             in_channels: x[1],
             height: x[2],
@@ -127,11 +163,10 @@ impl<T: Float> Tensor<T> {
             padding: args.padding,
             dilation: args.dilation,
             groups: args.groups,
-        };
-        shape.validate().unwrap_or_else(|error| panic!("conv2d: x {x:?}, w {k:?}: {error}"));
+        });
         let y = Conv::apply(Kind::Forward, shape, self, w);
         match b {
-            Some(b) => y + check_bias("conv2d", b, k[0]),
+            Some(b) => y + call.check_bias(b, k[0]),
             None => y,
         }
     }
@@ -150,33 +185,45 @@ impl<T: Float> Tensor<T> {
         args: Conv2dArgs,
         output_padding: [usize; 2],
     ) -> Self {
+        let call = Call { op: "conv_transpose2d", x: self.shape(), w: w.shape() };
+        let fits = call.x.len() == 4 && call.w.len() == 4;
+        assert!(fits, "conv_transpose2d: x {:?} and w {:?} need four axes", call.x, call.w);
+        self.convolve_transposed(w, b, args, output_padding, call)
+    }
+
+    #[track_caller]
+    pub(super) fn convolve_transposed(
+        &self,
+        w: &Tensor<T>,
+        b: Option<&Tensor<T>>,
+        args: Conv2dArgs,
+        output_padding: [usize; 2],
+        call: Call<'_>,
+    ) -> Self {
         let (x, k) = (self.shape(), w.shape());
-        assert!(x.len() == 4 && k.len() == 4, "conv_transpose2d: x {x:?} and w {k:?} need four axes");
-        let fits = args.groups > 0 && x[1] == k[0] && k[0] % args.groups == 0;
-        assert!(fits, "conv_transpose2d: channels differ: x {x:?}, w {k:?} in {} groups", args.groups);
+        call.check_channels(|groups| x[1] == k[0] && k[0] % groups == 0, args.groups);
         let allowed = [0, 1].map(|i| output_padding[i] < args.stride[i].max(args.dilation[i]));
         assert!(
             allowed == [true; 2],
-            "conv_transpose2d: output padding {output_padding:?} is not below the stride or the dilation of {args:?}"
+            "{}: output padding {output_padding:?} is not below the stride or the dilation of {args:?}",
+            call.op
         );
         // Whole strides of it are as many positions of x that hold nothing.
         let more = [0, 1].map(|i| output_padding[i] / args.stride[i].max(1));
         if more != [0, 0] && x[2..].iter().all(|&n| n > 0) {
             let rest = [0, 1].map(|i| output_padding[i] - more[i] * args.stride[i]);
-            return self.pad2d([0, more[1], 0, more[0]]).conv_transpose2d(w, b, args, rest);
+            return self.pad2d([0, more[1], 0, more[0]]).convolve_transposed(w, b, args, rest, call);
         }
         let size = |i: usize| {
             let (n, taps) = (x[2 + i], k[2 + i]);
             let extended =
                 (n.max(1) - 1) * args.stride[i] + args.dilation[i] * (taps.max(1) - 1) + 1 + output_padding[i];
             let fits = n > 0 && taps > 0 && extended > 2 * args.padding[i] && output_padding[i] < args.stride[i];
-            assert!(
-                fits,
-                "conv_transpose2d: x {x:?}, w {k:?}: {args:?} with output padding {output_padding:?} leaves nothing"
-            );
+            let Call { op, x, w } = call;
+            assert!(fits, "{op}: x {x:?}, w {w:?}: {args:?} with output padding {output_padding:?} leaves nothing");
             extended - 2 * args.padding[i]
         };
-        let shape = kernel::Conv2d {
+        let shape = call.check_shape(kernel::Conv2d {
             batch: x[0],
             in_channels: k[1] * args.groups,
             height: size(0),
@@ -187,11 +234,10 @@ impl<T: Float> Tensor<T> {
             padding: args.padding,
             dilation: args.dilation,
             groups: args.groups,
-        };
-        shape.validate().unwrap_or_else(|error| panic!("conv_transpose2d: x {x:?}, w {k:?}: {error}"));
+        });
         let y = Conv::apply(Kind::GradInput, shape, self, w);
         match b {
-            Some(b) => y + check_bias("conv_transpose2d", b, k[1] * args.groups),
+            Some(b) => y + call.check_bias(b, k[1] * args.groups),
             None => y,
         }
     }

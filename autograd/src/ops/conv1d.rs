@@ -1,6 +1,6 @@
 //! Convolutions in one dimension: those in two over an image of one row.
 
-use super::conv::Conv2dArgs;
+use super::conv::{Call, Conv2dArgs};
 use crate::dtype::Float;
 use crate::tensor::Tensor;
 
@@ -42,9 +42,9 @@ impl<T: Float> Tensor<T> {
     /// If the shapes do not fit.
     #[track_caller]
     pub fn conv1d(&self, w: &Tensor<T>, b: Option<&Tensor<T>>, args: Conv1dArgs) -> Self {
-        let (x, k) = (self.shape(), w.shape());
-        assert!(x.len() == 3 && k.len() == 3, "conv1d: x {x:?} and w {k:?} need three axes");
-        self.unsqueeze(2).conv2d(&w.unsqueeze(2), b, args.of_one_row()).squeeze(2)
+        let call = Call { op: "conv1d", x: self.shape(), w: w.shape() };
+        assert!(call.x.len() == 3 && call.w.len() == 3, "conv1d: x {:?} and w {:?} need three axes", call.x, call.w);
+        self.unsqueeze(2).convolve(&w.unsqueeze(2), b, args.of_one_row(), call).squeeze(2)
     }
 
     /// The transposed convolution of `[n, in, length]` with `w` as `[in, out/groups, taps]`, plus `b` as `[out]`: the
@@ -61,9 +61,10 @@ impl<T: Float> Tensor<T> {
         args: Conv1dArgs,
         output_padding: usize,
     ) -> Self {
-        let (x, k) = (self.shape(), w.shape());
-        assert!(x.len() == 3 && k.len() == 3, "conv_transpose1d: x {x:?} and w {k:?} need three axes");
-        let y = self.unsqueeze(2).conv_transpose2d(&w.unsqueeze(2), b, args.of_one_row(), [0, output_padding]);
-        y.squeeze(2)
+        let call = Call { op: "conv_transpose1d", x: self.shape(), w: w.shape() };
+        let fits = call.x.len() == 3 && call.w.len() == 3;
+        assert!(fits, "conv_transpose1d: x {:?} and w {:?} need three axes", call.x, call.w);
+        let rows = self.unsqueeze(2);
+        rows.convolve_transposed(&w.unsqueeze(2), b, args.of_one_row(), [0, output_padding], call).squeeze(2)
     }
 }

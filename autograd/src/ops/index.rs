@@ -1,12 +1,13 @@
 //! Selection by integer indices, and the adjoints that add back.
 
-use etude_kernels::Buf;
 use etude_kernels::index as kernel;
 
-use super::{around, check_axis, with_dim};
+use super::{around, check_axis, checked, with_dim};
+use crate::alloc;
 use crate::dtype::{Dtype, Float};
 use crate::layout::Shape;
 use crate::node::{Op, Saves, Vjp};
+use crate::observe;
 use crate::tensor::Tensor;
 
 /// Every index must name a position of an axis of length `n`.
@@ -38,7 +39,7 @@ fn select_rows<T: Dtype>(x: &Tensor<T>, ids: &Tensor<i64>) -> Tensor<T> {
     let width: usize = x.shape()[1..].iter().product();
     let mut shape = Shape::from_slice(ids.shape());
     shape.extend_from_slice(&x.shape()[1..]);
-    let mut out = Buf::scratch(shape.iter().product());
+    let mut out = alloc::scratch(shape.iter().product());
     kernel::gather_rows(&x.data(), width, &ids.data(), &mut out);
     Tensor::from_buf(out, &shape)
 }
@@ -52,7 +53,7 @@ impl<T: Float> Op<T> for SelectRows {
     }
     fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
         let shape = cx.input_shape(0);
-        let mut out = Buf::filled(shape.iter().product(), T::ZERO);
+        let mut out = alloc::filled(shape.iter().product(), T::ZERO);
         kernel::scatter_add_rows(&g.data(), shape[1..].iter().product(), &self.ids.data(), &mut out);
         let op = AddRows { ids: self.ids.clone(), rows: shape[0] };
         vec![Some(Tensor::record(op, &[g], Tensor::from_buf(out, shape)))]
@@ -109,7 +110,9 @@ impl Tensor<i64> {
     pub fn take_rows(&self, ids: &Tensor<i64>) -> Tensor<i64> {
         check_axis("take_rows", 0, self.shape());
         check_ids("take_rows", &ids.data(), self.shape()[0]);
-        select_rows(self, ids)
+        let rows = select_rows(self, ids);
+        observe::computed("take_rows", 2 * rows.len() * size_of::<i64>());
+        rows
     }
 
     /// A row of `n` zeros with a 1 at the index, for every index: the shape gains an axis of length `n`.
@@ -120,10 +123,11 @@ impl Tensor<i64> {
     pub fn one_hot<T: Float>(&self, n: usize) -> Tensor<T> {
         let ids = self.data();
         check_ids("one_hot", &ids, n);
-        let mut out = Buf::filled(self.len() * n, T::ZERO);
-        ids.iter().enumerate().for_each(|(row, &i)| out[row * n + i as usize] = T::ONE);
         let mut shape = Shape::from_slice(self.shape());
         shape.push(n);
+        let mut out = alloc::filled(checked("one_hot", &shape), T::ZERO);
+        ids.iter().enumerate().for_each(|(row, &i)| out[row * n + i as usize] = T::ONE);
+        observe::computed("one_hot", self.len() * size_of::<i64>() + out.len() * size_of::<T>());
         Tensor::from_buf(out, &shape)
     }
 }
@@ -182,7 +186,7 @@ impl<T: Float> Tensor<T> {
         check_gather("gather", axis, self.shape(), ids);
         let (outer, n, inner) = around(self.shape(), axis);
         let k = ids.shape()[axis];
-        let mut out = Buf::scratch(outer * k * inner);
+        let mut out = alloc::scratch(outer * k * inner);
         kernel::gather(&self.data(), outer, n, inner, &ids.data(), k, &mut out);
         let y = Tensor::from_buf(out, &with_dim(self.shape(), axis, k));
         Tensor::record(Gather { axis, ids: ids.clone() }, &[self], y)
@@ -202,7 +206,7 @@ impl<T: Float> Tensor<T> {
             ids.shape()
         );
         let (outer, n, inner) = around(self.shape(), axis);
-        let mut out = Buf::copy_of(&self.data());
+        let mut out = alloc::copy_of(&self.data());
         kernel::scatter_add(&src.data(), outer, ids.shape()[axis], inner, &ids.data(), n, &mut out);
         let op = ScatterAdd { axis, ids: ids.clone() };
         Tensor::record(op, &[self, src], Tensor::from_buf(out, self.shape()))

@@ -1,10 +1,10 @@
 //! Joining tensors.
 
-use etude_kernels::Buf;
-
 use super::{around, check_axis, with_dim};
+use crate::alloc;
 use crate::dtype::{Dtype, Float};
 use crate::node::{Op, Saves, Vjp};
+use crate::observe;
 use crate::tensor::Tensor;
 
 struct Concat {
@@ -32,17 +32,17 @@ impl<T: Float> Op<T> for Concat {
 }
 
 #[track_caller]
-fn joined<T: Dtype>(parts: &[&Tensor<T>], axis: usize) -> Tensor<T> {
-    let first = parts.first().expect("concat: no tensors were given").shape();
-    check_axis("concat", axis, first);
+fn joined<T: Dtype>(op: &str, parts: &[&Tensor<T>], axis: usize) -> Tensor<T> {
+    let Some(first) = parts.first().map(|part| part.shape()) else { panic!("{op}: no tensors were given") };
+    check_axis(op, axis, first);
     for part in parts {
         let same = part.rank() == first.len() && (0..first.len()).all(|i| i == axis || part.shape()[i] == first[i]);
-        assert!(same, "concat: {:?} differs from {first:?} outside axis {axis}", part.shape());
+        assert!(same, "{op}: {:?} differs from {first:?} outside axis {axis}", part.shape());
     }
     let total = parts.iter().map(|part| part.shape()[axis]).sum();
     let shape = with_dim(first, axis, total);
     let (outer, _, inner) = around(&shape, axis);
-    let mut out = Buf::scratch(outer * total * inner);
+    let mut out = alloc::scratch(outer * total * inner);
     let mut start = 0;
     for part in parts {
         let width = part.shape()[axis] * inner;
@@ -64,7 +64,7 @@ impl<T: Float> Tensor<T> {
     /// If there are none, or they differ outside `axis`.
     #[track_caller]
     pub fn concat(parts: &[&Tensor<T>], axis: usize) -> Self {
-        Tensor::record(Concat { axis }, parts, joined(parts, axis))
+        Tensor::record(Concat { axis }, parts, joined("concat", parts, axis))
     }
 
     /// The tensors side by side along a new axis before `axis`.
@@ -73,6 +73,11 @@ impl<T: Float> Tensor<T> {
     /// If there are none, or their shapes differ.
     #[track_caller]
     pub fn stack(parts: &[&Tensor<T>], axis: usize) -> Self {
+        let Some(first) = parts.first().map(|part| part.shape()) else { panic!("stack: no tensors were given") };
+        assert!(axis <= first.len(), "stack: a new axis {axis} of tensors of shape {first:?}");
+        for part in parts {
+            assert!(part.shape() == first, "stack: shapes differ: {first:?} and {:?}", part.shape());
+        }
         let with_axis: Vec<Tensor<T>> = parts.iter().map(|part| part.unsqueeze(axis)).collect();
         Tensor::concat(&with_axis.iter().collect::<Vec<_>>(), axis)
     }
@@ -85,6 +90,8 @@ impl Tensor<i64> {
     /// If there are none, or they differ outside `axis`.
     #[track_caller]
     pub fn concat_ids(parts: &[&Tensor<i64>], axis: usize) -> Self {
-        joined(parts, axis)
+        let y = joined("concat_ids", parts, axis);
+        observe::computed("concat_ids", 2 * y.len() * size_of::<i64>());
+        y
     }
 }

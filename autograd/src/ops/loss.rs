@@ -1,9 +1,10 @@
 //! Losses that are fused for stability: they take logits, never probabilities.
 
-use etude_kernels::Buf;
 use etude_kernels::softmax as kernel;
 
+use crate::alloc;
 use crate::dtype::Float;
+use crate::layout::broadcast_shapes;
 use crate::node::{Op, Vjp};
 use crate::tensor::Tensor;
 
@@ -18,7 +19,7 @@ impl<T: Float> Op<T> for CrossEntropy {
     }
     fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
         let x = cx.input(0);
-        let mut out = Buf::scratch(x.len());
+        let mut out = alloc::scratch(x.len());
         let (rows, n) = (x.shape()[0], x.shape()[1]);
         kernel::cross_entropy_grad(&x.data(), &self.targets.data(), &g.data(), rows, n, &mut out);
         vec![Some(Tensor::from_buf(out, x.shape()))]
@@ -34,20 +35,25 @@ pub(crate) fn cross_entropy_composite<T: Float>(x: &Tensor<T>, targets: &Tensor<
 }
 
 impl<T: Float> Tensor<T> {
-    /// −ln softmax(x)[target] of each row of `[n, classes]`, without overflow: `[n]`.
+    /// `−ln softmax(x)[target]` of each row of `[n, classes]`, without overflow: `[n]`.
     ///
     /// # Panics
     /// If there are not two axes, the number of targets differs, or one is not a class.
     #[track_caller]
     pub fn cross_entropy_each(&self, targets: &Tensor<i64>) -> Self {
+        self.cross_entropy_rows("cross_entropy_each", targets)
+    }
+
+    #[track_caller]
+    fn cross_entropy_rows(&self, op: &str, targets: &Tensor<i64>) -> Self {
         let x = self.shape();
-        assert!(x.len() == 2, "cross_entropy: logits {x:?} are not [n, classes]");
-        assert!(targets.shape() == [x[0]], "cross_entropy: logits {x:?} and targets {:?} differ", targets.shape());
+        assert!(x.len() == 2, "{op}: logits {x:?} are not [n, classes]");
+        assert!(targets.shape() == [x[0]], "{op}: logits {x:?} and targets {:?} differ", targets.shape());
         let ids = targets.data();
         if let Some(row) = ids.iter().position(|&t| t < 0 || t >= x[1] as i64) {
-            panic!("cross_entropy: target {} of row {row} is not one of the {} classes", ids[row], x[1]);
+            panic!("{op}: target {} of row {row} is not one of the {} classes", ids[row], x[1]);
         }
-        let mut out = Buf::scratch(x[0]);
+        let mut out = alloc::scratch(x[0]);
         kernel::cross_entropy(&self.data(), &ids, x[0], x[1], &mut out);
         let op = CrossEntropy { targets: targets.clone() };
         Tensor::record(op, &[self], Tensor::from_buf(out, &[x[0]]))
@@ -59,7 +65,7 @@ impl<T: Float> Tensor<T> {
     /// As there.
     #[track_caller]
     pub fn cross_entropy(&self, targets: &Tensor<i64>) -> Self {
-        self.cross_entropy_each(targets).mean()
+        self.cross_entropy_rows("cross_entropy", targets).mean()
     }
 
     /// −y·ln σ(x) − (1 − y)·ln(1 − σ(x)) = softplus(x) − x·y of each element, finite for every finite x.
@@ -68,6 +74,8 @@ impl<T: Float> Tensor<T> {
     /// If the shapes do not broadcast.
     #[track_caller]
     pub fn bce_with_logits(&self, y: &Tensor<T>) -> Self {
+        let fits = broadcast_shapes(self.shape(), y.shape()).is_some();
+        assert!(fits, "bce_with_logits: logits {:?} and targets {:?} do not broadcast", self.shape(), y.shape());
         self.softplus() - self * y
     }
 }

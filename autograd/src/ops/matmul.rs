@@ -1,8 +1,9 @@
 //! Matrix products: closed under differentiation, so their rules serve every order.
 
-use etude_kernels::Buf;
 use etude_kernels::gemm::{self, Accumulate, Mat};
 
+use super::checked;
+use crate::alloc;
 use crate::dtype::Float;
 use crate::layout::{Shape, broadcast_shapes};
 use crate::node::{Op, Vjp};
@@ -19,10 +20,18 @@ impl<T: Float> Op<T> for MatMul {
     fn broadcasts(&self) -> bool {
         true
     }
+    fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        product(output, inputs[0].last())
+    }
     fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
         // C = A·B: dA = G·Bᵀ, dB = Aᵀ·G
         vec![cx.when(0, || g.matmul(&cx.input(1).t())), cx.when(1, || cx.input(0).t().matmul(g))]
     }
+}
+
+/// 2·k for each element of a product.
+fn product(output: &[usize], k: Option<&usize>) -> u64 {
+    2 * output.iter().chain(k).map(|&n| n as u64).product::<u64>()
 }
 
 /// x·wᵀ + b over the last axis.
@@ -31,6 +40,9 @@ struct Linear;
 impl<T: Float> Op<T> for Linear {
     fn name(&self) -> &'static str {
         "linear"
+    }
+    fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        product(output, inputs[0].last())
     }
     fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
         let rows = |t: &Tensor<T>| t.reshape([t.shape()[..t.rank() - 1].iter().product(), t.shape()[t.rank() - 1]]);
@@ -89,7 +101,7 @@ impl<T: Float> Tensor<T> {
         };
         let mut shape = batch.clone();
         shape.extend_from_slice(&[m, n]);
-        let mut out = Buf::scratch(shape.iter().product());
+        let mut out = alloc::scratch(checked("matmul", &shape));
         if batch.is_empty() {
             let (x, y) = (mat(self, self.layout().offset), mat(other, other.layout().offset));
             gemm::matmul(&mut out, x, y, Accumulate::No);
@@ -113,7 +125,7 @@ impl<T: Float> Tensor<T> {
         let m: usize = x[..x.len() - 1].iter().product();
         let mut shape = Shape::from_slice(&x[..x.len() - 1]);
         shape.push(n);
-        let mut out = Buf::scratch(m * n);
+        let mut out = alloc::scratch(m * n);
         if let Some(b) = b {
             assert!(b.shape() == [n], "linear: the bias has shape {:?}, w {wide:?} asks for [{n}]", b.shape());
             let bias = b.data();

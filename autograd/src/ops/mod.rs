@@ -11,6 +11,7 @@ pub mod dropout;
 pub mod einsum;
 pub mod index;
 pub mod join;
+pub mod log_sums;
 pub mod loss;
 pub mod matmul;
 pub mod norm;
@@ -34,7 +35,7 @@ pub mod unary;
 pub mod vector_norm;
 pub mod view;
 
-use crate::layout::Shape;
+use crate::layout::{Shape, checked_len};
 
 /// The extents before, of, and after one axis: a tensor as `[outer, n, inner]`.
 pub(crate) fn around(shape: &[usize], axis: usize) -> (usize, usize, usize) {
@@ -53,6 +54,12 @@ pub(crate) fn without(shape: &[usize], axis: usize) -> Shape {
     let mut out = Shape::from_slice(shape);
     out.remove(axis);
     out
+}
+
+/// The number of elements of a shape that an operation is asked to make, or a panic that names it.
+#[track_caller]
+pub(crate) fn checked(op: &str, shape: &[usize]) -> usize {
+    checked_len(shape).unwrap_or_else(|error| panic!("{op}: {error}"))
 }
 
 /// Checks an axis at the door of an operation.

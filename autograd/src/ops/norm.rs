@@ -1,9 +1,9 @@
 //! Layer, root-mean-square and batch normalisation: fused kernels with composite twins.
 
-use etude_kernels::Buf;
 use etude_kernels::norm as kernel;
 
 use super::around;
+use crate::alloc;
 use crate::dtype::Float;
 use crate::layout::Shape;
 use crate::node::{Op, Vjp};
@@ -24,9 +24,9 @@ impl<T: Float> Op<T> for LayerNorm<T> {
         let x = cx.input(0);
         let w = cx.has_input(1).then(|| cx.input(1));
         let (rows, n, _) = around(x.shape(), x.rank() - 1);
-        let mut dx = Buf::scratch(x.len());
-        let mut dw = cx.has_input(1).then(|| Buf::scratch(n));
-        let mut db = cx.has_input(2).then(|| Buf::scratch(n));
+        let mut dx = alloc::scratch(x.len());
+        let mut dw = cx.has_input(1).then(|| alloc::scratch(n));
+        let mut db = cx.has_input(2).then(|| alloc::scratch(n));
         let weights = w.as_ref().map(Tensor::data);
         kernel::layer_norm_grad(
             &x.data(),
@@ -83,8 +83,8 @@ impl<T: Float> Op<T> for RmsNorm<T> {
         let x = cx.input(0);
         let w = cx.has_input(1).then(|| cx.input(1));
         let (rows, n, _) = around(x.shape(), x.rank() - 1);
-        let mut dx = Buf::scratch(x.len());
-        let mut dw = w.is_some().then(|| Buf::scratch(n));
+        let mut dx = alloc::scratch(x.len());
+        let mut dw = w.is_some().then(|| alloc::scratch(n));
         let weights = w.as_ref().map(Tensor::data);
         kernel::rms_norm_grad(
             &x.data(),
@@ -128,8 +128,8 @@ impl<T: Float> Op<T> for BatchNorm<T> {
     fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
         let (x, w) = (cx.input(0), cx.input(1));
         let (batch, channels, inner) = around(x.shape(), 1);
-        let mut dx = Buf::scratch(x.len());
-        let (mut dw, mut db) = (Buf::scratch(channels), Buf::scratch(channels));
+        let mut dx = alloc::scratch(x.len());
+        let (mut dw, mut db) = (alloc::scratch(channels), alloc::scratch(channels));
         kernel::batch_norm_grad(
             &x.data(),
             Some(&w.data()),
@@ -181,7 +181,7 @@ impl<T: Float> Tensor<T> {
     /// If there is no axis, or `w` or `b` has not its length.
     #[track_caller]
     pub fn layer_norm(&self, w: Option<&Tensor<T>>, b: Option<&Tensor<T>>, eps: f64) -> Self {
-        assert!(self.rank() > 0, "layer_norm: a tensor without axes");
+        assert!(self.rank() > 0, "layer_norm: a tensor of shape [] has no axis");
         let (rows, n, _) = around(self.shape(), self.rank() - 1);
         let ones;
         let w = match (w, b) {
@@ -193,7 +193,7 @@ impl<T: Float> Tensor<T> {
         };
         w.inspect(|w| check_weight("layer_norm", w, n, "weight"));
         b.inspect(|b| check_weight("layer_norm", b, n, "bias"));
-        let (mut out, mut mean, mut rstd) = (Buf::scratch(self.len()), Buf::scratch(rows), Buf::scratch(rows));
+        let (mut out, mut mean, mut rstd) = (alloc::scratch(self.len()), alloc::scratch(rows), alloc::scratch(rows));
         let (weight, bias) = (w.map(Tensor::data), b.map(Tensor::data));
         kernel::layer_norm(
             &self.data(),
@@ -219,10 +219,10 @@ impl<T: Float> Tensor<T> {
     /// If there is no axis, or `w` has not its length.
     #[track_caller]
     pub fn rms_norm(&self, w: Option<&Tensor<T>>, eps: f64) -> Self {
-        assert!(self.rank() > 0, "rms_norm: a tensor without axes");
+        assert!(self.rank() > 0, "rms_norm: a tensor of shape [] has no axis");
         let (rows, n, _) = around(self.shape(), self.rank() - 1);
         w.inspect(|w| check_weight("rms_norm", w, n, "weight"));
-        let (mut out, mut rstd) = (Buf::scratch(self.len()), Buf::scratch(rows));
+        let (mut out, mut rstd) = (alloc::scratch(self.len()), alloc::scratch(rows));
         let weight = w.map(Tensor::data);
         kernel::rms_norm(&self.data(), weight.as_deref(), eps, rows, n, &mut out, &mut rstd);
         let op = RmsNorm { eps, rstd: Tensor::from_buf(rstd, &[rows]) };
@@ -243,8 +243,8 @@ impl<T: Float> Tensor<T> {
         let (batch, channels, inner) = around(self.shape(), 1);
         check_weight("batch_norm", w, channels, "weight");
         check_weight("batch_norm", b, channels, "bias");
-        let mut out = Buf::scratch(self.len());
-        let (mut mean, mut var) = (Buf::scratch(channels), Buf::scratch(channels));
+        let mut out = alloc::scratch(self.len());
+        let (mut mean, mut var) = (alloc::scratch(channels), alloc::scratch(channels));
         kernel::batch_norm(
             &self.data(),
             Some(&w.data()),

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 
 use super::check_axis;
 use crate::dtype::Float;
+use crate::observe;
 use crate::tensor::Tensor;
 
 fn compare<T: Float>(a: T, b: T) -> Ordering {
@@ -20,7 +21,14 @@ impl<T: Float> Tensor<T> {
     /// If there is no such axis.
     #[track_caller]
     pub fn argsort(&self, axis: usize, descending: bool) -> Tensor<i64> {
-        check_axis("argsort", axis, self.shape());
+        self.ordered("argsort", axis, descending)
+    }
+
+    /// The indices, for the operation `op`.
+    #[track_caller]
+    fn ordered(&self, op: &'static str, axis: usize, descending: bool) -> Tensor<i64> {
+        check_axis(op, axis, self.shape());
+        observe::begins();
         let last = self.rank() - 1;
         let rows = self.detach().transpose(axis, last);
         let n = rows.dim(last);
@@ -36,6 +44,7 @@ impl<T: Float> Tensor<T> {
                 ids[from..].sort_by(order);
             }
         }
+        observe::computed("argsort", self.len() * (size_of::<T>() + size_of::<i64>()));
         Tensor::from_vec(ids, rows.shape()).transpose(axis, last)
     }
 
@@ -46,7 +55,7 @@ impl<T: Float> Tensor<T> {
     /// If there is no such axis.
     #[track_caller]
     pub fn sort(&self, axis: usize, descending: bool) -> (Self, Tensor<i64>) {
-        let ids = self.argsort(axis, descending);
+        let ids = self.ordered("sort", axis, descending);
         (self.gather(axis, &ids), ids)
     }
 

@@ -3,11 +3,13 @@
 //! Packed weights have no gradient and no graph node, so what is computed with them cannot be recorded. Where it would
 //! have to be, the operation refuses: run inference inside [`no_grad`](crate::no_grad).
 
-use etude_kernels::{Buf, Packed, Storage};
+use etude_kernels::{Packed, Storage};
 
 use super::index::check_ids;
+use crate::alloc;
 use crate::layout::Shape;
 use crate::mode::is_grad_enabled;
+use crate::observe;
 use crate::tensor::Tensor;
 
 /// Refuses to be part of a graph.
@@ -52,9 +54,10 @@ impl Tensor {
         }
         let mut shape = Shape::from_slice(x);
         *shape.last_mut().expect("the last axis was compared") = w.outputs();
-        let mut out = Buf::scratch(shape.iter().product());
+        let mut out = alloc::scratch(shape.iter().product());
         let bias = b.map(Tensor::data);
         w.linear(&mut out, &self.data(), bias.as_deref());
+        observe::computed("linear_packed", (self.len() + out.len()) * size_of::<f32>() + w.bytes());
         Tensor::from_buf(out, &shape)
     }
 
@@ -69,8 +72,9 @@ impl Tensor {
         check_ids("embedding_packed", &index, w.outputs());
         let mut shape = Shape::from_slice(ids.shape());
         shape.push(w.inputs());
-        let mut out = Buf::scratch(shape.iter().product());
+        let mut out = alloc::scratch(shape.iter().product());
         w.gather_rows(&index, &mut out);
+        observe::computed("embedding_packed", 2 * out.len() * size_of::<f32>());
         Tensor::from_buf(out, &shape)
     }
 }

@@ -53,14 +53,15 @@ impl<T: Float> Tensor<T> {
     /// length, and an empty axis has no border.
     #[track_caller]
     pub fn pad_mode(&self, axis: usize, before: usize, after: usize, mode: PadMode) -> Self {
-        check_axis("pad_mode", axis, self.shape());
+        self.padded("pad_mode", axis, before, after, mode)
+    }
+
+    #[track_caller]
+    fn padded(&self, op: &str, axis: usize, before: usize, after: usize, mode: PadMode) -> Self {
+        check_axis(op, axis, self.shape());
         let n = self.dim(axis);
         let most = before.max(after);
-        assert!(
-            most <= mode.reach(n),
-            "pad_mode: {most} positions beyond axis {axis} of {:?} by {mode:?}",
-            self.shape()
-        );
+        assert!(most <= mode.reach(n), "{op}: {most} positions beyond axis {axis} of {:?} by {mode:?}", self.shape());
         if before + after == 0 {
             return self.clone();
         }
@@ -78,6 +79,7 @@ impl<T: Float> Tensor<T> {
     pub fn pad2d_mode(&self, [left, right, top, bottom]: [usize; 4], mode: PadMode) -> Self {
         let rank = self.rank();
         assert!(rank >= 2, "pad2d_mode: a tensor of shape {:?} has fewer than two axes", self.shape());
-        self.pad_mode(rank - 1, left, right, mode).pad_mode(rank - 2, top, bottom, mode)
+        let wide = self.padded("pad2d_mode", rank - 1, left, right, mode);
+        wide.padded("pad2d_mode", rank - 2, top, bottom, mode)
     }
 }

@@ -1,8 +1,9 @@
 //! Pooling and nearest upsampling of planes.
 
-use etude_kernels::Buf;
 use etude_kernels::pool::{self as kernel, Pool2d};
 
+use super::checked;
+use crate::alloc;
 use crate::dtype::Float;
 use crate::node::{Op, Saves, Vjp};
 use crate::tensor::Tensor;
@@ -27,7 +28,7 @@ impl<T: Float> Op<T> for MaxPool {
             let planes = Tensor::zeros([s.planes, s.height * s.width]);
             planes.scatter_add(1, &self.index, &g.reshape(self.index.shape()))
         } else {
-            let mut out = Buf::scratch(s.planes * s.height * s.width);
+            let mut out = alloc::scratch(s.planes * s.height * s.width);
             kernel::max_grad(s, &self.index.data(), &g.data(), &mut out);
             Tensor::from_buf(out, &[s.planes, s.height * s.width])
         };
@@ -62,7 +63,7 @@ impl Linear {
             Linear::UpsampleGrad { height, width, .. } => [height, width],
         };
         let shape = [x.shape()[0], x.shape()[1], h, w];
-        let mut out = Buf::scratch(shape.iter().product());
+        let mut out = alloc::scratch(shape.iter().product());
         match self {
             Linear::Avg(s) => kernel::avg(&s, &x.data(), &mut out),
             Linear::AvgGrad(s) => kernel::avg_grad(&s, &x.data(), &mut out),
@@ -116,8 +117,8 @@ impl<T: Float> Tensor<T> {
     pub fn max_pool2d(&self, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Self {
         let shape = self.pool_shape("max_pool2d", kernel, stride, padding);
         let [h, w] = shape.output();
-        let mut out = Buf::scratch(shape.planes * h * w);
-        let mut index = Buf::scratch(shape.planes * h * w);
+        let mut out = alloc::scratch(shape.planes * h * w);
+        let mut index = alloc::scratch(shape.planes * h * w);
         kernel::max(&shape, &self.data(), &mut out, &mut index);
         let index = Tensor::from_buf(index, &[shape.planes, h * w]);
         let y = Tensor::from_buf(out, &[self.shape()[0], self.shape()[1], h, w]);
@@ -144,6 +145,8 @@ impl<T: Float> Tensor<T> {
             x.len() == 4 && scale > 0,
             "upsample_nearest2d: x {x:?} needs four axes, the scale {scale} must not be 0"
         );
+        let side = |n: usize| n.saturating_mul(scale);
+        checked("upsample_nearest2d", &[x[0], x[1], side(x[2]), side(x[3])]);
         Linear::Upsample { planes: x[0] * x[1], height: x[2], width: x[3], scale }.apply(self)
     }
 }

@@ -14,7 +14,7 @@ impl<T: Float> Tensor<T> {
     /// If there is no such axis.
     #[track_caller]
     pub fn prod_keep(&self, axis: usize) -> Self {
-        check_axis("prod", axis, self.shape());
+        check_axis("prod_keep", axis, self.shape());
         let mut y = self.clone();
         while y.dim(axis) > 1 {
             let n = y.dim(axis);
@@ -35,6 +35,7 @@ impl<T: Float> Tensor<T> {
     /// If there is no such axis.
     #[track_caller]
     pub fn prod(&self, axis: usize) -> Self {
+        check_axis("prod", axis, self.shape());
         self.prod_keep(axis).squeeze(axis)
     }
 

@@ -3,9 +3,9 @@
 //! The input projections of all steps are one `linear` made by the caller; a scan adds the recurrent part. Everything is
 //! time-major, `[seq, batch, ·]`; gate order is PyTorch's.
 
-use etude_kernels::Buf;
 use etude_kernels::recurrent::{self as kernel, Scan};
 
+use crate::alloc;
 use crate::dtype::Float;
 use crate::node::{Op, Saves, Vjp};
 use crate::tensor::Tensor;
@@ -28,9 +28,9 @@ impl<T: Float> Op<T> for Lstm<T> {
         let s = &self.shape;
         let state = s.batch * s.hidden;
         let (w_hh, h0, c0, y) = (cx.input(1), cx.input(2), cx.input(3), cx.output());
-        let mut dgates = Buf::scratch(self.gates.len());
-        let mut dw = Buf::scratch(w_hh.len());
-        let (mut dh0, mut dc0) = (Buf::scratch(state), Buf::scratch(state));
+        let mut dgates = alloc::scratch(self.gates.len());
+        let mut dw = alloc::scratch(w_hh.len());
+        let (mut dh0, mut dc0) = (alloc::scratch(state), alloc::scratch(state));
         let (g, y) = (g.data(), y.data());
         let (dh, dc_last) = g.split_at(s.seq * state);
         kernel::lstm_backward(
@@ -53,6 +53,9 @@ impl<T: Float> Op<T> for Lstm<T> {
     }
     fn saves(&self) -> Saves {
         Saves::ALL
+    }
+    fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
+        recurrent_products(&self.shape, 4)
     }
     fn composite(&self, x: &[Tensor<T>]) -> Option<Tensor<T>> {
         Some(lstm_composite(&x[0], &x[1], &x[2], &x[3]))
@@ -91,10 +94,10 @@ impl<T: Float> Op<T> for Gru<T> {
     fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
         let s = &self.shape;
         let (w_hh, h0, h) = (cx.input(1), cx.input(3), cx.output());
-        let mut dgates = Buf::scratch(self.gates.len());
-        let mut dw = Buf::scratch(w_hh.len());
-        let mut db = Buf::scratch(3 * s.hidden);
-        let mut dh0 = Buf::scratch(h0.len());
+        let mut dgates = alloc::scratch(self.gates.len());
+        let mut dw = alloc::scratch(w_hh.len());
+        let mut db = alloc::scratch(3 * s.hidden);
+        let mut dh0 = alloc::scratch(h0.len());
         kernel::gru_backward(
             s,
             &self.gates.data(),
@@ -113,6 +116,9 @@ impl<T: Float> Op<T> for Gru<T> {
     }
     fn saves(&self) -> Saves {
         Saves::ALL
+    }
+    fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
+        recurrent_products(&self.shape, 3)
     }
     fn composite(&self, x: &[Tensor<T>]) -> Option<Tensor<T>> {
         Some(gru_composite(&x[0], &x[1], &x[2], &x[3]))
@@ -133,6 +139,11 @@ pub(crate) fn gru_composite<T: Float>(p: &Tensor<T>, w_hh: &Tensor<T>, b_hh: &Te
         states.push(h.clone());
     }
     Tensor::stack(&states.iter().collect::<Vec<_>>(), 0)
+}
+
+/// Of the products with `w_hh` at all steps.
+fn recurrent_products(s: &Scan, gates: usize) -> u64 {
+    2 * [s.seq, s.batch, s.hidden, gates * s.hidden].map(|n| n as u64).iter().product::<u64>()
 }
 
 /// The sizes of a scan, or a panic that names what does not fit.
@@ -160,9 +171,9 @@ impl<T: Float> Tensor<T> {
     pub fn lstm_scan(&self, w_hh: &Tensor<T>, h0: &Tensor<T>, c0: &Tensor<T>) -> (Self, Self) {
         let shape = scan_shape("lstm_scan", 4, self, w_hh, &[h0, c0]);
         let state = shape.batch * shape.hidden;
-        let mut gates = Buf::copy_of(&self.data());
-        let mut cells = Buf::scratch(shape.seq * state);
-        let mut out = Buf::scratch((shape.seq + 1) * state);
+        let mut gates = alloc::copy_of(&self.data());
+        let mut cells = alloc::scratch(shape.seq * state);
+        let mut out = alloc::scratch((shape.seq + 1) * state);
         let (h, last) = out.split_at_mut(shape.seq * state);
         kernel::lstm_forward(&shape, &mut gates, &w_hh.data(), &h0.data(), &c0.data(), h, &mut cells);
         last.copy_from_slice(&cells[(shape.seq - 1) * state..]);
@@ -191,8 +202,8 @@ impl<T: Float> Tensor<T> {
             3 * shape.hidden
         );
         let all = shape.seq * shape.batch * shape.hidden;
-        let mut gates = Buf::copy_of(&self.data());
-        let (mut h, mut qn) = (Buf::scratch(all), Buf::scratch(all));
+        let mut gates = alloc::copy_of(&self.data());
+        let (mut h, mut qn) = (alloc::scratch(all), alloc::scratch(all));
         kernel::gru_forward(&shape, &mut gates, &w_hh.data(), Some(&b_hh.data()), &h0.data(), &mut h, &mut qn);
         let dims = [shape.seq, shape.batch, shape.hidden];
         let op = Gru { shape, gates: Tensor::from_buf(gates, self.shape()), qn: Tensor::from_buf(qn, &dims) };

@@ -4,9 +4,11 @@ use etude_kernels::Buf;
 use etude_kernels::reduce::{self, Reduce};
 
 use super::{around, check_axis, with_dim, without};
+use crate::alloc;
 use crate::dtype::Float;
 use crate::layout::Shape;
 use crate::node::{Op, Saves, Vjp};
+use crate::observe;
 use crate::tensor::Tensor;
 
 /// The sum over some axes, kept with length 1.
@@ -47,7 +49,13 @@ impl<T: Float> Tensor<T> {
     /// If there is no such axis, or one stands twice.
     #[track_caller]
     pub fn sum_keep(&self, axes: impl AsRef<[usize]>) -> Self {
-        let axes = sorted_axes("sum", axes.as_ref(), self.shape());
+        self.sum_over("sum_keep", axes.as_ref())
+    }
+
+    /// The sum, for the operation `op`.
+    #[track_caller]
+    fn sum_over(&self, op: &str, axes: &[usize]) -> Self {
+        let axes = sorted_axes(op, axes, self.shape());
         if axes.is_empty() {
             return self.clone();
         }
@@ -64,7 +72,7 @@ impl<T: Float> Tensor<T> {
             let outer: usize = shape[..first].iter().product();
             let n: usize = shape[first..=last].iter().product();
             let inner: usize = shape[last + 1..].iter().product();
-            let mut out = Buf::scratch(outer * inner);
+            let mut out = alloc::scratch(outer * inner);
             match &current {
                 Some(x) => reduce::reduce(Reduce::Sum, x, outer, n, inner, &mut out),
                 None => reduce::reduce(Reduce::Sum, &self.data(), outer, n, inner, &mut out),
@@ -84,7 +92,7 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn sum_dims(&self, axes: impl AsRef<[usize]>) -> Self {
         let axes = axes.as_ref();
-        self.sum_keep(axes).reshape(dropped(self.shape(), axes))
+        self.sum_over("sum_dims", axes).reshape(dropped(self.shape(), axes))
     }
 
     /// The sum of all elements, without axes.
@@ -99,8 +107,13 @@ impl<T: Float> Tensor<T> {
     /// If there is no such axis, or one stands twice.
     #[track_caller]
     pub fn mean_keep(&self, axes: impl AsRef<[usize]>) -> Self {
-        let axes = axes.as_ref();
-        let sum = self.sum_keep(axes);
+        self.mean_over("mean_keep", axes.as_ref())
+    }
+
+    /// The mean, for the operation `op`.
+    #[track_caller]
+    pub(super) fn mean_over(&self, op: &str, axes: &[usize]) -> Self {
+        let sum = self.sum_over(op, axes);
         let n: usize = axes.iter().map(|&a| self.shape()[a]).product();
         sum.affine(1.0 / n as f64, 0.0)
     }
@@ -112,7 +125,7 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn mean_dims(&self, axes: impl AsRef<[usize]>) -> Self {
         let axes = axes.as_ref();
-        self.mean_keep(axes).reshape(dropped(self.shape(), axes))
+        self.mean_over("mean_dims", axes).reshape(dropped(self.shape(), axes))
     }
 
     /// The mean of all elements, without axes; NaN if there are none.
@@ -127,8 +140,13 @@ impl<T: Float> Tensor<T> {
     /// If there is no such axis, or one stands twice.
     #[track_caller]
     pub fn var_keep(&self, axes: impl AsRef<[usize]>) -> Self {
-        let axes = axes.as_ref();
-        (self - self.mean_keep(axes)).square().mean_keep(axes)
+        self.var_over("var_keep", axes.as_ref())
+    }
+
+    /// The biased variance, for the operation `op`.
+    #[track_caller]
+    fn var_over(&self, op: &str, axes: &[usize]) -> Self {
+        (self - self.mean_over(op, axes)).square().mean_keep(axes)
     }
 
     /// The biased variance (divided by n) over `axes`, which disappear.
@@ -138,7 +156,7 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn var_dims(&self, axes: impl AsRef<[usize]>) -> Self {
         let axes = axes.as_ref();
-        self.var_keep(axes).reshape(dropped(self.shape(), axes))
+        self.var_over("var_dims", axes).reshape(dropped(self.shape(), axes))
     }
 
     /// Where the largest element of each row along `axis` is: the first of equal ones; NaN counts as largest.
@@ -160,14 +178,15 @@ impl<T: Float> Tensor<T> {
     }
 
     #[track_caller]
-    fn arg(&self, op: &str, axis: usize, kernel: fn(&[T], usize, usize, usize, &mut [i64])) -> Tensor<i64> {
+    fn arg(&self, op: &'static str, axis: usize, kernel: fn(&[T], usize, usize, usize, &mut [i64])) -> Tensor<i64> {
         check_axis(op, axis, self.shape());
         let (outer, n, inner) = around(self.shape(), axis);
         assert!(n > 0 || outer * inner == 0, "{op}: axis {axis} of {:?} is empty", self.shape());
-        let mut out = Buf::scratch(outer * inner);
+        let mut out = alloc::scratch(outer * inner);
         if n > 0 {
             kernel(&self.data(), outer, n, inner, &mut out);
         }
+        observe::computed(op, self.len() * size_of::<T>() + out.len() * size_of::<i64>());
         Tensor::from_buf(out, &without(self.shape(), axis))
     }
 
@@ -178,7 +197,12 @@ impl<T: Float> Tensor<T> {
     /// If there is no such axis, or it is empty.
     #[track_caller]
     pub fn max_keep(&self, axis: usize) -> Self {
-        self.gather(axis, &self.argmax(axis).unsqueeze(axis))
+        self.largest("max_keep", axis)
+    }
+
+    #[track_caller]
+    fn largest(&self, op: &'static str, axis: usize) -> Self {
+        self.gather(axis, &self.arg(op, axis, reduce::argmax).unsqueeze(axis))
     }
 
     /// The largest element of each row along `axis`, which disappears.
@@ -187,7 +211,7 @@ impl<T: Float> Tensor<T> {
     /// If there is no such axis, or it is empty.
     #[track_caller]
     pub fn max(&self, axis: usize) -> Self {
-        self.max_keep(axis).squeeze(axis)
+        self.largest("max", axis).squeeze(axis)
     }
 
     /// The smallest element of each row along `axis`, which disappears.
@@ -196,7 +220,7 @@ impl<T: Float> Tensor<T> {
     /// If there is no such axis, or it is empty.
     #[track_caller]
     pub fn min(&self, axis: usize) -> Self {
-        self.gather(axis, &self.argmin(axis).unsqueeze(axis)).squeeze(axis)
+        self.gather(axis, &self.arg("min", axis, reduce::argmin).unsqueeze(axis)).squeeze(axis)
     }
 }
 
@@ -262,7 +286,7 @@ impl<T: Float> Tensor<T> {
     pub fn cumsum(&self, axis: usize) -> Self {
         check_axis("cumsum", axis, self.shape());
         let (outer, n, inner) = around(self.shape(), axis);
-        let mut out = Buf::scratch(self.len());
+        let mut out = alloc::scratch(self.len());
         reduce::cumsum(&self.data(), outer, n, inner, &mut out);
         Tensor::record(Cumsum { axis }, &[self], Tensor::from_buf(out, self.shape()))
     }
@@ -297,7 +321,7 @@ impl<T: Float> Tensor<T> {
             return self.transpose(axis, last).logsumexp(last).unsqueeze(last).transpose(axis, last).squeeze(axis);
         }
         let (rows, n, _) = around(self.shape(), last);
-        let mut out = Buf::scratch(rows);
+        let mut out = alloc::scratch(rows);
         etude_kernels::softmax::logsumexp(&self.data(), rows, n, &mut out);
         let y = Tensor::from_buf(out, &with_dim(self.shape(), last, 1));
         Tensor::record(LogSumExp, &[self], y).squeeze(last)

@@ -3,7 +3,6 @@
 //! Both axes are independent, so each is done by itself: pooling as one reduction for each output position, interpolation
 //! as two or four weighted selections.
 
-use super::check_axis;
 use crate::dtype::Float;
 use crate::tensor::Tensor;
 
@@ -94,11 +93,8 @@ impl<T: Float> Tensor<T> {
     }
 
     /// Position i of the result reduces positions ⌊i·n/size⌋ to ⌈(i + 1)·n/size⌉ of `axis`.
-    #[track_caller]
-    fn adaptive(&self, op: &str, axis: usize, size: usize, reduce: impl Fn(&Tensor<T>) -> Tensor<T>) -> Self {
-        check_axis(op, axis, self.shape());
+    fn adaptive(&self, axis: usize, size: usize, reduce: impl Fn(&Tensor<T>) -> Tensor<T>) -> Self {
         let n = self.dim(axis);
-        assert!(n > 0 && size > 0, "{op}: {size} windows along axis {axis} of {:?}", self.shape());
         let window = |i: usize| {
             let start = i * n / size;
             reduce(&self.narrow(axis, start, ((i + 1) * n).div_ceil(size) - start))
@@ -107,16 +103,22 @@ impl<T: Float> Tensor<T> {
         Tensor::concat(&windows.iter().collect::<Vec<_>>(), axis)
     }
 
+    #[track_caller]
+    fn check_adaptive(&self, op: &str, size: [usize; 2]) {
+        let x = self.shape();
+        assert!(x.len() == 4, "{op}: x {x:?} needs four axes");
+        let fits = x[2] > 0 && x[3] > 0 && size[0] > 0 && size[1] > 0;
+        assert!(fits, "{op}: {size:?} windows along axes 2 and 3 of {x:?}");
+    }
+
     /// `[n, c, h, w]` to `[n, c, size[0], size[1]]`: the mean of each of as many windows, which cover the image.
     ///
     /// # Panics
     /// If there are not four axes, an image is empty, or so is the size.
     #[track_caller]
     pub fn adaptive_avg_pool2d(&self, size: [usize; 2]) -> Self {
-        let op = "adaptive_avg_pool2d";
-        assert!(self.rank() == 4, "{op}: x {:?} needs four axes", self.shape());
-        let narrow = self.adaptive(op, 3, size[1], |x| x.mean_keep([3]));
-        narrow.adaptive(op, 2, size[0], |x| x.mean_keep([2]))
+        self.check_adaptive("adaptive_avg_pool2d", size);
+        self.adaptive(3, size[1], |x| x.mean_keep([3])).adaptive(2, size[0], |x| x.mean_keep([2]))
     }
 
     /// `[n, c, h, w]` to `[n, c, size[0], size[1]]`: the largest element of each of as many windows, which cover the image;
@@ -126,8 +128,7 @@ impl<T: Float> Tensor<T> {
     /// If there are not four axes, an image is empty, or so is the size.
     #[track_caller]
     pub fn adaptive_max_pool2d(&self, size: [usize; 2]) -> Self {
-        let op = "adaptive_max_pool2d";
-        assert!(self.rank() == 4, "{op}: x {:?} needs four axes", self.shape());
-        self.adaptive(op, 3, size[1], |x| x.max_keep(3)).adaptive(op, 2, size[0], |x| x.max_keep(2))
+        self.check_adaptive("adaptive_max_pool2d", size);
+        self.adaptive(3, size[1], |x| x.max_keep(3)).adaptive(2, size[0], |x| x.max_keep(2))
     }
 }

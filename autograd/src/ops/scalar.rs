@@ -5,8 +5,9 @@
 
 use std::f64::consts::{LN_2, LN_10};
 
-use etude_kernels::{Buf, par};
+use etude_kernels::par;
 
+use crate::alloc;
 use crate::dtype::Float;
 use crate::layout::broadcast_shapes;
 use crate::node::{Op, Saves, Vjp};
@@ -15,10 +16,14 @@ use crate::tensor::Tensor;
 #[derive(Clone, Copy)]
 enum Scalar {
     Tan,
+    Asin,
+    Acos,
     Atan,
     Sinh,
     Cosh,
     ExpM1,
+    Log2,
+    Log10,
     Sign,
     Floor,
     Ceil,
@@ -29,10 +34,14 @@ impl Scalar {
     fn value(self, x: f64) -> f64 {
         match self {
             Scalar::Tan => x.tan(),
+            Scalar::Asin => x.asin(),
+            Scalar::Acos => x.acos(),
             Scalar::Atan => x.atan(),
             Scalar::Sinh => x.sinh(),
             Scalar::Cosh => x.cosh(),
             Scalar::ExpM1 => x.exp_m1(),
+            Scalar::Log2 => x.log2(),
+            Scalar::Log10 => x.log10(),
             // A zero keeps its sign, and NaN stays.
             Scalar::Sign => {
                 if x > 0.0 {
@@ -56,10 +65,14 @@ impl<T: Float> Op<T> for ScalarOp {
     fn name(&self) -> &'static str {
         match self.0 {
             Scalar::Tan => "tan",
+            Scalar::Asin => "asin",
+            Scalar::Acos => "acos",
             Scalar::Atan => "atan",
             Scalar::Sinh => "sinh",
             Scalar::Cosh => "cosh",
             Scalar::ExpM1 => "exp_m1",
+            Scalar::Log2 => "log2",
+            Scalar::Log10 => "log10",
             Scalar::Sign => "sign",
             Scalar::Floor => "floor",
             Scalar::Ceil => "ceil",
@@ -69,17 +82,23 @@ impl<T: Float> Op<T> for ScalarOp {
     fn saves(&self) -> Saves {
         match self.0 {
             Scalar::Tan | Scalar::ExpM1 => Saves::OUTPUT,
-            Scalar::Atan | Scalar::Sinh | Scalar::Cosh => Saves::INPUTS,
+            Scalar::Asin | Scalar::Acos | Scalar::Atan | Scalar::Sinh | Scalar::Cosh | Scalar::Log2 | Scalar::Log10 => {
+                Saves::INPUTS
+            }
             Scalar::Sign | Scalar::Floor | Scalar::Ceil | Scalar::Round => Saves::NOTHING,
         }
     }
     fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
         vec![Some(match self.0 {
             Scalar::Tan => g * cx.output().square().affine(1.0, 1.0),
+            Scalar::Asin => g * cx.input(0).square().affine(-1.0, 1.0).rsqrt(),
+            Scalar::Acos => -(g * cx.input(0).square().affine(-1.0, 1.0).rsqrt()),
             Scalar::Atan => g / cx.input(0).square().affine(1.0, 1.0),
             Scalar::Sinh => g * cx.input(0).cosh(),
             Scalar::Cosh => g * cx.input(0).sinh(),
             Scalar::ExpM1 => g * cx.output().affine(1.0, 1.0),
+            Scalar::Log2 => g / cx.input(0).affine(LN_2, 0.0),
+            Scalar::Log10 => g / cx.input(0).affine(LN_10, 0.0),
             Scalar::Sign | Scalar::Floor | Scalar::Ceil | Scalar::Round => Tensor::zeros(g.shape()),
         })]
     }
@@ -90,7 +109,7 @@ const GRAIN: usize = 1 << 12;
 
 /// A function of each number, in f64.
 fn map<T: Float>(x: &Tensor<T>, f: impl Fn(f64) -> f64 + Sync) -> Tensor<T> {
-    let (data, mut out) = (x.data(), Buf::scratch(x.len()));
+    let (data, mut out) = (x.data(), alloc::scratch(x.len()));
     let data: &[T] = &data;
     par::chunks_mut(&mut out, GRAIN, |block, part| {
         part.iter_mut().zip(&data[block * GRAIN..]).for_each(|(out, x)| *out = T::from_f64(f(x.to_f64())));
@@ -106,6 +125,14 @@ impl<T: Float> Tensor<T> {
     /// tan x, with the derivative 1 + tan² x.
     pub fn tan(&self) -> Self {
         self.scalar_function(Scalar::Tan)
+    }
+    /// arcsin x in [−π/2, π/2], with the derivative 1/√(1 − x²); NaN outside [−1, 1].
+    pub fn asin(&self) -> Self {
+        self.scalar_function(Scalar::Asin)
+    }
+    /// arccos x in [0, π], with the derivative −1/√(1 − x²); NaN outside [−1, 1].
+    pub fn acos(&self) -> Self {
+        self.scalar_function(Scalar::Acos)
     }
     /// arctan x, with the derivative 1/(1 + x²).
     pub fn atan(&self) -> Self {
@@ -123,13 +150,13 @@ impl<T: Float> Tensor<T> {
     pub fn exp_m1(&self) -> Self {
         self.scalar_function(Scalar::ExpM1)
     }
-    /// log₂ x = ln x / ln 2.
+    /// log₂ x, exact for powers of 2; the derivative is 1/(x·ln 2).
     pub fn log2(&self) -> Self {
-        self.ln().affine(1.0 / LN_2, 0.0)
+        self.scalar_function(Scalar::Log2)
     }
-    /// log₁₀ x = ln x / ln 10.
+    /// log₁₀ x; the derivative is 1/(x·ln 10).
     pub fn log10(&self) -> Self {
-        self.ln().affine(1.0 / LN_10, 0.0)
+        self.scalar_function(Scalar::Log10)
     }
     /// −1, 0 or 1; NaN stays. The derivative is 0 everywhere, at 0 too, as PyTorch's.
     pub fn sign(&self) -> Self {
@@ -162,7 +189,7 @@ pub(super) fn map_pair<T: Float>(
     };
     let (a, b) = (a.detach().expand(&shape).contiguous(), b.detach().expand(&shape).contiguous());
     let (a, b): (&[T], &[T]) = (&a.data(), &b.data());
-    let mut out = Buf::scratch(a.len());
+    let mut out = alloc::scratch(a.len());
     par::chunks_mut(&mut out, GRAIN, |block, part| {
         let pairs = a[block * GRAIN..].iter().zip(&b[block * GRAIN..]);
         part.iter_mut().zip(pairs).for_each(|(out, (a, b))| *out = T::from_f64(f(a.to_f64(), b.to_f64())));

@@ -1,24 +1,26 @@
 //! Comparison, masks and choice. Masks are `Tensor<bool>`: no gradient can flow through them.
 
-use etude_kernels::Buf;
 use etude_kernels::ew::{self, Cmp};
 
 use super::view::broadcast_strided;
+use crate::alloc;
 use crate::dtype::{Dtype, Float};
 use crate::layout::{Shape, broadcast_shapes};
 use crate::node::{Op, Saves, Vjp};
+use crate::observe;
 use crate::tensor::Tensor;
 
 impl<T: Dtype> Tensor<T> {
     #[track_caller]
-    fn compare(&self, op: Cmp, other: &Tensor<T>) -> Tensor<bool> {
+    fn compare(&self, name: &str, op: Cmp, other: &Tensor<T>) -> Tensor<bool> {
         let Some(shape) = broadcast_shapes(self.shape(), other.shape()) else {
-            panic!("{op:?}: shapes do not broadcast: {:?} and {:?}", self.shape(), other.shape())
+            panic!("{name}: shapes do not broadcast: {:?} and {:?}", self.shape(), other.shape())
         };
         let fits = "the common shape was computed from both";
         let (a, b) = (self.layout().broadcast(&shape).expect(fits), other.layout().broadcast(&shape).expect(fits));
-        let mut out = Buf::scratch(shape.iter().product());
+        let mut out = alloc::scratch(shape.iter().product());
         ew::compare(op, broadcast_strided(self, &a), broadcast_strided(other, &b), &shape, &mut out);
+        observe::computed("comparison", (self.len() + other.len()) * size_of::<T>() + out.len());
         Tensor::from_buf(out, &shape)
     }
 }
@@ -32,13 +34,13 @@ macro_rules! comparison {
             /// If the shapes do not broadcast.
             #[track_caller]
             pub fn $name(&self, other: &Tensor<T>) -> Tensor<bool> {
-                self.compare(Cmp::$op, other)
+                self.compare(stringify!($name), Cmp::$op, other)
             }
             $(#[$doc])*
             ///
             /// The other side is one number.
             pub fn $scalar(&self, value: T) -> Tensor<bool> {
-                self.compare(Cmp::$op, &Tensor::scalar(value))
+                self.compare(stringify!($scalar), Cmp::$op, &Tensor::scalar(value))
             }
         )*}
     };
@@ -74,7 +76,7 @@ impl Tensor<bool> {
     /// If the shapes do not broadcast.
     #[track_caller]
     pub fn and(&self, other: &Tensor<bool>) -> Tensor<bool> {
-        self.compare(Cmp::Gt, &other.not()) // true > false
+        self.compare("and", Cmp::Gt, &other.not()) // true > false
     }
     /// Where either holds.
     ///
@@ -82,7 +84,7 @@ impl Tensor<bool> {
     /// If the shapes do not broadcast.
     #[track_caller]
     pub fn or(&self, other: &Tensor<bool>) -> Tensor<bool> {
-        self.compare(Cmp::Ge, &other.not()) // false ≥ false, that is: other holds
+        self.compare("or", Cmp::Ge, &other.not()) // false ≥ false, that is: other holds
     }
 }
 
@@ -131,7 +133,7 @@ impl<T: Float> Tensor<T> {
         };
         let fits = "the common shape was computed from all three";
         let layouts = [mask.layout(), a.layout(), b.layout()].map(|l| l.broadcast(&shape).expect(fits));
-        let mut out = Buf::scratch(shape.iter().product());
+        let mut out = alloc::scratch(shape.iter().product());
         let [m, x, y] = &layouts;
         ew::select(broadcast_strided(mask, m), broadcast_strided(a, x), broadcast_strided(b, y), &shape, &mut out);
         Tensor::record(Where { mask: mask.clone() }, &[a, b], Tensor::from_buf(out, &shape))

@@ -1,9 +1,9 @@
 //! Softmax and its logarithm along one axis, shifted by the row's maximum.
 
-use etude_kernels::Buf;
 use etude_kernels::softmax as kernel;
 
 use super::{around, check_axis};
+use crate::alloc;
 use crate::dtype::Float;
 use crate::node::{Op, Saves, Vjp};
 use crate::tensor::Tensor;
@@ -39,7 +39,7 @@ impl<T: Float> Op<T> for Softmax {
             })];
         }
         let (rows, n, _) = around(y.shape(), last);
-        let mut out = Buf::scratch(y.len());
+        let mut out = alloc::scratch(y.len());
         let grad = if self.0 == Kind::Softmax { kernel::softmax_grad } else { kernel::log_softmax_grad };
         grad(&y.data(), &g.data(), rows, n, &mut out);
         vec![Some(Tensor::from_buf(out, y.shape()))]
@@ -73,7 +73,7 @@ impl<T: Float> Tensor<T> {
             return self.transpose(axis, last).soft(kind, last).transpose(axis, last);
         }
         let (rows, n, _) = around(self.shape(), last);
-        let mut out = Buf::scratch(self.len());
+        let mut out = alloc::scratch(self.len());
         let forward = if kind == Kind::Softmax { kernel::softmax } else { kernel::log_softmax };
         forward(&self.data(), rows, n, &mut out);
         Tensor::record(Softmax(kind), &[self], Tensor::from_buf(out, self.shape()))

@@ -6,9 +6,9 @@
 use std::f64::consts::{FRAC_2_SQRT_PI, PI, SQRT_2};
 use std::ops::Neg;
 
-use etude_kernels::Buf;
 use etude_kernels::ew::{self, Unary};
 
+use crate::alloc;
 use crate::dtype::Float;
 use crate::node::{Op, Saves, Vjp};
 use crate::tensor::Tensor;
@@ -35,7 +35,7 @@ impl<T: Float> Op<T> for UnaryOp {
         if cx.create_graph() {
             return vec![Some(g * derivative(self.0, saved.as_ref()))];
         }
-        let mut out = Buf::scratch(g.len());
+        let mut out = alloc::scratch(g.len());
         match &saved {
             Some(s) => ew::unary_grad(self.0, &s.data(), &g.data(), &mut out),
             None => ew::unary_grad(self.0, &[], &g.data(), &mut out),
@@ -145,7 +145,7 @@ fn derivative<T: Float>(op: Unary, s: Option<&Tensor<T>>) -> Tensor<T> {
 
 impl<T: Float> Tensor<T> {
     fn unary(&self, op: Unary) -> Self {
-        let mut out = Buf::scratch(self.len());
+        let mut out = alloc::scratch(self.len());
         ew::unary(op, &self.data(), &mut out);
         Tensor::record(UnaryOp(op), &[self], Tensor::from_buf(out, self.shape()))
     }

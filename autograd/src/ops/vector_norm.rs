@@ -20,6 +20,8 @@ impl<T: Float> Tensor<T> {
         }
         let x = self.abs();
         if p == f64::INFINITY {
+            let rest = self.shape().iter().enumerate().any(|(i, &n)| i != axis && n == 0);
+            assert!(self.dim(axis) > 0 || rest, "norm_lp: axis {axis} of {:?} is empty", self.shape());
             return x.max(axis);
         }
         if p == 1.0 || self.dim(axis) == 0 {
@@ -46,7 +48,7 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn std_dims(&self, axes: impl AsRef<[usize]>) -> Self {
         let axes = axes.as_ref();
-        let centred = self - self.mean_keep(axes);
+        let centred = self - self.mean_over("std_dims", axes);
         let kept: Shape = (0..self.rank()).filter(|i| !axes.contains(i)).collect();
         let count: usize = axes.iter().map(|&a| self.dim(a)).product();
         let mut shape: Shape = kept.iter().map(|&a| self.dim(a)).collect();

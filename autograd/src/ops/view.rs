@@ -4,10 +4,10 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use etude_kernels::Buf;
 use etude_kernels::strided::{self, Strided};
 
-use super::{check_axis, with_dim, without};
+use super::{check_axis, checked, with_dim, without};
+use crate::alloc;
 use crate::dtype::{Dtype, Float};
 use crate::layout::{Layout, Shape, contiguous_strides};
 use crate::node::{Op, Saves, Vjp};
@@ -57,7 +57,7 @@ impl<T: Dtype> Tensor<T> {
     #[track_caller]
     pub fn reshape(&self, shape: impl AsRef<[usize]>) -> Self {
         let shape = shape.as_ref();
-        let len: usize = shape.iter().product();
+        let len = checked("reshape", shape);
         assert!(len == self.len(), "reshape: {:?} has {} elements, {shape:?} has {len}", self.shape(), self.len());
         if shape == self.shape() {
             return self.clone();
@@ -105,6 +105,7 @@ impl<T: Dtype> Tensor<T> {
         if self.rank() == 0 && axis == 0 {
             return self.reshape([1]);
         }
+        check_axis("flatten_from", axis, self.shape());
         self.flatten(axis..)
     }
 
@@ -152,7 +153,8 @@ impl<T: Dtype> Tensor<T> {
     /// If `axis` is larger than the rank.
     #[track_caller]
     pub fn unsqueeze(&self, axis: usize) -> Self {
-        assert!(axis <= self.rank(), "unsqueeze: axis {axis} of a tensor of shape {:?}", self.shape());
+        let rank = self.rank();
+        assert!(axis <= rank, "unsqueeze: axis {axis} of a tensor of shape {:?}, which has {rank} axes", self.shape());
         let mut shape = Shape::from_slice(self.shape());
         shape.insert(axis, 1);
         self.reshape(shape)
@@ -190,6 +192,8 @@ impl<T: Dtype> Tensor<T> {
     /// If there is no such position.
     #[track_caller]
     pub fn select(&self, axis: usize, index: usize) -> Self {
+        check_axis("select", axis, self.shape());
+        assert!(index < self.shape()[axis], "select: position {index} of axis {axis} of {:?}", self.shape());
         self.narrow(axis, index, 1).squeeze(axis)
     }
 
@@ -240,6 +244,7 @@ impl<T: Dtype> Tensor<T> {
         if shape == self.shape() {
             return self.clone();
         }
+        checked("expand", shape);
         match self.layout().broadcast(shape) {
             Some(layout) => T::record_view(View::Expand, self, self.view(layout)),
             None => panic!("expand: {:?} does not broadcast to {shape:?}", self.shape()),
@@ -274,13 +279,14 @@ impl<T: Float> Tensor<T> {
     pub fn pad_axis(&self, axis: usize, start: usize, len: usize) -> Self {
         check_axis("pad_axis", axis, self.shape());
         let n = self.shape()[axis];
-        assert!(start + n <= len, "pad_axis: {n} elements at {start} do not fit in {len}");
+        let fits = start.checked_add(n).is_some_and(|end| end <= len);
+        assert!(fits, "pad_axis: axis {axis} of {:?} does not fit in {len} positions from {start} on", self.shape());
         if n == len {
             return self.clone();
         }
         let shape = with_dim(self.shape(), axis, len);
         let strides = contiguous_strides(&shape);
-        let mut out = Buf::filled(shape.iter().product(), T::ZERO);
+        let mut out = alloc::filled(checked("pad_axis", &shape), T::ZERO);
         strided::scatter_add(&self.data(), self.shape(), &mut out, start * strides[axis], &strides);
         Tensor::record(PadAxis { axis, start }, &[self], Tensor::from_buf(out, &shape))
     }

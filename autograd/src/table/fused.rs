@@ -83,5 +83,13 @@ pub(super) fn entries() -> Vec<Entry> {
             Case::new(draw).input(&[n, classes]).with_ids(ids)
         }, |case, x| x[0].cross_entropy_each(&case.ids[0]), cross_entropy_reference;
             composite: |case, x| loss::cross_entropy_composite(&x[0], &case.ids[0]), tolerance: loose),
+        entry!("cross_entropy", "−ln softmax(x)[target], mean", |draw| {
+            let (n, classes) = (draw.positive(5), draw.positive(5));
+            let ids = draw.ids(&[n], classes);
+            Case::new(draw).input(&[n, classes]).with_ids(ids)
+        }, |case, x| x[0].cross_entropy(&case.ids[0]), |case, x| {
+            let each = cross_entropy_reference(case, x);
+            vec![each.iter().sum::<f64>() / each.len() as f64]
+        }; composite: |case, x| loss::cross_entropy_composite(&x[0], &case.ids[0]).mean(), tolerance: loose),
     ]
 }

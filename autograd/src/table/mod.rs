@@ -1,8 +1,8 @@
 //! The op table: every operation with its formula, a sample generator, an independent definition and a tolerance.
 //!
-//! The table drives the checks of [`crate::testing`]: value, first and second gradient, every instruction set, strided and
-//! empty inputs, NaN, threads, fused against composite. A crate with operations of its own keeps a table like this one
-//! and calls the same checker; so can a user.
+//! The table drives the checks of the module `testing`, behind the feature of that name: value, first and second
+//! gradient, every instruction set, strided and empty inputs, axes of length 1, NaN, threads, fused against composite. A
+//! crate with operations of its own keeps a table like this one and calls the same checker; so can a user.
 //!
 //! Samples are plain data. A generator is a function from a list of choices to a [`Case`] (the idea of MacIver &
 //! Donaldson 2020, *Test-Case Reduction via Test-Case Generation*): smaller choices give smaller cases, so any tool that
@@ -18,6 +18,7 @@ mod linear;
 mod movement;
 mod naive;
 mod order;
+mod plain;
 mod recurrent;
 mod reduction;
 mod scalar;
@@ -69,6 +70,8 @@ pub enum Tolerance {
 pub enum Size {
     /// Axes of 1 to about 5: every element can be looked at.
     Small,
+    /// Every axis that the operation lets be is of length 1; tensors without axes too.
+    One,
     /// Axes of length 0 among them, where the operation allows it.
     Empty,
     /// Enough elements for every parallel path.
@@ -96,6 +99,7 @@ impl<'a> Draw<'a> {
     pub fn dim(&mut self, high: usize) -> usize {
         match self.size {
             Size::Small => self.int(1, high),
+            Size::One => 1,
             Size::Empty => self.int(0, high.min(2)),
             Size::Large => self.int(5 * high, 8 * high),
         }
@@ -284,6 +288,7 @@ pub fn entries() -> Vec<Entry> {
         activation::entries(),
         reduction::entries(),
         order::entries(),
+        plain::entries(),
         movement::entries(),
         linear::entries(),
         contraction::entries(),

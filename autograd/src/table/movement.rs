@@ -144,6 +144,13 @@ pub(super) fn entries() -> Vec<Entry> {
             |_, x| x[0].data.clone()
         ),
         moves!("flatten", "a range of axes joined", three_axes, |case, x| x[0].flatten(1..3), |_, x| x[0].data.clone()),
+        moves!("flatten_from", "the last axes joined", three_axes, |case, x| x[0].flatten_from(1), |_, x| x[0]
+            .data
+            .clone()),
+        moves!("t", "the last two axes exchanged", three_axes, |case, x| x[0].t(), |_, x| {
+            let s = &x[0].shape;
+            moved(&x[0], &[s[0], s[2], s[1]], |i| vec![i[0], i[2], i[1]])
+        }),
         moves!("unsqueeze", "a new axis of length 1", three_axes, |case, x| x[0].unsqueeze(1), |_, x| x[0]
             .data
             .clone()),

@@ -86,11 +86,15 @@ pub(super) fn entries() -> Vec<Entry> {
             case
         }, |case, x| x[0].norm_lp(f64::INFINITY, case.ints[0]), |case, x| each_row(case, x, |row| row.iter().fold(0.0, |m: f64, v| m.max(v.abs()))), tolerance: Tolerance::Each(0.0)),
         entry!("prod", "Π x along an axis", with_axis, |case, x| x[0].prod(case.ints[0]), |case, x| each_row(case, x, |row| row.iter().product()), tolerance: Tolerance::Each(8.0)),
+        entry!("prod_keep", "Π x along an axis, kept as 1", with_axis, |case, x| x[0].prod_keep(case.ints[0]), |case, x| each_row(case, x, |row| row.iter().product()), tolerance: Tolerance::Each(8.0)),
         entry!("cumprod", "running products along an axis", with_axis, |case, x| x[0].cumprod(case.ints[0]), |case, x| {
             x[0].map_rows(case.ints[0], |row| row.iter().scan(1.0, |product, v| { *product *= v; Some(*product) }).collect())
         }, tolerance: Tolerance::Each(8.0)),
         entry!("cumsum", "running sums along an axis", with_axis, |case, x| x[0].cumsum(case.ints[0]), |case, x| {
             x[0].map_rows(case.ints[0], |row| row.iter().scan(0.0, |sum, v| { *sum += v; Some(*sum) }).collect())
+        }, tolerance: Tolerance::Largest(64.0)),
+        entry!("logcumsumexp", "running ln Σ eˣ along an axis", with_axis, |case, x| x[0].logcumsumexp(case.ints[0]), |case, x| {
+            x[0].map_rows(case.ints[0], |row| row.iter().scan(0.0, |sum, v| { *sum += v.exp(); Some(sum.ln()) }).collect())
         }, tolerance: Tolerance::Largest(64.0)),
         entry!("logsumexp", "ln Σ eˣ along an axis", with_filled_axis, |case, x| x[0].logsumexp(case.ints[0]), |case, x| each_row(case, x, logsumexp), tolerance: loose),
         entry!("softmax", "eˣ / Σ eˣ along an axis", with_filled_axis, |case, x| x[0].softmax(case.ints[0]), |case, x| {

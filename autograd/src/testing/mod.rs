@@ -18,7 +18,7 @@ use crate::tensor::Tensor;
 
 pub use derivatives::{FIRST, FUSED_EQUALS_COMPOSITE, SECOND, SINGLE_EQUALS_DOUBLE};
 pub use survey::{Survey, survey};
-pub use values::{EMPTY, LAYOUTS, NAN, REFERENCE, THREADS};
+pub use values::{EMPTY, LAYOUTS, NAN, ONES, REFERENCE, THREADS};
 
 /// A property of one entry at one case. The error says what differs.
 pub struct Check {
@@ -31,8 +31,18 @@ pub struct Check {
 }
 
 /// Every check.
-pub const ALL: [&Check; 9] =
-    [&REFERENCE, &LAYOUTS, &EMPTY, &NAN, &THREADS, &FIRST, &SECOND, &FUSED_EQUALS_COMPOSITE, &SINGLE_EQUALS_DOUBLE];
+pub const ALL: [&Check; 10] = [
+    &REFERENCE,
+    &LAYOUTS,
+    &ONES,
+    &EMPTY,
+    &NAN,
+    &THREADS,
+    &FIRST,
+    &SECOND,
+    &FUSED_EQUALS_COMPOSITE,
+    &SINGLE_EQUALS_DOUBLE,
+];
 
 /// Checks every entry with `cases` random cases each.
 ///

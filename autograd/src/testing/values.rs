@@ -2,10 +2,10 @@
 
 use etude_kernels::par;
 
-use super::{Check, close, close_above, on_every_isa, tensors, widen};
+use super::{Check, FIRST, SECOND, close, close_above, on_every_isa, tensors, widen};
 use crate::backward::{CreateGraph, grad_with};
 use crate::dtype::Float;
-use crate::table::{Array, Case, Entry, Size, Tolerance};
+use crate::table::{Array, Case, Entry, Operation, Size, Tolerance};
 use crate::tensor::Tensor;
 
 /// f64 and, on every instruction set, f32 equal the plain definition.
@@ -27,18 +27,39 @@ fn reference(entry: &Entry, case: &Case) -> Result<(), String> {
     })
 }
 
-/// Views with gaps and exchanged axes give what contiguous inputs give.
+/// Views with gaps, with exchanged axes and with repeated elements give what contiguous inputs give, value and gradient.
 pub const LAYOUTS: Check = Check { name: "strided inputs give the same", size: Size::Small, holds: layouts };
 
 fn layouts(entry: &Entry, case: &Case) -> Result<(), String> {
     let plain = tensors::<f64>(&case.values());
-    let want = widen(&(entry.f64)(case, &plain));
+    let want = value_and_gradients(entry.f64, case, &plain);
     for (name, strided) in [("transposed", transposed as fn(&_) -> _), ("cut from a larger tensor", cut)] {
         let inputs: Vec<Tensor<f64>> = plain.iter().map(strided).collect();
-        let y = (entry.f64)(case, &inputs);
-        close(name, &widen(&y), &want, Tolerance::Largest(1.0), 1e-12)?;
+        close(name, &value_and_gradients(entry.f64, case, &inputs), &want, Tolerance::Largest(1.0), 1e-12)?;
     }
-    Ok(())
+    // Other values than the case's, which repeat nothing: the same ones in a tensor that holds each once for each place.
+    let views: Vec<Tensor<f64>> = plain.iter().map(|x| repeated(x, case.seed)).collect();
+    let copies: Vec<Tensor<f64>> = views.iter().map(Tensor::contiguous).collect();
+    let want = value_and_gradients(entry.f64, case, &copies);
+    close("expanded", &value_and_gradients(entry.f64, case, &views), &want, Tolerance::Largest(1.0), 1e-12)
+}
+
+/// The value, and the gradients of half the sum of its squares.
+fn value_and_gradients(op: Operation<f64>, case: &Case, inputs: &[Tensor<f64>]) -> Vec<f64> {
+    let inputs: Vec<Tensor<f64>> = inputs.iter().map(Tensor::requires_grad).collect();
+    let y = op(case, &inputs);
+    let refs: Vec<&Tensor<f64>> = inputs.iter().collect();
+    let grads = grad_with(&y, &refs, &y.detach(), CreateGraph::No);
+    std::iter::once(&y).chain(grads.iter().flatten()).flat_map(widen).collect()
+}
+
+/// The first position of one axis at all its positions: a stride of 0.
+fn repeated(x: &Tensor<f64>, seed: u64) -> Tensor<f64> {
+    if x.rank() == 0 || x.is_empty() {
+        return x.clone();
+    }
+    let axis = seed as usize % x.rank();
+    x.narrow(axis, 0, 1).expand(x.shape())
 }
 
 /// The same values with the axes stored in reverse order.
@@ -58,6 +79,18 @@ fn cut(x: &Tensor<f64>) -> Tensor<f64> {
         out = Tensor::concat(&[&border, &out, &border], axis);
     }
     (0..x.rank()).fold(out, |out, axis| out.narrow(axis, 1, x.dim(axis)))
+}
+
+/// Axes of length 1, and tensors without axes, give the definition's value and derivatives of both orders.
+pub const ONES: Check = Check { name: "axes of length 1 work", size: Size::One, holds: ones };
+
+fn ones(entry: &Entry, case: &Case) -> Result<(), String> {
+    reference(entry, case)?;
+    if entry.differentiable {
+        (FIRST.holds)(entry, case)?;
+        (SECOND.holds)(entry, case)?;
+    }
+    Ok(())
 }
 
 /// Empty inputs give a value and gradients of the right shape, without a panic.
@@ -115,18 +148,20 @@ fn nan(entry: &Entry, case: &Case) -> Result<(), String> {
     Ok(())
 }
 
-/// Value and gradients have the same bits on 1, 2, 3 and 8 threads.
+/// Value and gradients have the same bits on 1, 2, 3 and 8 threads, on every instruction set.
 pub const THREADS: Check = Check { name: "the number of threads changes nothing", size: Size::Large, holds: threads };
 
 fn threads(entry: &Entry, case: &Case) -> Result<(), String> {
     let values = case.values();
-    let want = par::with_threads(1, || all_bits::<f32>(entry.f32, case, &values));
-    for n in [2, 3, 8] {
-        if par::with_threads(n, || all_bits::<f32>(entry.f32, case, &values)) != want {
-            return Err(format!("{n} threads give other bits than 1"));
+    on_every_isa(|_| {
+        let want = par::with_threads(1, || all_bits::<f32>(entry.f32, case, &values));
+        for n in [2, 3, 8] {
+            if par::with_threads(n, || all_bits::<f32>(entry.f32, case, &values)) != want {
+                return Err(format!("{n} threads give other bits than 1"));
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 fn all_bits<T: Float>(op: fn(&Case, &[Tensor<T>]) -> Tensor<T>, case: &Case, values: &[Array]) -> Vec<u64> {

@@ -1,23 +1,25 @@
 //! Points where a formula divides by 0 or has no derivative: the value and the gradient that the documentation states.
 
 use std::f64::consts::PI;
-use std::panic::catch_unwind;
 
-use etude_autograd::{Conv1dArgs, CreateGraph, PadMode, Tensor, grad};
-use etude_kernels::rng::Rng;
+use etude_autograd::{CreateGraph, Tensor, grad};
+
+/// Value and first derivative of Σ f at a vector, and whether the derivative depends on the vector at all.
+fn first_order(x: &[f64], f: impl Fn(&Tensor<f64>) -> Tensor<f64>) -> (Vec<f64>, Vec<f64>, bool) {
+    let x = Tensor::from_slice(x, [x.len()]).requires_grad();
+    let y = f(&x);
+    let [first] = grad(&y.sum(), [&x], CreateGraph::Yes);
+    (y.to_vec(), first.to_vec(), first.is_tracked())
+}
 
 /// Value, first and second derivative of Σ f at a vector.
+#[track_caller]
 fn orders(x: &[f64], f: impl Fn(&Tensor<f64>) -> Tensor<f64>) -> [Vec<f64>; 3] {
     let x = Tensor::from_slice(x, [x.len()]).requires_grad();
     let y = f(&x);
     let [first] = grad(&y.sum(), [&x], CreateGraph::Yes);
-    let second = if first.is_tracked() {
-        let [second] = grad(&first.sum(), [&x], CreateGraph::No);
-        second.to_vec()
-    } else {
-        vec![0.0; x.len()]
-    };
-    [y.to_vec(), first.to_vec(), second]
+    let [second] = grad(&first.sum(), [&x], CreateGraph::No);
+    [y.to_vec(), first.to_vec(), second.to_vec()]
 }
 
 #[test]
@@ -32,7 +34,11 @@ fn products_have_derivatives_at_zeros() {
 
 #[test]
 fn roots_have_gradient_zero_at_their_origin() {
-    for p in [1.0, 1.5, 2.0, 3.0, f64::INFINITY] {
+    for p in [1.0, f64::INFINITY] {
+        let flat = first_order(&[0.0, 0.0], |x| x.norm_lp(p, 0));
+        assert_eq!(flat, (vec![0.0], vec![0.0, 0.0], false), "p = {p}: straight but for its kink");
+    }
+    for p in [1.5, 2.0, 3.0] {
         let [y, first, second] = orders(&[0.0, 0.0], |x| x.norm_lp(p, 0));
         assert_eq!((y, first, second), (vec![0.0], vec![0.0, 0.0], vec![0.0, 0.0]), "p = {p}");
     }
@@ -89,11 +95,11 @@ fn spaces_in_a_sum_of_products_count_for_nothing() {
 #[test]
 fn steps_are_flat_and_name_the_even_half() {
     let x = [-2.5, -1.5, -0.0, 0.5, 1.5, f64::NAN];
-    let [round, first, second] = orders(&x, Tensor::round);
+    let (round, first, depends) = first_order(&x, Tensor::round);
     assert_eq!(round[..5], [-2.0, -2.0, 0.0, 0.0, 2.0]);
     assert!(round[5].is_nan() && Tensor::from_slice(&x, [6]).sign().to_vec()[5].is_nan());
-    assert_eq!((first, second), (vec![0.0; 6], vec![0.0; 6]));
-    assert_eq!(orders(&[0.0, -3.0], Tensor::sign), [vec![0.0, -1.0], vec![0.0; 2], vec![0.0; 2]]);
+    assert_eq!((first, depends), (vec![0.0; 6], false));
+    assert_eq!(first_order(&[0.0, -3.0], Tensor::sign), (vec![0.0, -1.0], vec![0.0; 2], false));
 }
 
 #[test]
@@ -117,74 +123,4 @@ fn power_iteration_finds_the_first_singular_vectors() {
         (vec![0.0; 2], vec![0.0; 3]),
         "a matrix of zeros has no direction, and no NaN"
     );
-}
-
-fn zeros(shape: &[usize]) -> Tensor<f32> {
-    Tensor::zeros(shape)
-}
-
-/// A call that must be refused, and its message.
-type Refused = (fn() -> Tensor<f32>, &'static str);
-
-const REFUSED: &[Refused] = &[
-    (|| zeros(&[3]).pad_mode(0, 3, 0, PadMode::Reflect), "pad_mode: 3 positions beyond axis 0 of [3] by Reflect"),
-    (|| zeros(&[0]).pad_mode(0, 1, 0, PadMode::Replicate), "pad_mode: 1 positions beyond axis 0 of [0] by Replicate"),
-    (|| zeros(&[3]).pow(&zeros(&[2])), "pow: shapes do not broadcast: [3] and [2]"),
-    (|| zeros(&[3]).atan2(&zeros(&[2])), "atan2: shapes do not broadcast: [3] and [2]"),
-    (|| zeros(&[3]).prod(1), "prod: axis 1 of a tensor of shape [3], which has 1 axes"),
-    (|| zeros(&[3]).cumprod(1), "cumprod: axis 1 of a tensor of shape [3], which has 1 axes"),
-    (|| zeros(&[3]).sort(1, false).0, "argsort: axis 1 of a tensor of shape [3], which has 1 axes"),
-    (|| zeros(&[3]).topk(4, 0).0, "topk: the 4 largest along axis 0 of [3]"),
-    (|| zeros(&[3]).norm_lp(0.0, 0), "norm_lp: the order is 0, expected more than 0"),
-    (|| zeros(&[3]).celu(0.0), "celu: α is 0, expected more than 0"),
-    (|| zeros(&[3]).hardtanh(1.0, -1.0), "hardtanh: the lower bound 1 is above the upper bound -1"),
-    (|| zeros(&[3]).tril(0), "tril: a tensor of shape [3] has fewer than two axes"),
-    (|| zeros(&[3, 3]).diagonal(1, 1), "diagonal: axis 1 of [3, 3] stands twice"),
-    (|| zeros(&[3]).roll(1, 1), "roll: axis 1 of a tensor of shape [3], which has 1 axes"),
-    (|| zeros(&[3]).glu(0), "glu: axis 0 of [3] has no halves"),
-    (|| zeros(&[2, 3]).prelu(&zeros(&[2])), "prelu: slopes [2] for x [2, 3], whose axis 1 has 3 channels"),
-    (|| zeros(&[3]).dropout(1.5, &mut Rng::new(0)), "dropout: the probability is 1.5, expected 0 to 1"),
-    (|| zeros(&[1, 6, 2, 2]).pixel_shuffle(2), "pixel_shuffle: x [1, 6, 2, 2] is not [n, c·2², h, w]"),
-    (|| zeros(&[1, 1, 3, 2]).pixel_unshuffle(2), "pixel_unshuffle: x [1, 1, 3, 2] is not [n, c, h·2, w·2]"),
-    (
-        || zeros(&[1, 1, 0, 2]).adaptive_avg_pool2d([1, 1]),
-        "adaptive_avg_pool2d: 1 windows along axis 2 of [1, 1, 0, 1]",
-    ),
-    (|| zeros(&[1, 1, 2]).adaptive_max_pool2d([1, 1]), "adaptive_max_pool2d: x [1, 1, 2] needs four axes"),
-    (
-        || zeros(&[1, 1, 0, 2]).upsample_bilinear2d([2, 2], true),
-        "upsample_bilinear2d: x [1, 1, 0, 2] is not [n, c, h ≥ 1, w ≥ 1], or the size [2, 2] is empty",
-    ),
-    (
-        || zeros(&[1, 2]).conv1d(&zeros(&[1, 1, 1]), None, Conv1dArgs::default()),
-        "conv1d: x [1, 2] and w [1, 1, 1] need three axes",
-    ),
-    (
-        || zeros(&[0, 1, 2]).rnn_scan(&zeros(&[2, 2]), &zeros(&[1, 2]), Tensor::tanh),
-        "rnn_scan: projections [0, 1, 2] are not [seq, batch, hidden] with a step",
-    ),
-    (
-        || zeros(&[1, 1, 2]).rnn_scan(&zeros(&[2, 2]), &zeros(&[2, 2]), Tensor::tanh),
-        "rnn_scan: the state has shape [2, 2], projections [1, 1, 2] ask for [1, 2]",
-    ),
-    (|| zeros(&[2, 3]).weight_norm(&zeros(&[3])), "weight_norm: lengths [3] for weights [2, 3]"),
-    (|| Tensor::einsum("ij", &[&zeros(&[1, 1])]), "einsum: \"ij\" has no arrow ->"),
-    (|| Tensor::einsum("i,i->", &[&zeros(&[1])]), "einsum: \"i,i->\" names 2 operands of 1"),
-    (|| Tensor::einsum("i->", &[&zeros(&[1, 1])]), "einsum: \"i->\" names 1 axes of an operand of shape [1, 1]"),
-    (|| Tensor::einsum("i->j", &[&zeros(&[1])]), "einsum: \"i->j\": no operand has label j"),
-    (|| Tensor::einsum("i->ii", &[&zeros(&[1])]), "einsum: \"i->ii\" asks for a label twice"),
-    (|| Tensor::einsum("ii->i", &[&zeros(&[1, 2])]), "einsum: \"ii->i\": axes i of [1, 2] differ in length"),
-    (
-        || Tensor::einsum("ij,jk->ik", &[&zeros(&[2, 3]), &zeros(&[4, 5])]),
-        "einsum: \"ij,jk->ik\": label j has length 3 in one operand and 4 in another",
-    ),
-];
-
-#[test]
-fn misuse_is_named() {
-    for (call, wanted) in REFUSED {
-        let panic = catch_unwind(call).expect_err(&format!("not refused: {wanted}"));
-        let said = panic.downcast_ref::<String>().map_or("", String::as_str);
-        assert_eq!(said, *wanted);
-    }
 }

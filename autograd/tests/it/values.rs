@@ -1,7 +1,11 @@
 //! Values of every entry of the op table, by property.
 
+use std::collections::HashSet;
+
 use etude_autograd::table::entries;
-use etude_autograd::testing::{self, EMPTY, LAYOUTS, NAN, REFERENCE, THREADS};
+use etude_autograd::testing::{self, EMPTY, LAYOUTS, NAN, ONES, REFERENCE, THREADS};
+
+use super::sources::functions;
 
 const CASES: u32 = 32;
 
@@ -13,6 +17,11 @@ fn values_equal_their_definitions_on_every_instruction_set() {
 #[test]
 fn strided_inputs_give_the_same() {
     testing::run(&LAYOUTS, &entries(), CASES);
+}
+
+#[test]
+fn axes_of_length_1_and_no_axes_work() {
+    testing::run(&ONES, &entries(), CASES / 2);
 }
 
 #[test]
@@ -35,4 +44,33 @@ fn names_are_distinct() {
     let mut names: Vec<&str> = entries().iter().map(|entry| entry.name).collect();
     names.sort_unstable();
     assert!(names.windows(2).all(|w| w[0] != w[1]), "{names:?}");
+}
+
+/// Public functions without an entry of their own, and why.
+const WITHOUT_ENTRY: &[(&str, &str)] = &[
+    ("new", "arguments of a convolution"),
+    ("causal", "a mask"),
+    ("padding", "a mask"),
+    ("pad_mode", "pad2d_mode calls it: the entries pad_reflect, pad_replicate and pad_circular"),
+    ("pad2d_mode", "the entries pad_reflect, pad_replicate and pad_circular"),
+    ("pack", "makes weights for inference: no tensor comes out"),
+    ("linear_packed", "inference in f32 alone: checked against linear in the kernels and in nn"),
+    ("embedding_packed", "inference in f32 alone: checked against embedding in nn"),
+    ("power_iteration", "finds two vectors, without gradient: `edges` states what it converges to"),
+];
+
+#[test]
+fn every_operation_stands_in_the_table() {
+    let names: HashSet<&str> = entries().iter().map(|entry| entry.name).collect();
+    let functions: HashSet<String> = functions().into_iter().map(|f| f.name).collect();
+    let is_excused = |name: &str| WITHOUT_ENTRY.iter().any(|(excused, _)| *excused == name);
+    let missing: Vec<&String> = functions.iter().filter(|f| !names.contains(f.as_str()) && !is_excused(f)).collect();
+    assert!(missing.is_empty(), "without an entry: {missing:?}");
+    for (name, _) in WITHOUT_ENTRY {
+        assert!(functions.contains(*name) && !names.contains(name), "{name} needs no excuse");
+    }
+    // Operators and comparisons are stamped by macros.
+    for name in ["add", "sub", "mul", "div", "neg", "lt", "le", "gt", "ge", "eq", "ne"] {
+        assert!(names.contains(name), "without an entry: {name}");
+    }
 }

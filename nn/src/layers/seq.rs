@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use etude_autograd::Tensor;
+use etude_autograd::{Tensor, scope};
 
 use super::Layer;
 use crate::ctx::Ctx;
@@ -57,8 +57,8 @@ impl Module for Seq {
 impl Layer for Seq {
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
         let mut y = x.clone();
-        for layer in &self.layers {
-            y = layer.forward(&y, cx);
+        for (i, layer) in self.layers.iter().enumerate() {
+            y = scope(i, || layer.forward(&y, cx));
         }
         y
     }

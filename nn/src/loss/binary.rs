@@ -2,7 +2,7 @@
 
 use etude_autograd::{Float, Tensor};
 
-use super::check;
+use super::{check, check_broadcast};
 
 /// −y·ln σ(x) − (1 − y)·ln(1 − σ(x)) of each element: reduce it as the model asks, `.sum_dims([1]).mean()` for a VAE.
 ///
@@ -20,6 +20,8 @@ pub fn bce_with_logits<T: Float>(logits: &Tensor<T>, targets: &Tensor<T>) -> Ten
 /// If the shapes do not broadcast.
 #[track_caller]
 pub fn bce_with_logits_weighted<T: Float>(logits: &Tensor<T>, targets: &Tensor<T>, positive: &Tensor<T>) -> Tensor<T> {
+    check_broadcast("bce_with_logits_weighted", logits, targets);
+    check_broadcast("bce_with_logits_weighted", targets, positive);
     // With ln σ(x) = −softplus(−x) and ln(1 − σ(x)) = −x − softplus(−x).
     let negatives = targets.affine(-1.0, 1.0);
     let weight = &negatives + targets * positive;

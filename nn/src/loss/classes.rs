@@ -2,7 +2,7 @@
 
 use etude_autograd::{Float, Tensor};
 
-use super::rows;
+use super::{check_classes, rows};
 
 /// `−ln softmax(logits)[target]`, mean over all rows. `logits` `[…, classes]`, `targets` `[…]`.
 ///
@@ -22,6 +22,7 @@ pub fn cross_entropy<T: Float>(logits: &Tensor<T>, targets: &Tensor<i64>) -> Ten
 pub fn cross_entropy_smooth<T: Float>(logits: &Tensor<T>, targets: &Tensor<i64>, smoothing: f64) -> Tensor<T> {
     assert!((0.0..=1.0).contains(&smoothing), "cross_entropy_smooth: the smoothing is {smoothing}, expected 0 to 1");
     let (logits, targets) = rows("cross_entropy_smooth", logits, targets);
+    check_classes("cross_entropy_smooth", &targets, logits.dim(1), None);
     // The mean over classes of −log_softmax(x) is logsumexp(x) − mean(x).
     let uniform = (logits.logsumexp(1) - logits.mean_dims([1])).mean();
     logits.cross_entropy(&targets).affine(1.0 - smoothing, 0.0) + uniform.affine(smoothing, 0.0)
@@ -45,7 +46,7 @@ impl<T: Float> Default for CrossEntropy<T> {
 }
 
 /// Cross-entropy with label smoothing, rows that do not count and weights of classes, as PyTorch's: Σ over rows that count
-/// of (1 − ε)·w\[target\]·nll + ε/classes·Σ w·nll of each class, divided by Σ w\[target\]. NaN if no row counts.
+/// of `(1 − ε)·w[target]·nll + ε/classes·Σ w·nll` of each class, divided by `Σ w[target]`. NaN if no row counts.
 ///
 /// # Panics
 /// If the shapes do not fit, a target that counts is not a class, or `smoothing` is not in [0, 1].
@@ -58,6 +59,7 @@ pub fn cross_entropy_with<T: Float>(logits: &Tensor<T>, targets: &Tensor<i64>, o
     let weight = weight.as_ref().map_or_else(|| Tensor::ones([classes]), Tensor::detach);
     let fits = weight.shape() == [classes];
     assert!(fits, "cross_entropy_with: the weights have shape {:?}, expected [{classes}]", weight.shape());
+    check_classes("cross_entropy_with", &targets, classes, *ignore);
     let counts = |target: i64| Some(target) != *ignore;
     let of_rows: Vec<i64> = (0..).zip(targets.to_vec()).filter(|&(_, t)| counts(t)).map(|(row, _)| row).collect();
     let of_rows = Tensor::from_vec(of_rows.clone(), [of_rows.len()]);
@@ -81,5 +83,6 @@ pub fn cross_entropy_with<T: Float>(logits: &Tensor<T>, targets: &Tensor<i64>, o
 #[track_caller]
 pub fn nll<T: Float>(log_probs: &Tensor<T>, targets: &Tensor<i64>) -> Tensor<T> {
     let (log_probs, targets) = rows("nll", log_probs, targets);
+    check_classes("nll", &targets, log_probs.dim(1), None);
     -log_probs.gather(1, &targets.unsqueeze(1)).mean()
 }

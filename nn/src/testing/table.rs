@@ -105,10 +105,60 @@ fn vectors(draw: &mut Draw<'_>, count: usize) -> Case {
     (0..count).fold(Case::new(draw), |case, _| case.input_in(&[n, size], -2.0, 2.0, &[0.0])).with_ids(ids)
 }
 
-fn cosines(x: &[Array]) -> Vec<f64> {
+fn cosine(a: &[f64], b: &[f64]) -> f64 {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let rows = x[0].rows(1).into_iter().zip(x[1].rows(1));
-    rows.map(|(a, b)| dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt()).collect()
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+fn cosines(x: &[Array]) -> Vec<f64> {
+    x[0].rows(1).into_iter().zip(x[1].rows(1)).map(|(a, b)| cosine(&a, &b)).collect()
+}
+
+/// [`vectors`] and a choice for each row besides the one that they have: on which side of its margin it lies.
+fn sided(draw: &mut Draw<'_>, count: usize) -> Case {
+    let case = vectors(draw, count);
+    let sides = draw.ids(&[case.inputs[0].shape[0]], 2);
+    case.with_ids(sides)
+}
+
+/// The choices of [`sided`] as a mask of rows.
+fn sides(case: &Case) -> Tensor<bool> {
+    case.ids[1].eq_scalar(1).unsqueeze(1)
+}
+
+/// Vectors whose every number is far from 0, and near it.
+fn far_and_near<T: Float>(x: &Tensor<T>) -> (Tensor<T>, Tensor<T>) {
+    (x + x.sign().affine(2.0, 0.0), x.affine(0.05, 0.0))
+}
+
+/// As [`far_and_near`] of one number, or the second if `near`.
+fn placed(x: f64, near: bool) -> f64 {
+    if near { 0.05 * x } else { x + 2.0 * x.signum() }
+}
+
+/// Anchors, and positives and negatives at distances on both sides of a margin of 0.5: one is within 0.2, the other beyond
+/// 2.8.
+fn triplets<T: Float>(case: &Case, x: &[Tensor<T>]) -> [Tensor<T>; 3] {
+    let ((far_p, near_p), (far_n, near_n)) = (far_and_near(&x[1]), far_and_near(&x[2]));
+    let kept = sides(case);
+    [
+        x[0].clone(),
+        &x[0] + Tensor::where_cond(&kept, &near_p, &far_p),
+        &x[0] + Tensor::where_cond(&kept, &far_n, &near_n),
+    ]
+}
+
+/// The rows of the three.
+fn triplet_rows(case: &Case, x: &[Array]) -> Vec<[Vec<f64>; 3]> {
+    let kept = case.ids[1].to_vec();
+    let row = |(i, a): (usize, Vec<f64>)| {
+        let at = |x: &Array, near: bool| -> Vec<f64> {
+            x.rows(1)[i].iter().zip(&a).map(|(&d, a)| a + placed(d, near)).collect()
+        };
+        let (p, n) = (at(&x[1], kept[i] == 1), at(&x[2], kept[i] == 0));
+        [a, p, n]
+    };
+    x[0].rows(1).into_iter().enumerate().map(row).collect()
 }
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {
@@ -258,16 +308,53 @@ fn losses() -> Vec<Entry> {
         }, tolerance: loose),
         entry!("loss::cosine_similarity", "a·b / (‖a‖·‖b‖) along an axis", |draw| vectors(draw, 2), |case, x| loss::cosine_similarity(&x[0], &x[1], 1),
             |_, x| cosines(x), tolerance: loose),
-        entry!("loss::cosine_embedding", "1 − cos together, max(0, cos − m) apart, mean", |draw| vectors(draw, 2),
-            |case, x| loss::cosine_embedding(&x[0], &x[1], &signs(case), -1.5), |case, x| {
-                let cosines = Array { shape: vec![x[0].shape[0]], data: cosines(x) };
-                with_signs(case, &cosines, |cos, y| if y > 0.0 { 1.0 - cos } else { cos + 1.5 })
-            }, tolerance: loose),
-        entry!("loss::triplet_margin", "max(0, ‖a − p‖ − ‖a − n‖ + m), mean", |draw| vectors(draw, 3),
-            |case, x| loss::triplet_margin(&x[0], &x[1], &x[2], 12.0), |_, x| {
-                let rows = x[0].rows(1).into_iter().zip(x[1].rows(1).into_iter().zip(x[2].rows(1)));
-                mean(rows.map(|(a, (p, n))| distance(&a, &p) - distance(&a, &n) + 12.0))
-            }, tolerance: loose),
+        // b is nearly a or nearly −a: on both sides of the margin, for either sign.
+        entry!("loss::cosine_embedding", "1 − cos together, max(0, cos − m) apart, mean", |draw| sided(draw, 2), |case, x| {
+            let b = Tensor::where_cond(&sides(case), &x[0], &-&x[0]) + x[1].affine(0.02, 0.0);
+            loss::cosine_embedding(&x[0], &b, &signs(case), 0.2)
+        }, |case, x| {
+            let row = |(i, a): (usize, Vec<f64>)| {
+                let sign = if case.ids[1].to_vec()[i] == 1 { 1.0 } else { -1.0 };
+                let b: Vec<f64> = a.iter().zip(&x[1].rows(1)[i]).map(|(a, d)| sign * a + 0.02 * d).collect();
+                cosine(&a, &b)
+            };
+            let cosines = x[0].rows(1).into_iter().enumerate().map(row).collect();
+            let cosines = Array { shape: vec![x[0].shape[0]], data: cosines };
+            with_signs(case, &cosines, |cos, y| if y > 0.0 { 1.0 - cos } else { (cos - 0.2).max(0.0) })
+        }, tolerance: loose),
+        entry!("loss::triplet_margin", "max(0, ‖a − p‖ − ‖a − n‖ + m), mean", |draw| sided(draw, 3), |case, x| {
+            let [a, p, n] = triplets(case, x);
+            loss::triplet_margin(&a, &p, &n, 0.5)
+        }, |case, x| {
+            let of = |[a, p, n]: [Vec<f64>; 3]| (distance(&a, &p) - distance(&a, &n) + 0.5).max(0.0);
+            mean(triplet_rows(case, x).into_iter().map(of))
+        }, tolerance: loose),
+        entry!("loss::triplet_margin_swap", "the same with the nearer of ‖a − n‖ and ‖p − n‖, mean", |draw| sided(draw, 3), |case, x| {
+            let [a, p, n] = triplets(case, x);
+            loss::triplet_margin_swap(&a, &p, &n, 0.5)
+        }, |case, x| {
+            let of = |[a, p, n]: [Vec<f64>; 3]| (distance(&a, &p) - distance(&a, &n).min(distance(&p, &n)) + 0.5).max(0.0);
+            mean(triplet_rows(case, x).into_iter().map(of))
+        }, tolerance: loose),
+        entry!("loss::multilabel_margin", "Σ over a right and a wrong label of max(0, 1 − (x[right] − x[wrong])) / labels, mean", |draw| {
+            let (n, classes) = (draw.positive(4), draw.positive(4));
+            let ids = draw.ids(&[n, classes], 2);
+            Case::new(draw).input_in(&[n, classes], -2.0, 2.0, &[-1.5, -0.5, 0.5, 1.5]).with_ids(ids)
+        }, |case, x| {
+            let logits = x[0].round().affine(0.7, 0.0) + x[0].affine(0.1, 0.0);
+            loss::multilabel_margin(&logits, &case.ids[0].eq_scalar(1))
+        }, |case, x| {
+            let near = |v: f64| 0.7 * v.round() + 0.1 * v;
+            let ids = case.ids[0].to_vec();
+            let row = |(i, row): (usize, Vec<f64>)| {
+                let is_right = |j: usize| ids[i * row.len() + j] == 1;
+                let of = |(r, w): (usize, usize)| (1.0 - near(row[r]) + near(row[w])).max(0.0);
+                let rights = (0..row.len()).filter(|&r| is_right(r));
+                let pairs = rights.flat_map(|r| (0..row.len()).filter(|&w| !is_right(w)).map(move |w| (r, w)));
+                pairs.map(of).sum::<f64>() / row.len() as f64
+            };
+            mean(x[0].rows(1).into_iter().enumerate().map(row))
+        }, tolerance: loose, propagates_nan: false), // without a pair of labels nothing is looked at
         entry!("loss::ctc", "−ln Σ p(path) over the paths that spell the target", ctc_case, |case, x| {
             let (inputs, labels) = lengths(case);
             loss::ctc(&x[0], &case.ids[0], &inputs, &labels, 0)

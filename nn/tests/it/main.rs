@@ -20,3 +20,4 @@ mod schedules;
 mod state;
 mod steps;
 mod threads;
+mod watching;

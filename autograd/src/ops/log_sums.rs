@@ -1,0 +1,41 @@
+//! Sums of exponentials that stay logarithms: of two tensors, and running ones along an axis.
+
+use super::check_axis;
+use crate::dtype::Float;
+use crate::layout::broadcast_shapes;
+use crate::tensor::Tensor;
+
+impl<T: Float> Tensor<T> {
+    /// ln(eˣ + eʸ), element by element, without overflow.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
+    #[track_caller]
+    pub fn logaddexp(&self, y: &Tensor<T>) -> Self {
+        let Some(shape) = broadcast_shapes(self.shape(), y.shape()) else {
+            panic!("logaddexp: shapes do not broadcast: {:?} and {:?}", self.shape(), y.shape())
+        };
+        Tensor::stack(&[&self.expand(&shape), &y.expand(&shape)], shape.len()).logsumexp(shape.len())
+    }
+
+    /// Running ln Σ eˣ along `axis`, without overflow.
+    ///
+    /// By doubling as [`Tensor::cumprod`]: no term is subtracted again, so small ones are not lost behind large ones.
+    ///
+    /// # Panics
+    /// If there is no such axis.
+    #[track_caller]
+    pub fn logcumsumexp(&self, axis: usize) -> Self {
+        check_axis("logcumsumexp", axis, self.shape());
+        let n = self.dim(axis);
+        let mut y = self.clone();
+        let mut distance = 1;
+        while distance < n {
+            let rest = n - distance;
+            let sums = y.narrow(axis, distance, rest).logaddexp(&y.narrow(axis, 0, rest));
+            y = Tensor::concat(&[&y.narrow(axis, 0, distance), &sums], axis);
+            distance *= 2;
+        }
+        y
+    }
+}
