@@ -26,7 +26,7 @@
 //! # }
 //! ```
 
-use etude_autograd::{Tensor, no_grad};
+use etude_autograd::{Anomaly, Tensor, Watch, detect_anomaly, no_grad};
 use etude_kernels::rng::Rng;
 
 use crate::ctx::Ctx;
@@ -78,16 +78,12 @@ pub enum Outcome {
     },
 }
 
-/// Runs a step again, with the random numbers that it had, and says where the first number that is not finite was born.
-type Diagnose = Box<dyn Fn(&mut dyn FnMut()) -> Option<String> + Send>;
-
 /// The guard of one optimiser's steps: see the [module's page](self).
 pub struct Guard {
     policy: Policy,
     failures: u64,
     in_a_row: u64,
     snapshot: Option<Snapshot>,
-    diagnose: Option<Diagnose>,
 }
 
 /// Copies that nobody else holds: the optimiser goes on updating in place.
@@ -105,15 +101,7 @@ impl Guard {
     #[track_caller]
     pub fn new(policy: Policy) -> Self {
         assert!(!matches!(policy, Policy::RollBack { every: 0, .. }), "Guard: a snapshot every 0 steps");
-        Guard { policy, failures: 0, in_a_row: 0, snapshot: None, diagnose: None }
-    }
-
-    /// How the place of a failure is found: `f` gets a closure that runs the failed step again, forward and backward, and
-    /// says where the first NaN or infinity was born. Without it, or where it finds nothing, a parameter or buffer that was not
-    /// finite before the step is named.
-    pub fn diagnose(mut self, f: impl Fn(&mut dyn FnMut()) -> Option<String> + Send + 'static) -> Self {
-        self.diagnose = Some(Box::new(f));
-        self
+        Guard { policy, failures: 0, in_a_row: 0, snapshot: None }
     }
 
     /// Steps that were not taken.
@@ -154,7 +142,7 @@ impl Guard {
         }
         let mut before = cx.clone();
         before.rng = Rng::from_state(rng);
-        let place = self.place(model, &before, &mut loss);
+        let place = place(model, &before, &mut loss);
         put_back(model, &buffers);
         let cause = Error::NotFinite { step, refused: Box::new(refused), place };
         self.failures += 1;
@@ -168,15 +156,30 @@ impl Guard {
             _ => Err(cause),
         }
     }
+}
 
-    fn place(&self, model: &dyn Module, before: &Ctx, loss: &mut impl FnMut(&mut Ctx) -> Tensor) -> Option<String> {
-        let mut again = || {
-            let loss = loss(&mut before.clone());
-            if loss.is_tracked() {
-                loss.backward();
-            }
-        };
-        self.diagnose.as_ref().and_then(|f| f(&mut again)).or_else(|| not_finite(model))
+/// Where the first NaN of a step was born, or the first infinity if there is no NaN: the step is run again, forward and
+/// backward, under the engine's eyes. A parameter or buffer that was not finite before comes first.
+fn place(model: &dyn Module, before: &Ctx, mut loss: impl FnMut(&mut Ctx) -> Tensor) -> Option<String> {
+    let mut again = || {
+        let loss = loss(&mut before.clone());
+        if loss.is_tracked() {
+            loss.backward();
+        }
+    };
+    not_finite(model).or_else(|| {
+        // Infinities second: a mask uses them on purpose.
+        let found =
+            [Watch::Nan, Watch::NonFinite].into_iter().find_map(|watch| detect_anomaly(watch, &mut again).err());
+        found.map(|anomaly| describe(&anomaly, model))
+    })
+}
+
+/// The anomaly, and the parameter of `model` that is nearest to it.
+fn describe(anomaly: &Anomaly, model: &dyn Module) -> String {
+    match anomaly.leaf.and_then(|leaf| model.param_name(leaf)) {
+        Some(name) => format!("{anomaly}; the nearest parameter is {name}"),
+        None => anomaly.to_string(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The guard: a step with a NaN changes nothing, and the policies do what they say.
 
-use etude_autograd::Tensor;
+use etude_autograd::{Tensor, scope};
 use etude_nn::guard::{Guard, Outcome, Policy};
 use etude_nn::{Act, Adam, BatchNorm1d, Ctx, Error, Layer, Mlp, Module, Optimizer, Value, module};
 
@@ -128,28 +128,30 @@ fn rolling_back_restores_the_snapshot_to_the_bit() {
 }
 
 #[test]
-fn the_place_is_asked_of_a_second_run_of_the_same_step() {
+fn a_second_run_of_the_same_step_names_operation_and_module() {
     // The second run draws the numbers of the first, and neither moves the model.
-    let seen = std::sync::Arc::new(std::sync::Mutex::new(0));
-    let count = seen.clone();
-    let guard = Guard::new(Policy::Stop).diagnose(move |again| {
-        again();
-        *count.lock().expect("not poisoned") += 1;
-        Some("born in sqrt of decoder".into())
-    });
-    let mut run = Run::new(guard);
+    let mut run = Run::new(Guard::new(Policy::Stop));
     let mut drawn = Vec::new();
     let (net, before) = (&run.net, everything(&run));
     let error = run.guard.step(0, net, &mut run.opt, &mut run.cx, |cx| {
         let x = Tensor::randn([6, 3], cx);
         drawn.push(x.to_vec());
-        net.norm.forward(&net.mlp.forward(&x, cx), cx).sum() * f32::NAN
+        let y = net.norm.forward(&net.mlp.forward(&x, cx), cx);
+        scope("decoder", || (y.square() * -1.0 - 1.0).sqrt().sum())
     });
     let text = error.expect_err("NaN").to_string();
-    assert_eq!(text, "step 0: the loss is NaN: born in sqrt of decoder");
+    let wanted = "step 0: the loss is NaN: NaN was born in sqrt (forward) of decoder: element 0 of [6, 4]; inputs [6, 4]; \
+                  the nearest parameter is norm.";
+    assert!(text.starts_with(wanted), "{text}");
     assert_eq!((drawn.len(), &drawn[0]), (2, &drawn[1]));
     assert!(same(&everything(&run), &before));
-    assert_eq!(*seen.lock().expect("not poisoned"), 1);
+}
+
+#[test]
+fn a_gradient_names_the_operation_whose_rule_made_it() {
+    let mut run = Run::new(Guard::new(Policy::Stop));
+    let text = run.step(3, Rotten::Gradient).expect_err("∞ · 0").to_string();
+    assert!(text.starts_with("step 3: ") && text.contains("(backward"), "{text}");
 }
 
 #[test]
