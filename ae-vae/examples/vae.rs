@@ -19,7 +19,7 @@ fn binarise(x: &Tensor, rng: &mut impl AsMut<Rng>) -> Tensor {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let mut report = Report::new(&args, "ae-vae", "vae", "A variational autoencoder dreams digits")?;
+    let mut report = Report::resumable(&args, "ae-vae", "vae", "A variational autoencoder dreams digits")?;
     let (epochs, batch) = (args.pick(100, 14), 100);
     let mut cx = Ctx::train(args.seed);
 

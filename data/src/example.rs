@@ -60,6 +60,12 @@ pub enum Better {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {
+    /// `--resume` of an example that always starts anew.
+    #[error("{example}: keeps no checkpoint, so there is nothing to --resume")]
+    NoCheckpoint {
+        /// The example.
+        example: String,
+    },
     /// A figure or the JSON could not be drawn, read or written.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -177,7 +183,22 @@ pub struct Report {
 
 impl Report {
     /// Makes the folder and starts the clock. Removes the JSON of an earlier run.
+    ///
+    /// # Errors
+    /// If a name is not one of a file, the folder cannot be made, or `--resume` was asked of this example, which keeps no
+    /// checkpoint.
     pub fn new(args: &Args, family: &str, example: &str, title: &str) -> Result<Self, ReportError> {
+        if args.resume {
+            return Err(ReportError::NoCheckpoint { example: example.to_owned() });
+        }
+        Self::resumable(args, family, example, title)
+    }
+
+    /// [`Report::new`] of an example that keeps a checkpoint ([`Report::checkpoint`]).
+    ///
+    /// # Errors
+    /// If a name is not one of a file, or the folder cannot be made.
+    pub fn resumable(args: &Args, family: &str, example: &str, title: &str) -> Result<Self, ReportError> {
         check_name("family", family)?;
         check_name("example", example)?;
         fs::create_dir_all(&args.out).map_err(DataError::io(&args.out, "create"))?;

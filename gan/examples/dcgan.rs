@@ -11,7 +11,7 @@ use etude_nn::{Adam, Checkpoint, Ctx, Journal, JournalPosition, Layer, LeNet, Le
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let mut report = Report::new(&args, "gan", "dcgan", "A DCGAN draws digits")?;
+    let mut report = Report::resumable(&args, "gan", "dcgan", "A DCGAN draws digits")?;
     let (steps, batch) = (args.pick(1600, 300), 64);
     let config = DcganConfig::default();
     let mut cx = Ctx::train(args.seed);

@@ -17,7 +17,7 @@ const LR: f64 = 3e-3;
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let mut report = Report::new(&args, "gan", "wgan_gp", "A Wasserstein GAN finds 25 modes")?;
+    let mut report = Report::resumable(&args, "gan", "wgan_gp", "A Wasserstein GAN finds 25 modes")?;
     let (steps, batch) = (args.pick(4000, 1500), 256);
     let grid = GaussianGrid::default();
     let config = WganGpConfig { critic_steps: 5, ..Default::default() };

@@ -12,7 +12,7 @@ use etude_rl::{DqnConfig, Env, dqn, evaluate, mean, test_seeds};
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let mut report = Report::new(&args, "rl", "dqn", "DQN balances a pole")?;
+    let mut report = Report::resumable(&args, "rl", "dqn", "DQN balances a pole")?;
     let config = DqnConfig { steps: args.pick(60_000, 40_000), seed: args.seed, ..Default::default() };
     report.about(
         format!(

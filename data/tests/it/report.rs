@@ -33,6 +33,16 @@ fn arguments_have_defaults_and_refuse_nonsense() {
 }
 
 #[test]
+fn resuming_is_refused_where_there_is_no_checkpoint() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let args = Args { resume: true, ..args(dir.path()) };
+    let error = Report::new(&args, "rl", "ppo", "t").expect_err("ppo starts anew");
+    assert_eq!(error.to_string(), "ppo: keeps no checkpoint, so there is nothing to --resume");
+    assert!(!args.out.exists(), "nothing was made");
+    assert!(Report::resumable(&args, "rl", "dqn", "t").is_ok());
+}
+
+#[test]
 fn counts_are_written_in_groups_of_three() {
     for (count, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (60_000, "60,000"), (1_234_567, "1,234,567")] {
         assert_eq!(thousands(count), text);
