@@ -279,7 +279,7 @@ impl Pass {
             let input_grads = self.rule(&node, &wanted, g);
             for (i, g) in input_grads.into_iter().enumerate() {
                 let (true, Some(input), Some(g)) = (wanted[i], &node.edges[i].node, g) else { continue };
-                front.add(input, self.fit(&node, i, g));
+                front.add(input, g);
             }
         }
         let mut leaves = front.leaves;
@@ -310,10 +310,14 @@ impl Pass {
         shape: &[usize],
         useful: &mut Option<IdSet>,
     ) -> Option<Arc<Node<T>>> {
-        let f = node.op.as_ref()?.recomputed()?;
+        let function = node.op.as_ref()?.recomputed()?;
         let inputs = self.saved(node).tied_inputs(&node.edges);
+        let mut slot = function.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let f = if self.free { slot.take() } else { slot.clone() }.expect("freed together with the inputs");
+        drop(slot);
         let mark = next_id();
-        let y = precision::with(node.precision, || with_grad(true, || recomputing(|| f(&inputs))));
+        let run = || observe::in_scope(node.scope, || recomputing(|| f(&inputs)));
+        let y = precision::with(node.precision, || with_grad(true, run));
         assert!(y.shape() == shape, "checkpoint: its function gave {shape:?} before and {:?} now", y.shape());
         let Some(root) = y.link().clone() else {
             panic!("checkpoint: its function gave a tracked {shape:?} before and an untracked one now")
@@ -324,7 +328,7 @@ impl Pass {
         Some(root)
     }
 
-    /// The gradients of the inputs of `node`, as its rule gives them.
+    /// The gradients of the inputs of `node`, as its rule gives them, in the shapes of the inputs.
     #[track_caller]
     fn rule<T: Float>(&self, node: &Arc<Node<T>>, wanted: &[bool], g: Tensor<T>) -> Vec<Option<Tensor<T>>> {
         let op = node.op.as_ref().expect("leaves have no rule");
@@ -338,16 +342,21 @@ impl Pass {
             let cx = Vjp { node, saved: &saved, wanted, create_graph: self.create_graph };
             op.vjp(&cx, &g)
         };
-        let rule = || precision::with(node.precision, || with_grad(self.create_graph, rule));
-        let grads = observe::rule(node, wanted, &g, rule);
-        assert!(
-            grads.len() == node.edges.len(),
-            "{}: its rule gave {} gradients for {} inputs",
-            op.name(),
-            grads.len(),
-            node.edges.len()
-        );
-        grads
+        let rule = || {
+            let mut grads = precision::with(node.precision, || with_grad(self.create_graph, rule));
+            assert!(
+                grads.len() == node.edges.len(),
+                "{}: its rule gave {} gradients for {} inputs",
+                op.name(),
+                grads.len(),
+                node.edges.len()
+            );
+            for (i, g) in grads.iter_mut().enumerate().filter(|&(i, _)| wanted[i]) {
+                *g = g.take().map(|g| self.fit(node, i, g));
+            }
+            grads
+        };
+        observe::rule(node, wanted, &g, rule)
     }
 
     /// The gradient of input `i`, summed back where the operation had broadcast it.

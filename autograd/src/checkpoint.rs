@@ -22,7 +22,9 @@ use crate::tensor::Tensor;
 /// Computes `f(inputs)` and keeps only the inputs; the reverse pass computes the values between again.
 ///
 /// `f` must compute the same each time: it may use parameters and other tensors from outside, which get their gradients,
-/// but random numbers only through [`checkpoint_with`]. It is called once here and once for each reverse pass.
+/// but random numbers only through [`checkpoint_with`]. It is called once here and once for each reverse pass that comes by
+/// (again for a checkpoint around this one). Values that have a graph of their own are better passed as inputs than
+/// captured: checkpoints that capture one another are dropped one inside the other.
 ///
 /// ```
 /// use etude_autograd::{checkpoint, Tensor};
@@ -83,7 +85,7 @@ pub fn checkpoint_with<T: Float, S: Clone + Send + 'static>(
     };
     let node = Node {
         id: next_id(),
-        op: Some(Box::new(Checkpoint { again: Box::new(again) })),
+        op: Some(Box::new(Checkpoint { again: Mutex::new(Some(Arc::new(again))) })),
         edges,
         precision: precision::current(),
         scope: observe::current_scope(),
@@ -115,7 +117,7 @@ fn captured<T: Float>(root: &Arc<Node<T>>, mark: u64, inputs: &[Edge<T>]) -> Vec
 }
 
 struct Checkpoint<T: Float> {
-    again: Box<Recomputed<T>>,
+    again: Mutex<Option<Arc<Recomputed<T>>>>,
 }
 
 impl<T: Float> Op<T> for Checkpoint<T> {
@@ -125,8 +127,8 @@ impl<T: Float> Op<T> for Checkpoint<T> {
     fn vjp(&self, _: &Vjp<'_, T>, _: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
         unreachable!("the reverse pass walks the recomputed graph instead")
     }
-    fn recomputed(&self) -> Option<&Recomputed<T>> {
-        Some(&*self.again)
+    fn recomputed(&self) -> Option<&Mutex<Option<Arc<Recomputed<T>>>>> {
+        Some(&self.again)
     }
 }
 

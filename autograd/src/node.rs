@@ -118,9 +118,10 @@ pub trait Op<T: Float>: Send + Sync + 'static {
         0
     }
 
-    /// The function of a checkpoint: the reverse pass calls it and walks on through the graph that it makes.
+    /// The function of a checkpoint: the reverse pass calls it and walks on through the graph that it makes. A pass that
+    /// frees takes it out, and with it what it captured.
     #[doc(hidden)]
-    fn recomputed(&self) -> Option<&Recomputed<T>> {
+    fn recomputed(&self) -> Option<&Mutex<Option<Arc<Recomputed<T>>>>> {
         None
     }
 }

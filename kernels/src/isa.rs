@@ -15,7 +15,7 @@ use pulp::{Scalar, Simd, WithSimd};
 use crate::elem::Real;
 use crate::gemm::tiles_present;
 
-/// An instruction set for which every kernel is compiled.
+/// An instruction set for which every kernel of f32 is compiled; f64 takes AVX2 where AVX-512 is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Isa {
     /// One lane; the portable reference.

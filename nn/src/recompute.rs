@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use etude_autograd::{Tensor, checkpoint_with};
+use etude_autograd::{Tensor, checkpoint_with, is_grad_enabled};
 
 use crate::ctx::Ctx;
 use crate::layers::Layer;
@@ -11,8 +11,10 @@ use crate::module::{Module, Visitor};
 /// A layer whose inner values are not kept for the backward pass but computed again there: memory for time. Gradient
 /// checkpointing of Chen et al. 2016, arXiv:1604.06174.
 ///
-/// Values, gradients, dropout masks, running statistics and parameter names are those of the layer itself. `clone` copies
-/// the layer.
+/// Values, gradients, dropout masks, running statistics and parameter names are those of the layer itself; parameters are
+/// those of the forward pass, whatever an optimiser does before the backward pass. Buffers are not: a layer whose value
+/// depends on them (`SpectralNorm`, or batch normalisation in evaluation) must not change them in between, as by a second
+/// forward pass in training. `clone` copies the layer.
 ///
 /// ```
 /// use etude_autograd::Tensor;
@@ -57,7 +59,17 @@ impl<L: Module> Module for Recompute<L> {
 
 impl<L: Layer + Clone + 'static> Layer for Recompute<L> {
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
+        if !is_grad_enabled() {
+            return self.layer.forward(x, cx);
+        }
         let layer = self.layer.clone();
-        checkpoint_with(cx, move |x, cx| layer.forward(&x[0], cx), &[x])
+        let params: Vec<_> = layer.named_params().iter().map(|(_, p)| (p.id(), cx.get(p))).collect();
+        let forward = move |x: &[Tensor], cx: &mut Ctx| {
+            let mut inner = cx.with_params(params.iter().cloned());
+            let y = layer.forward(&x[0], &mut inner);
+            cx.rng = inner.rng;
+            y
+        };
+        checkpoint_with(cx, forward, &[x])
     }
 }

@@ -32,14 +32,18 @@ pub fn scope<R>(name: impl fmt::Display, f: impl FnOnce() -> R) -> R {
     if watched() == 0 {
         return f();
     }
+    within(enter(CURRENT.get(), &name.to_string()), f)
+}
+
+/// Runs `f` under the path with this number.
+pub(crate) fn within<R>(number: u32, f: impl FnOnce() -> R) -> R {
     struct Restore(u32);
     impl Drop for Restore {
         fn drop(&mut self) {
             CURRENT.set(self.0);
         }
     }
-    let _restore = Restore(CURRENT.get());
-    CURRENT.set(enter(CURRENT.get(), &name.to_string()));
+    let _restore = Restore(CURRENT.replace(number));
     f()
 }
 

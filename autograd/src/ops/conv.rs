@@ -202,6 +202,14 @@ impl<T: Float> Tensor<T> {
     ) -> Self {
         let (x, k) = (self.shape(), w.shape());
         call.check_channels(|groups| x[1] == k[0] && k[0] % groups == 0, args.groups);
+        assert!(
+            args.stride.iter().all(|&stride| stride > 0),
+            "{}: x {:?}, w {:?}: stride {:?} must be positive",
+            call.op,
+            call.x,
+            call.w,
+            args.stride
+        );
         let allowed = [0, 1].map(|i| output_padding[i] < args.stride[i].max(args.dilation[i]));
         assert!(
             allowed == [true; 2],
@@ -209,7 +217,7 @@ impl<T: Float> Tensor<T> {
             call.op
         );
         // Whole strides of it are as many positions of x that hold nothing.
-        let more = [0, 1].map(|i| output_padding[i] / args.stride[i].max(1));
+        let more = [0, 1].map(|i| output_padding[i] / args.stride[i]);
         if more != [0, 0] && x[2..].iter().all(|&n| n > 0) {
             let rest = [0, 1].map(|i| output_padding[i] - more[i] * args.stride[i]);
             return self.pad2d([0, more[1], 0, more[0]]).convolve_transposed(w, b, args, rest, call);

@@ -166,6 +166,7 @@ const PRODUCTS: &[Refused] = refused! {
     zeros(&[1, 1, 2]).conv1d(&zeros(&[1, 1, 3]), None, Conv1dArgs::default()) => "conv1d: x [1, 1, 2], w [1, 1, 3]: kernel [1, 3] with dilation [1, 1] is larger than the padded input [1, 2]",
     zeros(&[1, 1, 2]).conv1d(&zeros(&[3, 1, 1]), Some(&zeros(&[2])), Conv1dArgs::default()) => "conv1d: the bias has shape [2], expected [3]",
     zeros(&[1, 2, 4]).conv_transpose1d(&zeros(&[3, 1, 2]), None, Conv1dArgs::default(), 0) => "conv_transpose1d: channels differ: x [1, 2, 4], w [3, 1, 2] in 1 groups",
+    zeros(&[1, 1, 2, 2]).conv_transpose2d(&zeros(&[1, 1, 2, 2]), None, Conv2dArgs { dilation: [2, 1], ..Conv2dArgs::new(0, 0) }, [1, 0]) => "conv_transpose2d: x [1, 1, 2, 2], w [1, 1, 2, 2]: stride [0, 0] must be positive",
     zeros(&[1, 2, 4, 4]).conv_transpose2d(&zeros(&[3, 1, 2, 2]), None, Conv2dArgs::default(), [0, 0]) => "conv_transpose2d: channels differ: x [1, 2, 4, 4], w [3, 1, 2, 2] in 1 groups",
     zeros(&[1, 1, 2]).rnn_scan(&zeros(&[2, 2]), &zeros(&[2, 2]), Tensor::tanh) => "rnn_scan: the state has shape [2, 2], projections [1, 1, 2] ask for [1, 2]",
     zeros(&[0, 1, 2]).rnn_scan(&zeros(&[2, 2]), &zeros(&[1, 2]), Tensor::tanh) => "rnn_scan: projections [0, 1, 2] are not [seq, batch, hidden] with a step",

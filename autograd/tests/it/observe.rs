@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use etude_autograd::{
-    Anomaly, CreateGraph, Stage, Tensor, Watch, detect_anomaly, grad, no_grad, profile, profile_of_run, scope,
+    Anomaly, CreateGraph, Stage, Tensor, Watch, checkpoint, detect_anomaly, grad, grad_with, no_grad, profile,
+    profile_of_run, scope,
 };
 
 use super::engine::message;
@@ -57,6 +58,18 @@ fn a_nan_is_named_where_it_is_born_in_the_backward_pass() {
         g.to_vec()
     });
     assert_eq!(recorded.expect_err("an anomaly").op, "square");
+}
+
+#[test]
+fn a_recomputed_part_keeps_its_path_and_a_broadcast_its_rule() {
+    let x = leaf(&[0.0, 4.0]);
+    let anomaly = found(Watch::Nan, || scope("encoder", || checkpoint(|x| x[0].square().sqrt(), &[&x])).sum());
+    assert_eq!((anomaly.op, anomaly.stage, anomaly.path.as_str()), ("square", Stage::Backward, "encoder"));
+    // ∞ − ∞ arises where the gradient of the broadcast operand is summed back to its shape: in the rule of the addition.
+    let (a, b, g) = (leaf(&[0.0, 0.0]), leaf(&[0.0]), Tensor::from_slice(&[f64::INFINITY, f64::NEG_INFINITY], [2]));
+    let run = || grad_with(&(&a + &b), &[&b], &g, CreateGraph::No);
+    let anomaly = detect_anomaly(Watch::Nan, run).expect_err("NaN");
+    assert_eq!((anomaly.op, anomaly.stage, anomaly.input), ("add", Stage::Backward, Some(1)));
 }
 
 #[test]

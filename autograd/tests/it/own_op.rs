@@ -14,12 +14,14 @@ struct Soft {
 #[derive(Clone, Copy, PartialEq)]
 enum Fault {
     None,
-    /// Off by one part in a thousand.
+    /// Off by two parts in a hundred.
     Factor,
     /// Right in the first order, wrong in the second.
     Twin,
     /// A gradient that the rule forgets.
     Missing,
+    /// A gradient that the rule forgets and the twin has.
+    Lost,
 }
 
 impl<T: Float> Op<T> for Soft {
@@ -34,7 +36,7 @@ impl<T: Float> Op<T> for Soft {
         // A fused rule: plain numbers, which nobody could differentiate again.
         let rule = |(x, g): (T, T)| T::from_f64(factor * g.to_f64() / (1.0 + (-self.beta * x.to_f64()).exp()));
         let dx = cx.input(0).to_vec().into_iter().zip(g.to_vec()).map(rule).collect();
-        vec![(self.fault != Fault::Missing).then(|| Tensor::from_vec(dx, g.shape()))]
+        vec![(!matches!(self.fault, Fault::Missing | Fault::Lost)).then(|| Tensor::from_vec(dx, g.shape()))]
     }
     fn composite(&self, x: &[Tensor<T>]) -> Option<Tensor<T>> {
         let beta = if self.fault == Fault::Twin { 1.1 * self.beta } else { self.beta };
@@ -60,6 +62,7 @@ fn right_rules_pass_and_wrong_ones_do_not_in_either_precision() {
         assert_eq!(checks::<T>(Fault::None), [Ok(()), Ok(())]);
         assert!(matches!(checks::<T>(Fault::Factor)[0], Err(GradcheckError::Differs { .. })));
         assert!(matches!(checks::<T>(Fault::Twin), [Ok(()), Err(GradcheckError::RulesDiffer { .. })]));
+        assert!(matches!(checks::<T>(Fault::Lost)[1], Err(GradcheckError::RulesDiffer { input: 0, .. })));
         assert!(matches!(checks::<T>(Fault::Missing)[0], Err(GradcheckError::NoGradient { input: 0 })));
     }
     in_precision::<f64>();

@@ -27,7 +27,8 @@ mod imp {
             // SAFETY: no argument is used.
             let thread = unsafe { call(Call::GETTID, [0; 3]) };
             // SAFETY: the call writes at most so many bytes to `set`; 0 is the calling thread.
-            let written = unsafe { call(Call::SCHED_GETAFFINITY, [0, size_of::<Set>(), set.as_mut_ptr().addr()]) };
+            let written =
+                unsafe { call(Call::SCHED_GETAFFINITY, [0, size_of::<Set>(), set.as_mut_ptr().expose_provenance()]) };
             let several = set.iter().map(|bits| bits.count_ones()).sum::<u32>() > 1;
             Cores { thread: thread as usize, all: (thread > 0 && written > 0 && several).then_some(set) }
         }
@@ -37,7 +38,7 @@ mod imp {
             let Some(mut set) = self.all else { return };
             let mut core = u32::MAX;
             // SAFETY: the call writes a u32 to `core`.
-            let answer = unsafe { call(Call::GETCPU, [(&raw mut core).addr(), 0, 0]) };
+            let answer = unsafe { call(Call::GETCPU, [(&raw mut core).expose_provenance(), 0, 0]) };
             let Some(bits) = set.get_mut(core as usize / 64).filter(|_| answer == 0) else { return };
             *bits &= !(1 << (core % 64));
             self.restrict(&set);
@@ -53,7 +54,7 @@ mod imp {
         fn restrict(&self, set: &Set) {
             // SAFETY: the call reads so many bytes of `set`; it changes where a thread of this process runs, not what it
             // does. An error, as for an empty set, leaves it where it is.
-            unsafe { call(Call::SCHED_SETAFFINITY, [self.thread, size_of::<Set>(), set.as_ptr().addr()]) };
+            unsafe { call(Call::SCHED_SETAFFINITY, [self.thread, size_of::<Set>(), set.as_ptr().expose_provenance()]) };
         }
     }
 

@@ -113,8 +113,13 @@ impl Team {
         self.epoch.fetch_add(1, Ordering::SeqCst);
         for worker in &workers[..wanted] {
             if worker.bed.sleeping.load(Ordering::SeqCst) {
-                worker.bed.cores.get().inspect(|cores| cores.avoid_current());
+                let cores = worker.bed.cores.get();
+                cores.inspect(|cores| cores.avoid_current());
                 worker.thread.unpark();
+                // It may have seen the job by itself, before this core was forbidden: it has lifted the ban too early then.
+                if !worker.bed.sleeping.load(Ordering::SeqCst) {
+                    cores.inspect(|cores| cores.allow_all());
+                }
             }
         }
         self.take(f, blocks);

@@ -80,6 +80,20 @@ fn a_recomputed_layer_has_second_derivatives() {
 }
 
 #[test]
+fn a_recomputed_layer_has_the_parameters_of_its_forward_pass() {
+    let cx = &mut Ctx::train(7);
+    let plain = Seq::default().then(Linear::new(4, 6, cx)).then(Act::Tanh);
+    let recomputed = Recompute::new(plain.clone());
+    let x = Tensor::<f32>::randn([3, 4], &mut Rng::new(2)).requires_grad();
+    let gradient = |net: &dyn Layer| {
+        let y = net.forward(&x, &mut Ctx::train(0));
+        net.named_params().iter().for_each(|(_, p)| p.update(|w| w.fill(0.5))); // another loss steps in between
+        y.sum().backward().get(&x).expect("used").to_vec()
+    };
+    assert_eq!(gradient(&plain), gradient(&recomputed));
+}
+
+#[test]
 fn copies_of_a_recomputed_layer_are_independent() {
     let cx = &mut Ctx::train(0);
     let first = Recompute::new(Linear::new(2, 2, cx));
