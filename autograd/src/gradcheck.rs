@@ -159,7 +159,7 @@ fn plain_equals_recorded<T: Float>(
         // A rule that gives nothing where its twin gives something loses a gradient.
         let plain = pair.0.as_ref().map_or_else(|| vec![0.0; recorded.len()], wide);
         let largest = plain.iter().fold(1e-3, |m: f64, g| m.max(g.abs()));
-        let differs = |(p, r): &(f64, f64)| !((p - r).abs() <= tolerance * largest);
+        let differs = |(p, r): &(f64, f64)| (p - r).abs() > tolerance * largest || (p - r).is_nan();
         if let Some((plain, recorded)) = plain.into_iter().zip(recorded).find(differs) {
             return Err(GradcheckError::RulesDiffer { input, plain, recorded });
         }
