@@ -225,7 +225,7 @@ impl<'a> Checkpoint<'a> {
             }
         }
         let mut mismatches = Vec::new();
-        let step = contents.parse(STEP, "a count of steps", |text| text.parse().ok(), &mut mismatches);
+        let step = contents.parse(STEP, "a count of steps", part::count, &mut mismatches);
         let mut updates = Vec::new();
         for (name, part) in &self.parts {
             let tensors = contents.take(name);
