@@ -36,10 +36,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(DataError::io(path, "open"))?;
     let mut bytes = Vec::new();
     file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(DataError::io(path, "read"))?;
-    if bytes.len() as u64 > LIMIT {
-        return Err(DataError::TooLarge { file: path.display().to_string(), limit: LIMIT });
-    }
+    check_length(bytes.len() as u64, &path.display().to_string())?;
     Ok(bytes)
+}
+
+fn check_length(length: u64, file: &str) -> Result<()> {
+    if length > LIMIT { Err(DataError::TooLarge { file: file.to_owned(), limit: LIMIT }) } else { Ok(()) }
 }
 
 /// True if the bytes start like a gzip member (RFC 1952, section 2.3.1).
@@ -60,6 +62,7 @@ pub(crate) fn reader(bytes: &[u8]) -> (Box<dyn Read + '_>, u64) {
 /// All bytes, decompressed if they are gzip.
 pub(crate) fn inflate<'a>(bytes: &'a [u8], file: &str) -> Result<Cow<'a, [u8]>> {
     if !is_gzip(bytes) {
+        check_length(bytes.len() as u64, file)?;
         return Ok(Cow::Borrowed(bytes));
     }
     let limit = inflated_limit(bytes.len());
@@ -124,6 +127,14 @@ mod tests {
         // The ratio bound that `reader` claims holds for the most compressible input there is.
         assert!(reader(&bomb).1 >= 65 << 20);
         assert_eq!([1000, 1 << 20, 1 << 40].map(inflated_limit), [64 << 20, 100 << 20, LIMIT]);
+    }
+
+    #[test]
+    fn plain_bytes_have_the_same_limit() {
+        // Zeros that nobody touches take no memory.
+        let bytes = vec![0; LIMIT as usize + 1];
+        assert!(matches!(inflate(&bytes, "x"), Err(DataError::TooLarge { limit: LIMIT, .. })));
+        assert_eq!(inflate(&bytes[1..], "x").expect("just enough").len() as u64, LIMIT);
     }
 
     #[test]

@@ -187,6 +187,10 @@ impl<S: Samples> Batches<S> {
         if cursor.position > cursor.samples {
             return Err(DataError::argument("cursor position", format!("at most {}", cursor.samples), cursor.position));
         }
+        // Whoever counts on from 2⁶⁴ − 1 overflows.
+        if i64::try_from(cursor.epoch).is_err() {
+            return Err(DataError::argument("cursor epoch", "a count below 2⁶³", cursor.epoch));
+        }
         self.cursor = cursor.clone();
         self.order = order(&self.cursor);
         Ok(())

@@ -13,7 +13,7 @@
 //! | the data loader's cursor, the [journal's position](crate::Journal::position), curves for a chart | [`Checkpoint::data`] |
 //! | a replay buffer, other long arrays | [`Checkpoint::floats`], [`Checkpoint::ints`] |
 //! | single numbers | [`Checkpoint::scalar`], [`Checkpoint::counter`] |
-//! | what must be as it was: sizes, the seed | [`Checkpoint::config`] |
+//! | what must be as it was: sizes, the seed, an optimiser's other settings (betas, ε, …) | [`Checkpoint::config`] |
 //!
 //! ```
 //! # fn main() -> Result<(), etude_nn::Error> {
@@ -225,7 +225,7 @@ impl<'a> Checkpoint<'a> {
             }
         }
         let mut mismatches = Vec::new();
-        let step = contents.parse(STEP, "a count of steps", |text| text.parse().ok(), &mut mismatches);
+        let step = contents.parse(STEP, "a count of steps", part::count, &mut mismatches);
         let mut updates = Vec::new();
         for (name, part) in &self.parts {
             let tensors = contents.take(name);
@@ -245,7 +245,8 @@ impl<'a> Checkpoint<'a> {
     }
 
     /// As [`Checkpoint::load`] for a run that may be the first: `None` if there is no checkpoint. Where the newest one is
-    /// damaged or gone, the one that [`Checkpoint::keep_previous`] kept stands in, and [`Resumed::damaged`] says so.
+    /// damaged, cannot be read or is gone, the one that [`Checkpoint::keep_previous`] kept stands in, and
+    /// [`Resumed::damaged`] says what is wrong with a newest one that is there.
     ///
     /// # Errors
     /// If there is a checkpoint but none that is whole, or the one found does not fit the parts. Nothing is changed then.
@@ -255,7 +256,7 @@ impl<'a> Checkpoint<'a> {
         let newest = match self.load(path) {
             Ok(step) => return Ok(Some(Resumed { step, damaged: None })),
             Err(error) if absent(&error) => None,
-            Err(error @ Error::File { .. }) => Some(error),
+            Err(error @ (Error::File { .. } | Error::Io { .. })) => Some(error),
             Err(error) => return Err(error),
         };
         match (self.load(file::previous(path)), newest) {

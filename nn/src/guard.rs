@@ -2,7 +2,9 @@
 //!
 //! A guarded step is all or nothing. If the loss or a gradient is not finite, the optimiser has not moved and the buffers
 //! (running statistics, which a forward pass changes) are put back; only the random numbers are not, so that the next
-//! step does not repeat the failure. Then the step is run once more from the same random numbers, to find the place.
+//! step does not repeat the failure. Then the step is run again from the same random numbers, to find the place: once for
+//! NaN and, where there was none, once for infinities. So the loss must be a function of its [`Ctx`] and the model: draw the
+//! batch outside, and count nothing inside.
 //!
 //! ```
 //! # fn main() -> Result<(), etude_nn::Error> {
@@ -47,7 +49,7 @@ pub enum Policy {
     /// Model and optimiser go back to the last snapshot; the data and the random numbers go on.
     ///
     /// A snapshot is taken before every step whose number is a multiple of `every`, and before the first. A run that saves
-    /// its checkpoints at such steps resumes with the snapshot it had.
+    /// its checkpoints at such steps resumes with the snapshot it had. A model that is not finite replaces no snapshot.
     RollBack {
         /// Steps between two snapshots, at least 1. A snapshot copies the model and the optimiser's state.
         every: u64,
@@ -112,6 +114,9 @@ impl Guard {
     /// One step of `opt` down the loss, if loss and gradients are finite. `model` is what the loss changes besides the
     /// optimiser's parameters (its buffers), and what is rolled back.
     ///
+    /// `loss` is called up to three times, after a failure with a copy of the same `cx`: a batch that it draws from anywhere
+    /// else would be another one each time.
+    ///
     /// # Errors
     /// The failure with its step and its place: always under [`Policy::Stop`], else after `limit` of them in a row. Model and
     /// optimiser are as they were before the step. Also what [`Optimizer::try_step`] refuses for another reason.
@@ -124,7 +129,7 @@ impl Guard {
         mut loss: impl FnMut(&mut Ctx) -> Tensor,
     ) -> Result<Outcome, Error> {
         if let Policy::RollBack { every, .. } = self.policy
-            && (self.snapshot.is_none() || step.is_multiple_of(every))
+            && (self.snapshot.is_none() || step.is_multiple_of(every) && not_finite(model).is_none())
         {
             self.snapshot = Some(Snapshot::take(step, model, opt));
         }

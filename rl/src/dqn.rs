@@ -191,12 +191,19 @@ pub struct Run<E: Env, F> {
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Ledger {
     env: VecEnvState,
+    /// The bits of the present observations, which an environment that runs otherwise does not come to.
+    obs: Vec<Vec<u32>>,
     pushed: u64,
     loss: f32,
     episodes: Vec<EpisodeEnd>,
     validations: Vec<Validation>,
     best: Option<Validation>,
     journal: JournalPosition,
+}
+
+/// The bits of some observations.
+fn bits<O: AsRef<[f32]>>(obs: &[O]) -> Vec<Vec<u32>> {
+    obs.iter().map(|obs| obs.as_ref().iter().map(|x| x.to_bits()).collect()).collect()
 }
 
 impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
@@ -237,8 +244,12 @@ impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
         let (mut ledger, mut held) = (run.ledger(), ReplayContents::default());
         let found = run.parts(&mut ledger, &mut held, &mut best).resume(path).map_err(RlError::checkpoint)?;
         if let Some(found) = found {
-            let Ledger { env, pushed, loss, episodes, validations, best: mark, journal } = ledger;
+            let Ledger { env, obs, pushed, loss, episodes, validations, best: mark, journal } = ledger;
             run.env.restore(&env)?;
+            if bits(run.env.obs()) != obs {
+                let breach = "its episodes come to other observations than when the checkpoint was saved".to_string();
+                return Err(RlError::Breach { env: run.env.name(), breach });
+            }
             let known = held.action.iter().all(|&action| (action as usize) < run.env.actions());
             require(known, "Replay action", "another one", "an action of the environment")?;
             run.replay.restore(&ReplayContents { pushed, ..held })?;
@@ -262,6 +273,7 @@ impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
     fn ledger(&self) -> Ledger {
         Ledger {
             env: self.env.state(),
+            obs: bits(self.env.obs()),
             pushed: self.replay.pushed() as u64,
             loss: self.loss,
             episodes: self.record.episodes.clone(),
@@ -279,6 +291,7 @@ impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
     ) -> Checkpoint<'a> {
         Checkpoint::new()
             .config("config", &self.config)
+            .config("environment", &self.env.name())
             .model("q", &self.q)
             .model("target", &self.target)
             .model("best", best)

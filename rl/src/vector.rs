@@ -123,11 +123,14 @@ impl<E: Env> VecEnv<E> {
     /// Goes to where another vector of the same environments and seed stood: plays the running episodes again.
     ///
     /// # Errors
-    /// Another number of copies, an error of an environment, an episode that runs otherwise than it did. The vector is of no
-    /// use then.
+    /// Another number of copies, a count from which counting on would overflow, an error of an environment, an episode that
+    /// runs otherwise than it did. The vector is of no use then.
     pub fn restore(&mut self, state: &VecEnvState) -> Result<(), RlError> {
         let (n, found) = (self.len(), state.copies.len());
         require(found == n, "VecEnv.restore copies", found, "as many as there are")?;
+        let mut counts = state.copies.iter().map(|copy| copy.drawn).chain([state.steps as u64]);
+        let endless = counts.find(|&count| i64::try_from(count).is_err());
+        require(endless.is_none(), "VecEnv.restore", endless.unwrap_or(0), "counts below 2⁶³")?;
         for (i, (copy, state)) in self.copies.iter_mut().zip(&state.copies).enumerate() {
             let SlotState { drawn, seed, actions, total } = state;
             let at = copy.seeds.state();
@@ -163,6 +166,11 @@ impl<E: Env> VecEnv<E> {
     /// Never: there is at least one copy.
     pub fn is_empty(&self) -> bool {
         self.copies.is_empty()
+    }
+
+    /// The name of the environments.
+    pub fn name(&self) -> &'static str {
+        self.copies[0].env.name()
     }
 
     /// The number of actions.

@@ -159,6 +159,8 @@ fn a_foreign_cursor_is_refused_and_changes_nothing() {
     assert!(batches.resume(&foreign).expect_err("11 samples").to_string().contains("11 samples"));
     let beyond = Cursor { position: 99, ..before.clone() };
     assert!(batches.resume(&beyond).is_err());
+    let endless = Cursor { epoch: u64::MAX, ..before.clone() };
+    assert!(batches.resume(&endless).expect_err("no count").to_string().contains("epoch"));
     assert_eq!(batches.cursor(), &before);
 }
 

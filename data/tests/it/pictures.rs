@@ -157,3 +157,13 @@ fn saving_writes_a_whole_file_and_an_empty_grid_is_an_error() {
 fn two_channels_are_refused() {
     Picture::grid(&Tensor::from_vec(vec![0.0; 64], [2, 2, 4, 4]), &Grid::new(2));
 }
+
+#[test]
+fn a_large_even_picture_comes_back() {
+    let one = Tensor::from_vec(vec![0.2, 0.4, 0.6], [1, 3, 1, 1]);
+    let picture = Picture::grid(&one, &Grid { columns: 1, padding: 0, upscale: 4800, background: 1.0 });
+    let bytes = picture.encode().expect("not empty");
+    // More than any other compressed file of this length may grow to.
+    assert!(picture.pixels().len() > 64 << 20 && picture.pixels().len() > 100 * bytes.len(), "{} bytes", bytes.len());
+    assert!(Picture::decode(&bytes, "p.png").expect("just encoded") == picture);
+}

@@ -150,7 +150,7 @@ fn a_checkpoint_of_an_earlier_run_is_kept_only_to_resume() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let report = |resume: bool| {
         let args = Args { resume, ..args(dir.path()) };
-        Report::new(&args, "rl", "dqn", "t").expect("a writable folder")
+        Report::resumable(&args, "rl", "dqn", "t").expect("a writable folder")
     };
     let path = report(false).checkpoint().expect("nothing to remove");
     assert_eq!(path, report(true).path("checkpoint.safetensors"));

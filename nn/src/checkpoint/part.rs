@@ -103,10 +103,17 @@ impl Contents {
     }
 }
 
-/// Exactly these numbers, separated by blanks.
-fn numbers<const N: usize>(text: &str) -> Option<[u64; N]> {
-    let numbers: Option<Vec<u64>> = text.split(' ').map(|number| number.parse().ok()).collect();
-    numbers?.try_into().ok()
+/// A count from a file. No run comes near 2⁶³, and whoever counts on from 2⁶⁴ − 1 would overflow.
+pub(super) fn count(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|&count| i64::try_from(count).is_ok())
+}
+
+/// Exactly three numbers, separated by blanks, of which the last is a count.
+fn generator(text: &str) -> Option<RngState> {
+    let mut parts = text.split(' ');
+    let mut next = || parts.next();
+    let (seed, stream, position) = (next()?.parse().ok()?, next()?.parse().ok()?, count(next()?)?);
+    next().is_none().then_some(RngState { seed, stream, position })
 }
 
 /// The tensors of a part and its string.
@@ -161,7 +168,7 @@ impl Part<'_> {
                 let read = |text: &str| {
                     let (kind, rest) = text.split_once(' ')?;
                     let (lr, steps) = rest.split_once(' ')?;
-                    Some((kind.to_string(), lr.parse().ok()?, steps.parse().ok()?))
+                    Some((kind.to_string(), lr.parse().ok()?, count(steps)?))
                 };
                 let head = contents.parse(name, "an optimiser's kind, learning rate and steps", read, mismatches);
                 head.map(|(kind, lr, steps)| {
@@ -170,15 +177,13 @@ impl Part<'_> {
                     Update::Optimizer(state)
                 })
             }
-            Part::Rng(_) => contents
-                .parse(name, "a generator's seed, stream and position", numbers::<3>, mismatches)
-                .map(|[seed, stream, position]| Update::Rng(RngState { seed, stream, position })),
+            Part::Rng(_) => {
+                contents.parse(name, "a generator's seed, stream and position", generator, mismatches).map(Update::Rng)
+            }
             Part::Scalar(_) => contents
                 .parse(name, "the 16 hexadecimal digits of a number", |t| u64::from_str_radix(t, 16).ok(), mismatches)
                 .map(|bits| Update::Scalar(f64::from_bits(bits))),
-            Part::Counter(_) => {
-                contents.parse(name, "a count", |text| text.parse().ok(), mismatches).map(Update::Counter)
-            }
+            Part::Counter(_) => contents.parse(name, "a count", count, mismatches).map(Update::Counter),
             Part::Floats(_) => match alone(tensors) {
                 Ok(Value::Float(values)) if values.rank() == 1 => Some(Update::Floats(values.to_vec())),
                 other => {

@@ -23,7 +23,7 @@ pub(super) trait Disk {
     fn create(&self, path: &Path) -> io::Result<Self::File>;
     /// Forces a file's bytes to the disk.
     fn sync(&self, file: &Self::File) -> io::Result<()>;
-    /// A second name for a file.
+    /// A second name for a file, which must be free: an error of the kind `AlreadyExists` leaves both as they are.
     fn link(&self, file: &Path, name: &Path) -> io::Result<()>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Forces the names in a folder to the disk: without this a power failure can undo a rename.
@@ -37,7 +37,8 @@ impl Disk for System {
 
     fn create(&self, path: &Path) -> io::Result<File> {
         let file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        // A file system without locks only loses the sweeping.
+        // Where there are no locks nothing counts as abandoned; where they do not reach other machines, two of them must not
+        // save to one path.
         let _ = file.lock();
         // Between its creation and the lock the file looks abandoned, and a sweep may have taken it.
         if path.exists() { Ok(file) } else { Err(ErrorKind::AlreadyExists.into()) }
@@ -48,10 +49,14 @@ impl Disk for System {
     }
 
     fn link(&self, file: &Path, name: &Path) -> io::Result<()> {
-        fs::hard_link(file, name).or_else(|_| {
-            // A file system without links.
-            fs::copy(file, name)?;
-            OpenOptions::new().write(true).open(name)?.sync_all()
+        fs::hard_link(file, name).or_else(|error| {
+            if error.kind() == ErrorKind::AlreadyExists {
+                return Err(error);
+            }
+            // A file system without links. Never into a file that is there: it may be `file` itself under another name.
+            let mut copy = OpenOptions::new().write(true).create_new(true).open(name)?;
+            io::copy(&mut File::open(file)?, &mut copy)?;
+            copy.sync_all()
         })
     }
 
@@ -109,8 +114,7 @@ struct Target {
 
 impl Target {
     fn of(path: &Path) -> io::Result<Self> {
-        let is_link = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
-        let file = if is_link { fs::canonicalize(path)? } else { path.into() };
+        let file = resolve(path)?;
         let folder = match file.parent() {
             Some(folder) if folder != Path::new("") => folder.to_path_buf(),
             _ => PathBuf::from("."),
@@ -130,10 +134,12 @@ impl Target {
             if !entry.file_name().to_str().is_some_and(|found| is_temporary(found, name)) {
                 continue;
             }
-            let file = OpenOptions::new().write(true).open(entry.path());
-            if file.is_ok_and(|file| file.try_lock().is_ok()) {
+            let Ok(file) = OpenOptions::new().write(true).open(entry.path()) else { continue };
+            if file.try_lock().is_ok() {
                 let _ = fs::remove_file(entry.path());
             }
+            // The lock ends only here: a writer that waits for it sees that its file is gone.
+            drop(file);
         }
     }
 }
@@ -146,9 +152,23 @@ fn is_temporary(found: &str, target: &str) -> bool {
     middle.and_then(|text| text.split_once('-')).is_some_and(|(process, count)| number(process) && number(count))
 }
 
-/// Where [`replace`] keeps what was there before.
+/// The file that a path leads to through symbolic links; it need not exist.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    /// As many as Linux follows: path_resolution(7).
+    const LINKS: usize = 40;
+    let mut file = path.to_path_buf();
+    for _ in 0..LINKS {
+        // An error is one of what is no link; whoever opens it will say what is wrong.
+        let Ok(to) = fs::read_link(&file) else { return Ok(file) };
+        file.pop();
+        file.push(to);
+    }
+    Err(io::Error::other("too many symbolic links"))
+}
+
+/// Where [`replace`] keeps what was there before: beside the file itself, where `path` is a symbolic link.
 pub(crate) fn previous(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_os_string();
+    let mut name = resolve(path).unwrap_or_else(|_| path.into()).into_os_string();
     name.push(".previous");
     name.into()
 }
@@ -170,7 +190,7 @@ pub(super) fn replace_on<D: Disk>(
 ) -> io::Result<()> {
     let target = Target::of(path)?;
     target.sweep();
-    let (temporary, file) = create(disk, &target)?;
+    let (temporary, file) = under_free_name(&target, |name| disk.create(name))?;
     let mut out = BufWriter::with_capacity(1 << 18, file);
     write(&mut out)?;
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -181,25 +201,19 @@ pub(super) fn replace_on<D: Disk>(
     drop(file);
     if let Some(before) = before {
         // Only now: until the new file is in place, the one before the last may be the only good one.
-        before.rename(disk, &previous(&target.path())).or_else(unless(ErrorKind::NotFound))?;
+        // It is gone if another process took it for abandoned and swept it. Between two names of one file a rename does
+        // nothing (POSIX): then `before` still has its name, and loses it at the end.
+        disk.rename(&before.path, &previous(&target.path())).or_else(unless(ErrorKind::NotFound))?;
     }
     disk.sync_folder(&target.folder)
 }
 
-/// A second, hidden name for what the target holds, if there is anything. Another process that saves to the same target at
-/// the same time uses the same name: what either finds there is a whole file of the past.
+/// A second, hidden name for what the target holds, if there is anything.
 fn hold<D: Disk>(disk: &D, target: &Target) -> io::Result<Option<Temporary>> {
     if !target.path().exists() {
         return Ok(None);
     }
-    let mut hidden = OsString::from(".");
-    hidden.push(&target.name);
-    hidden.push(".previous.tmp");
-    let held = Temporary { path: target.folder.join(hidden), kept: false };
-    // Of a program that was killed.
-    fs::remove_file(&held.path).or_else(unless(ErrorKind::NotFound))?;
-    disk.link(&target.path(), &held.path).or_else(unless(ErrorKind::AlreadyExists))?;
-    Ok(Some(held))
+    under_free_name(target, |name| disk.link(&target.path(), name)).map(|(held, ())| Some(held))
 }
 
 /// Forgives one kind of error.
@@ -207,19 +221,19 @@ fn unless(kind: ErrorKind) -> impl FnOnce(io::Error) -> io::Result<()> {
     move |error| if error.kind() == kind { Ok(()) } else { Err(error) }
 }
 
-/// A temporary file under a name that is free.
-fn create<D: Disk>(disk: &D, target: &Target) -> io::Result<(Temporary, D::File)> {
+/// What `make` makes under the name of a temporary file that is free.
+fn under_free_name<T>(target: &Target, make: impl Fn(&Path) -> io::Result<T>) -> io::Result<(Temporary, T)> {
     /// Names of a process in another container with the same id, or taken by a sweep.
     const ATTEMPTS: usize = 100;
     let mut refused = None;
     for _ in 0..ATTEMPTS {
         let mut temporary = Temporary::beside(target);
-        match disk.create(&temporary.path) {
-            Ok(file) => return Ok((temporary, file)),
+        match make(&temporary.path) {
+            Ok(made) => return Ok((temporary, made)),
             Err(error) => {
-                // Not ours to remove.
-                temporary.kept = true;
                 let again = error.kind() == ErrorKind::AlreadyExists;
+                // What was there is not ours to remove.
+                temporary.kept = again;
                 refused = Some(error);
                 if !again {
                     break;

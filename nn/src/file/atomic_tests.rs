@@ -241,3 +241,52 @@ fn two_at_once_leave_one_of_them() {
     }
     assert_eq!(names(folder.path()), ["file", "file.previous"]);
 }
+
+#[test]
+fn a_second_name_that_is_taken_is_left_alone() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (path, name) = (folder.path().join("file"), folder.path().join("name"));
+    fs::write(&path, b"the last good one").expect("writable");
+    fs::hard_link(&path, &name).expect("links");
+    assert_eq!(System.link(&path, &name).expect_err("taken").kind(), ErrorKind::AlreadyExists);
+    for file in [&path, &name] {
+        assert_eq!(fs::read(file).expect("there"), b"the last good one");
+    }
+}
+
+#[test]
+fn what_is_kept_already_under_the_other_name_is_kept() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("file");
+    fs::write(&path, b"old").expect("writable");
+    // As another process leaves it that comes between: renaming one name of a file to another does nothing.
+    fs::hard_link(&path, previous(&path)).expect("links");
+    replace(&path, true, |out| out.write_all(b"new")).expect("writable");
+    assert_eq!(fs::read(&path).expect("there"), b"new");
+    assert_eq!(fs::read(previous(&path)).expect("there"), b"old");
+    assert_eq!(names(folder.path()), ["file", "file.previous"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_is_followed_even_to_what_is_not_there() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("real")).expect("writable");
+    fs::create_dir(at("links")).expect("writable");
+    symlink("../real/file", at("links/second")).expect("links");
+    symlink("links/second", at("first")).expect("links");
+    for text in ["one", "two", "three"] {
+        replace(&at("first"), true, |out| out.write_all(text.as_bytes())).expect("writable");
+    }
+    assert_eq!(fs::read(at("first")).expect("there"), b"three");
+    assert_eq!(fs::read(previous(&at("first"))).expect("there"), b"two");
+    assert_eq!(names(&at("real")), ["file", "file.previous"]);
+    assert_eq!(names(folder.path()), ["first", "links", "real"]);
+    fs::remove_file(at("real/file")).expect("ours");
+    replace(&at("first"), true, |out| out.write_all(b"four")).expect("a dangling link is followed, too");
+    assert_eq!(fs::read(at("real/file")).expect("there"), b"four");
+    symlink("circle", at("circle")).expect("links");
+    assert!(replace(&at("circle"), true, |_| Ok(())).expect_err("no end").to_string().contains("symbolic links"));
+}

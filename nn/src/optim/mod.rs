@@ -110,6 +110,9 @@ impl OptimState {
         if !self.lr.is_finite() || self.lr < 0.0 {
             out.push(wrong("the learning rate", self.lr.to_string(), "a finite number, at least 0"));
         }
+        if i64::try_from(self.steps).is_err() {
+            out.push(wrong("the number of steps", self.steps.to_string(), "a count below 2⁶³"));
+        }
         out.extend(compare_values(&own.tensors, &self.tensors));
         for (name, value) in &self.tensors {
             if let Value::Int(count) = value

@@ -147,22 +147,28 @@ pub fn resident() -> Option<u64> {
     statm.split(' ').nth(1)?.parse::<u64>().ok().map(|pages| pages * PAGE)
 }
 
-/// Takes `steps` steps and demands that after the first tenth resident memory stays within 2 % of what it was then. Says
-/// the largest ratio seen.
+/// Takes `steps` steps and demands that after the first tenth resident memory stays within 2 % of what it was then, or, in
+/// fewer than ten thousand steps, within 2 MiB: the kernel's figure may lag behind by some pages on each processor, and the
+/// allocator of a small program takes them by the megabyte. Says the largest ratio seen.
 ///
 /// # Panics
 /// If memory grows.
 pub fn stays_flat(what: &str, steps: usize, mut step: impl FnMut(usize)) -> f64 {
+    /// Steps from which on a leak shows beside what the figure is uncertain by.
+    const LONG: usize = 10_000;
+    const UNCERTAIN: u64 = 2 << 20;
     let warm = steps / 10;
     (0..warm).for_each(&mut step);
     let Some(before) = resident() else { return 1.0 };
+    let share = before / 50;
+    let most = before + if steps < LONG { share.max(UNCERTAIN) } else { share };
     let mut largest = 1.0f64;
     for i in warm..steps {
         step(i);
         if (i + 1) % (steps / 20).max(1) == 0 {
             let now = resident().unwrap_or(before);
             largest = largest.max(now as f64 / before as f64);
-            assert!(largest <= 1.02, "{what}: {before} bytes after {warm} steps, {now} after {}", i + 1);
+            assert!(now <= most, "{what}: {before} bytes after {warm} steps, {now} after {}", i + 1);
         }
     }
     largest

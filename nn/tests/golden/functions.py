@@ -203,4 +203,19 @@ v = torch.nn.functional.normalize(randn(6), dim=0).float().double()
 u = torch.nn.functional.normalize(randn(3), dim=0).float().double()
 case("spectral_norm", lambda u, v, w: w / (u.detach() @ w.flatten(1) @ v.detach()), u=u, v=v, w=randn(3, 2, 3))
 
+# A list of right classes ends at the first -1.
+case(
+    "multilabel_margin",
+    lambda x, classes: F.multilabel_margin_loss(x, classes),
+    x=randn(4, 4),
+    classes=torch.tensor([[2, 0, -1, 1], [3, -1, -1, -1], [0, 1, 2, -1], [-1, -1, -1, -1]]),
+)
+case(
+    "triplet_margin_swap",
+    lambda a, p, n: F.triplet_margin_loss(a, p, n, margin=0.5, swap=True),
+    a=randn(6, 3),
+    p=randn(6, 3),
+    n=randn(6, 3),
+)
+
 file.save()

@@ -146,6 +146,13 @@ fn the_one_before_stands_in_for_a_damaged_one() {
     std::fs::remove_file(&path).expect("there");
     assert_eq!(resume().expect("the one before is whole").expect("there").step, 3);
 
+    // What stands there cannot be read at all, as where the disk has a bad sector.
+    std::fs::create_dir(&path).expect("nothing is in the way");
+    let found = resume().expect("the one before is whole").expect("there");
+    assert_eq!(found.step, 3);
+    assert!(matches!(found.damaged, Some(Error::Io { .. })));
+    std::fs::remove_dir(&path).expect("there");
+
     std::fs::write(&path, b"damaged").expect("writable");
     std::fs::write(folder.path().join("run.safetensors.previous"), b"damaged, too").expect("writable");
     let error = resume().expect_err("neither is whole").to_string();
@@ -154,4 +161,22 @@ fn the_one_before_stands_in_for_a_damaged_one() {
     save(&path, 5.0, 5);
     let other = Param::new(Tensor::zeros([6]));
     assert!(matches!(Checkpoint::new().model("model", &other).resume(&path), Err(Error::Mismatch { .. })));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_one_before_is_found_through_a_link() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (file, link) = (folder.path().join("disk/run.safetensors"), folder.path().join("run.safetensors"));
+    std::fs::create_dir(folder.path().join("disk")).expect("writable");
+    std::os::unix::fs::symlink("disk/run.safetensors", &link).expect("links");
+    let model = Param::new(Tensor::zeros([5]));
+    let resume = || Checkpoint::new().model("model", &model).resume(&link).expect("whole").map(|found| found.step);
+    assert_eq!(resume(), None);
+    (1..=2).for_each(|step| save(&link, 0.0, step));
+    assert_eq!(resume(), Some(2));
+    std::fs::write(&file, b"damaged").expect("writable");
+    assert_eq!(resume(), Some(1));
+    std::fs::remove_file(&file).expect("there");
+    assert_eq!(resume(), Some(1), "the link leads to nothing");
 }

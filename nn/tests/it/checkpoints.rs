@@ -4,6 +4,7 @@ use std::path::Path;
 
 use etude_autograd::{Tensor, cow_copies};
 use etude_kernels::rng::Rng;
+use etude_nn::optim::OptimState;
 use etude_nn::{Adam, Buffer, Checkpoint, Error, Module, Optimizer, Param, RmsProp, Sgd, file, module};
 
 struct Net {
@@ -202,6 +203,11 @@ fn damaged_strings_are_named() {
         ("opt", ""),
         ("opt", "Adam -1.0 3"),
         ("opt", "Adam NaN 3"),
+        // Whoever counts on from there overflows.
+        ("etude.step", "9223372036854775808"),
+        ("rng", "1 2 18446744073709551615"),
+        ("cursor", "18446744073709551615"),
+        ("opt", "Adam 0.1 18446744073709551615"),
     ] {
         let mut metadata = whole.metadata.clone();
         metadata.insert(key.into(), bad.into());
@@ -209,6 +215,15 @@ fn damaged_strings_are_named() {
         let text = refused(&path, adam);
         assert!(text.contains(key), "{key} = {bad:?}: {text}");
     }
+}
+
+#[test]
+fn the_state_of_an_optimiser_with_an_endless_count_is_refused() {
+    let mut run = Run::new(1, adam);
+    let state = OptimState { steps: u64::MAX, ..run.opt.state() };
+    let error = run.opt.set_state(&state).expect_err("no count").to_string();
+    assert!(error.contains("the number of steps is 18446744073709551615"), "{error}");
+    assert!(run.same(&Run::new(1, adam)));
 }
 
 #[test]

@@ -45,6 +45,11 @@ const CASES: &[Case] = cases![
     ("cosine_similarity", |x, _| loss::cosine_similarity(&x[0], &x[1], 1)),
     ("cosine_embedding", |x, _| loss::cosine_embedding(&x[0], &x[1], &signs(), 0.1)),
     ("triplet_margin", |x, _| loss::triplet_margin(&x[0], &x[2], &x[1], 0.5)),
+    ("multilabel_margin", |x, ids| {
+        let right = ids[0].to_vec().chunks(4).flat_map(listed).collect::<Vec<bool>>();
+        loss::multilabel_margin(&x[0], &Tensor::from_vec(right, [4, 4]))
+    }),
+    ("triplet_margin_swap", |x, _| loss::triplet_margin_swap(&x[0], &x[2], &x[1], 0.5)),
     ("ctc", |x, ids| loss::ctc(&x[0].log_softmax(2), &ids[0], &[7, 6, 5], &[3, 2, 0], 0)),
     ("relu6", |x, _| x[0].relu6()),
     ("hardtanh", |x, _| x[0].hardtanh(-0.5, 1.5)),
@@ -131,6 +136,12 @@ const CASES: &[Case] = cases![
 
 fn signs<T: Float>() -> Tensor<T> {
     Tensor::from_slice(&[1i64, -1, 1, -1, -1], [5]).to_float()
+}
+
+/// The mask of the classes that a row lists before its first −1.
+fn listed(row: &[i64]) -> [bool; 4] {
+    let count = row.iter().position(|&class| class < 0).unwrap_or(row.len());
+    std::array::from_fn(|class| row[..count].contains(&(class as i64)))
 }
 
 /// The names of all cases.

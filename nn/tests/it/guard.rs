@@ -128,6 +128,22 @@ fn rolling_back_restores_the_snapshot_to_the_bit() {
 }
 
 #[test]
+fn a_model_that_is_not_finite_replaces_no_snapshot() {
+    let mut run = Run::new(Guard::new(Policy::RollBack { every: 4, limit: 1 }));
+    let mut good = Vec::new();
+    for step in 0..8 {
+        if step == 4 {
+            good = everything(&run);
+        }
+        run.step(step, Rotten::No).expect("sound");
+    }
+    run.net.named_params().swap_remove(1).1.update(|x| x[0] = f32::NAN);
+    assert!(matches!(run.step(8, Rotten::No), Ok(Outcome::RolledBack { to: 4, .. })));
+    assert!(same(&everything(&run), &good));
+    assert!(matches!(run.step(9, Rotten::No), Ok(Outcome::Stepped { .. })));
+}
+
+#[test]
 fn a_second_run_of_the_same_step_names_operation_and_module() {
     // The second run draws the numbers of the first, and neither moves the model.
     let mut run = Run::new(Guard::new(Policy::Stop));

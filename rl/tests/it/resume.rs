@@ -84,31 +84,44 @@ fn a_checkpoint_of_another_run_is_refused() {
     let other = DqnConfig { seed: 6, ..config() };
     let error = Run::resume(&other, CartPole::new, &path).err().expect("another seed").to_string();
     assert!(error.contains("run.safetensors") && error.contains("config") && error.contains("\"seed\":6"), "{error}");
-    // An environment of the same shape that runs otherwise is found when the episode is played again.
-    let error = Run::resume(&config(), || Slippery(CartPole::new()), &path).err().expect("another world");
-    assert!(matches!(error, RlError::Breach { .. } | RlError::EpisodeOver { .. }), "{error}");
+    let changed = |name, reward, obs| move || Changed { env: CartPole::new(), name, reward, obs };
+    let refused = |make: &dyn Fn() -> Changed| Run::resume(&config(), make, &path).err().expect("another world");
+    let error = refused(&changed("Slippery", 1.0, 1.0)).to_string();
+    assert!(error.contains("environment is \"\\\"CartPole"), "{error}");
+    // An environment of the same name and shape that runs otherwise is found when the episode is played again.
+    let name = CartPole::new().name();
+    for (reward, obs) in [(2.0, 1.0), (1.0, 0.5)] {
+        let error = refused(&changed(name, reward, obs));
+        assert!(matches!(error, RlError::Breach { .. }), "rewards × {reward}, observations × {obs}: {error}");
+    }
+    assert!(Run::resume(&config(), changed(name, 1.0, 1.0), &path).is_ok());
 }
 
-/// CartPole with other rewards.
-struct Slippery(CartPole);
+/// CartPole with another name, other rewards or other observations.
+struct Changed {
+    env: CartPole,
+    name: &'static str,
+    reward: f64,
+    obs: f32,
+}
 
-impl Env for Slippery {
+impl Env for Changed {
     type Obs = [f32; 4];
     fn name(&self) -> &'static str {
-        "Slippery"
+        self.name
     }
     fn observation_space(&self) -> etude_rl::Space {
-        self.0.observation_space()
+        self.env.observation_space()
     }
     fn actions(&self) -> usize {
         2
     }
     fn reset(&mut self, seed: u64) -> [f32; 4] {
-        self.0.reset(seed)
+        self.env.reset(seed).map(|x| x * self.obs)
     }
     fn step(&mut self, action: usize) -> Result<etude_rl::Transition<[f32; 4]>, RlError> {
-        let t = self.0.step(action)?;
-        Ok(etude_rl::Transition { reward: 2.0 * t.reward, ..t })
+        let t = self.env.step(action)?;
+        Ok(etude_rl::Transition { reward: t.reward * self.reward, obs: t.obs.map(|x| x * self.obs), ..t })
     }
 }
 
@@ -126,6 +139,16 @@ fn a_vector_of_environments_goes_on_where_another_stood() {
     other.restore(&state).expect("the same environments");
     assert_eq!((other.obs(), other.state()), (whole.obs(), state));
     assert_eq!(play(&mut other, 25..60), play(&mut whole, 25..60));
+
+    // A count from a file from which counting on would overflow.
+    for key in ["steps", "drawn"] {
+        let json = serde_json::to_string(&make().state()).expect("numbers");
+        let start = json.find(&format!("\"{key}\":")).expect("a field") + key.len() + 3;
+        let end = start + json[start..].find(|c: char| !c.is_ascii_digit()).expect("more follows");
+        let endless =
+            serde_json::from_str(&format!("{}{}{}", &json[..start], u64::MAX, &json[end..])).expect("numbers");
+        assert!(make().restore(&endless).expect_err("no count").to_string().contains("18446744073709551615"));
+    }
 }
 
 /// A program that trains in `folder`.
