@@ -27,7 +27,7 @@
 //! | where a NaN was born | [`detect_anomaly`], [`scope`] |
 //! | what each operation costs | [`profile`], `ETUDE_PROFILE=1` with [`profile_of_run`] |
 //! | the gradient of an inner value | [`Tensor::on_grad`], or [`grad`] with respect to it |
-//! | what every operation is checked against | [`table`], and `testing` with the feature of that name |
+//! | what every operation is checked against | `table` and `testing`, with the features of those names |
 //! | weights packed for inference, bf16 products | [`Packed`], [`precision`] |
 //!
 //! # Invariants

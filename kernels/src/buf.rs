@@ -5,8 +5,8 @@
 //! rounded up to classes in steps of one eighth, which bounds the waste at 12.5 %. A pooled buffer keeps its length and
 //! its old, initialised contents: [`Buf::scratch`] hands them out as they are, and no uninitialised memory ever exists.
 //!
-//! A pooled buffer begins at a cache line ([`ALIGN`]): a vector load across two lines takes twice as long. A large one
-//! begins at a huge page and asks the system for those ([`crate::pages`]).
+//! A pooled buffer begins at a cache line (`ALIGN`): a vector load across two lines takes twice as long. A large one
+//! begins at a huge page and asks the system for those (`crate::pages`).
 //!
 //! A buffer that another thread frees than the one that took it goes to a list that all threads share, so that a thread
 //! which only takes finds what a thread which only frees has left.

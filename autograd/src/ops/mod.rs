@@ -1,6 +1,6 @@
 //! The operations: methods of [`crate::Tensor`], their kernels and their derivative rules, one file a family.
 //!
-//! Forward and rule stand side by side. Every operation also stands in [`crate::table`], which is what tests it.
+//! Forward and rule stand side by side. Every operation also stands in the table (feature `table`), which is what tests it.
 
 pub mod activation;
 pub mod attention;

@@ -8,7 +8,7 @@
 //! Scores are kept transposed, a row for each key: lanes are queries. So keys and values are read as they come, one block
 //! of queries is transposed for all keys, and the softmax needs no sums across lanes.
 //!
-//! The blocks of keys begin at multiples of [`KEYS`] whatever is asked: a query's result has the same bits alone (with
+//! The blocks of keys begin at multiples of `KEYS` whatever is asked: a query's result has the same bits alone (with
 //! cached keys) and among others.
 
 mod backward;

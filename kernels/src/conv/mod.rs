@@ -1,16 +1,16 @@
 //! Two-dimensional convolution of NCHW images: forward, and its gradients with respect to input and weights.
 //!
 //! A convolution is a product of the weights with the matrix of patches. That matrix is never made: kernels of one pixel,
-//! or as large as the image, are products as they lie ([`product`]); where channels are many they are laid side by side,
-//! and a patch is a few runs of numbers ([`last`]); where they are few, a plane shifted by a kernel position *is* a row
-//! of the matrix ([`planes`]). The gradient of the input is a convolution of the output's gradient and goes the same
-//! ways; that of the weights is a sum over pixels ([`weight`]).
+//! or as large as the image, are products as they lie (`product`); where channels are many they are laid side by side,
+//! and a patch is a few runs of numbers (`last`); where they are few, a plane shifted by a kernel position *is* a row
+//! of the matrix (`planes`). The gradient of the input is a convolution of the output's gradient and goes the same
+//! ways; that of the weights is a sum over pixels (`weight`).
 //!
 //! The way is chosen from the shape of an image alone, and where work is cut no bit changes: an image of a batch has the
 //! bits that it has by itself, and results do not depend on threads. (Patches of 8192 numbers and more that are products
 //! share the exception of [`crate::gemm`].) Partial gradients of the weights are added in the order of their parts.
 //!
-//! Definition (groups 1): out[n, o, i, j] = b[o] + Σ_{c, a, b} w[o, c, a, b] · x[n, c, i·s + a·d − p, j·s + b·d − p].
+//! Definition (groups 1): `out[n, o, i, j] = b[o] + Σ_{c, a, b} w[o, c, a, b] · x[n, c, i·s + a·d − p, j·s + b·d − p]`.
 
 mod last;
 mod patches;

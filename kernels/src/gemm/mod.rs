@@ -3,7 +3,7 @@
 //! One door, [`matmul`], for f32 and f64. C is cut into tiles that run in parallel, each on one thread. An element of C is
 //! one chain of fused multiplications along k, cut at depths that depend on k alone: its bits depend on its row of A, its
 //! column of B and the instruction set, not on the other rows and columns, the layout or the threads. (Sums of 8192 terms
-//! and more into few elements are cut once more, see [`parts_of_k`].)
+//! and more into few elements are cut once more, see `parts_of_k`.)
 
 mod amx;
 mod gather;
