@@ -98,7 +98,7 @@ impl Isa {
     }
 
     /// Runs `op`, which works on registers of `T`. f64 checks gradients and serves small statistics: it takes AVX2's
-    /// registers on AVX-512 too, since a third form of every kernel costs an eighth of the time to build this crate.
+    /// registers on AVX-512 too, since a third form of every kernel is an eighth of this crate's code.
     pub(crate) fn run_on<T: Real, Op: WithSimd>(self, op: Op) -> Op::Output {
         if const { T::F32 } { self.run(op) } else { self.run_narrow(op) }
     }
