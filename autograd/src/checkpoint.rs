@@ -10,7 +10,7 @@
 use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 
-use etude_kernels::precision;
+use etude_kernels::{precision, scoped};
 
 use crate::dtype::Float;
 use crate::layout::Shape;
@@ -143,12 +143,5 @@ pub fn is_recomputing() -> bool {
 }
 
 pub(crate) fn recomputing<R>(f: impl FnOnce() -> R) -> R {
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            RECOMPUTING.set(self.0);
-        }
-    }
-    let _restore = Restore(RECOMPUTING.replace(true));
-    f()
+    scoped::with(&RECOMPUTING, true, f)
 }

@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 
+use etude_kernels::scoped;
+
 thread_local! {
     static ENABLED: Cell<bool> = const { Cell::new(true) };
 }
@@ -18,12 +20,5 @@ pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
 
 /// Runs `f` with recording on or off; a panic restores the outer setting too.
 pub(crate) fn with_grad<R>(enabled: bool, f: impl FnOnce() -> R) -> R {
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            ENABLED.set(self.0);
-        }
-    }
-    let _restore = Restore(ENABLED.replace(enabled));
-    f()
+    scoped::with(&ENABLED, enabled, f)
 }

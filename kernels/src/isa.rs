@@ -14,6 +14,7 @@ use pulp::{Scalar, Simd, WithSimd};
 
 use crate::elem::Real;
 use crate::gemm::tiles_present;
+use crate::scoped;
 
 /// An instruction set for which every kernel of f32 is compiled; f64 takes AVX2 where AVX-512 is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -191,17 +192,10 @@ fn default() -> Isa {
 /// # Panics
 /// If the machine lacks it.
 pub fn with<R>(isa: Isa, f: impl FnOnce() -> R) -> R {
-    struct Restore(Option<Isa>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            FORCED.set(self.0);
-        }
-    }
     if !isa.is_available() {
         absent(isa)
     }
-    let _restore = Restore(FORCED.replace(Some(isa)));
-    f()
+    scoped::with(&FORCED, Some(isa), f)
 }
 
 #[cfg(test)]

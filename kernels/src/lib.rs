@@ -28,6 +28,7 @@ pub mod recurrent;
 pub mod reduce;
 mod registers;
 pub mod rng;
+pub mod scoped;
 pub mod softmax;
 mod stamp;
 pub mod strided;

@@ -9,6 +9,8 @@
 //! Higher-Precision Computations* (arXiv 1904.06376).
 
 use std::cell::Cell;
+
+use crate::scoped;
 use std::fmt;
 
 /// What a product of f32 matrices may be computed in.
@@ -62,14 +64,7 @@ pub fn current() -> Precision {
 
 /// Runs `f` with `precision` allowed on this thread, and on the workers of the kernels that `f` calls.
 pub fn with<R>(precision: Precision, f: impl FnOnce() -> R) -> R {
-    struct Restore(Precision);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            CURRENT.set(self.0);
-        }
-    }
-    let _restore = Restore(CURRENT.replace(precision));
-    f()
+    scoped::with(&CURRENT, precision, f)
 }
 
 #[cfg(test)]

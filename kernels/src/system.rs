@@ -1,8 +1,8 @@
 //! Linux's system calls, for the few that the standard library has no door to.
 //!
-//! This needs `unsafe`, and a dependency for four calls is not worth it. Elsewhere than on Linux there are none, and who
+//! This needs `unsafe`, and a dependency for a few calls is not worth it. Elsewhere than on Linux there are none, and who
 //! asks does without.
-#![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]
+#![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
 /// A system call by its number on this architecture.
 #[derive(Clone, Copy)]
@@ -11,6 +11,7 @@ pub(crate) struct Call(usize);
 #[cfg(target_arch = "x86_64")]
 impl Call {
     pub(crate) const MADVISE: Call = Call(28);
+    pub(crate) const ARCH_PRCTL: Call = Call(158);
     pub(crate) const GETTID: Call = Call(186);
     pub(crate) const SCHED_SETAFFINITY: Call = Call(203);
     pub(crate) const SCHED_GETAFFINITY: Call = Call(204);

@@ -10,6 +10,8 @@ mod scope;
 
 use std::cell::Cell;
 
+use etude_kernels::scoped;
+
 use crate::dtype::Float;
 use crate::node::{LeafId, Node, Op};
 use crate::tensor::Tensor;
@@ -49,16 +51,7 @@ fn first_look() -> u8 {
 
 /// Runs `f` with some flags set as well; a panic restores them too.
 fn with_flags<R>(flags: u8, f: impl FnOnce() -> R) -> R {
-    struct Restore(u8);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            WATCHED.set(self.0);
-        }
-    }
-    let before = watched();
-    let _restore = Restore(before);
-    WATCHED.set(before | flags);
-    f()
+    scoped::with(&WATCHED, watched() | flags, f)
 }
 
 /// An operation begins: it takes memory for its result.

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use etude_kernels::scoped;
+
 use super::watched;
 
 thread_local! {
@@ -37,14 +39,7 @@ pub fn scope<R>(name: impl fmt::Display, f: impl FnOnce() -> R) -> R {
 
 /// Runs `f` under the path with this number.
 pub(crate) fn within<R>(number: u32, f: impl FnOnce() -> R) -> R {
-    struct Restore(u32);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            CURRENT.set(self.0);
-        }
-    }
-    let _restore = Restore(CURRENT.replace(number));
-    f()
+    scoped::with(&CURRENT, number, f)
 }
 
 fn enter(parent: u32, name: &str) -> u32 {

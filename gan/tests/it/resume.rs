@@ -2,7 +2,6 @@
 //! optimisers, running statistics, noise, the loader's order.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use etude_autograd::Tensor;
@@ -92,23 +91,10 @@ fn many_kills() {
     killed_trainings_end_with_the_same_bits(250);
 }
 
-/// The example that a reader runs.
-fn program(folder: &Path) -> Command {
-    let mut command = process::example("dcgan");
-    command.args(["--quick", "--resume", "--out"]).arg(folder);
-    command
-}
-
 #[test]
 #[ignore = "minutes: cargo test -p etude-gan resume::the_program -- --ignored --nocapture"]
 fn the_program_ends_with_the_same_files_however_often_it_is_killed() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let start = std::time::Instant::now();
-    assert!(program(folder.path()).status().expect("a program").success());
-    let longest = start.elapsed();
-    let expected = process::outcome(folder.path());
     let within = tempfile::tempdir().expect("a temporary folder");
-    let check = |folder: &Path| assert!(process::outcome(folder) == expected, "another outcome");
-    let done = process::kill_and_resume(within.path(), 20, 10, longest / 3, program, check);
+    let done = process::example_survives_kills("dcgan", within.path());
     println!("{} kills, {} trainings", done.kills, done.trainings);
 }

@@ -13,6 +13,7 @@ mod team;
 use std::cell::Cell;
 use std::sync::{Mutex, OnceLock};
 
+use crate::scoped;
 use team::WhenBusy;
 
 thread_local! {
@@ -48,16 +49,7 @@ fn default() -> usize {
 /// If `n` is 0.
 pub fn with_threads<R>(n: usize, f: impl FnOnce() -> R) -> R {
     assert!(n > 0, "with_threads: 0 threads cannot run anything");
-    let _restore = Restore(&FORCED, FORCED.replace(n));
-    f()
-}
-
-/// Puts a thread-local value back, after a panic too.
-struct Restore<T: Copy + 'static>(&'static std::thread::LocalKey<Cell<T>>, T);
-impl<T: Copy + 'static> Drop for Restore<T> {
-    fn drop(&mut self) {
-        self.0.set(self.1);
-    }
+    scoped::with(&FORCED, n, f)
 }
 
 /// Calls `f(block)` once for every block in `0..blocks`, in any order and on any thread.
@@ -76,8 +68,7 @@ fn run(blocks: usize, f: &(dyn Fn(usize) + Sync)) {
     }
     // A test or a bench that asks for a number of threads means it.
     let when_busy = if FORCED.get() == 0 { WhenBusy::Alone } else { WhenBusy::Wait };
-    let _restore = Restore(&INSIDE, INSIDE.replace(true));
-    team::run(threads, blocks, when_busy, f);
+    scoped::with(&INSIDE, true, || team::run(threads, blocks, when_busy, f));
 }
 
 /// Cuts `out` into chunks of `chunk` elements (the last may be shorter) and calls `f(index, chunk)` for each.

@@ -28,6 +28,8 @@ mod imp {
     use std::arch::x86_64::{__cpuid, __cpuid_count};
     use std::sync::OnceLock;
 
+    use crate::system::{Call, call};
+
     /// bf16 values of a tile.
     pub(super) const TILE: usize = 16 * 32;
 
@@ -64,16 +66,10 @@ mod imp {
 
     /// Asks the system for the tiles; threads that start later inherit the answer.
     fn permitted() -> bool {
-        const ARCH_PRCTL: u64 = 158;
-        const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
-        const XFEATURE_XTILEDATA: u64 = 18;
-        let answer: u64;
-        // SAFETY: a system call without pointers; it clobbers rcx and r11 alone, which are declared.
-        unsafe {
-            asm!("syscall", inlateout("rax") ARCH_PRCTL => answer, in("rdi") ARCH_REQ_XCOMP_PERM,
-                in("rsi") XFEATURE_XTILEDATA, lateout("rcx") _, lateout("r11") _, options(nostack));
-        }
-        answer == 0
+        const ARCH_REQ_XCOMP_PERM: usize = 0x1023;
+        const XFEATURE_XTILEDATA: usize = 18;
+        // SAFETY: this system call neither reads nor writes memory of ours.
+        unsafe { call(Call::ARCH_PRCTL, [ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA, 0]) == 0 }
     }
 
     /// Numbers of either sign in ±[1/8, 2): four exponents, all bits of the mantissa in use, and sums that stay small.

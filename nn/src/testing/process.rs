@@ -128,6 +128,24 @@ pub fn survives_kills(test: &str, within: &Path, kills: usize, longest: Duration
     kill_and_resume(within, kills, EACH, longest, |_| program(test), check)
 }
 
+/// [`kill_and_resume`] for the quick form of the example `name`, 20 kills: what it leaves must be what it leaves when nobody
+/// kills it, to the byte.
+///
+/// # Panics
+/// As there, and if something differs.
+pub fn example_survives_kills(name: &str, within: &Path) -> Killed {
+    let start = |folder: &Path| {
+        let mut command = example(name);
+        command.args(["--quick", "--resume", "--out"]).arg(folder);
+        command
+    };
+    let (folder, began) = (within.join("whole"), Instant::now());
+    assert!(start(&folder).status().expect("a program").success(), "{name} failed");
+    let (longest, expected) = (began.elapsed() / 3, outcome(&folder));
+    let check = |folder: &Path| assert!(outcome(folder) == expected, "{name}: another outcome");
+    kill_and_resume(within, 20, 10, longest, start, check)
+}
+
 /// Runs the ignored test `test` for `steps` steps in a process of its own.
 ///
 /// # Panics

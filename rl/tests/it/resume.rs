@@ -2,7 +2,6 @@
 //! back, so that the run ends with the bits of one that was never stopped; and its memory does not grow.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use etude_nn::testing::process::{self, RESULT};
@@ -192,24 +191,11 @@ fn many_kills() {
     killed_runs_end_with_the_same_bits(250);
 }
 
-/// The example that a reader runs.
-fn program(folder: &Path) -> Command {
-    let mut command = process::example("dqn");
-    command.args(["--quick", "--resume", "--out"]).arg(folder);
-    command
-}
-
 #[test]
 #[ignore = "minutes: cargo test -p etude-rl resume::the_program -- --ignored --nocapture"]
 fn the_program_ends_with_the_same_files_however_often_it_is_killed() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let start = std::time::Instant::now();
-    assert!(program(folder.path()).status().expect("a program").success());
-    let longest = start.elapsed();
-    let expected = process::outcome(folder.path());
     let within = tempfile::tempdir().expect("a temporary folder");
-    let check = |folder: &Path| assert!(process::outcome(folder) == expected, "another outcome");
-    let done = process::kill_and_resume(within.path(), 20, 10, longest / 3, program, check);
+    let done = process::example_survives_kills("dqn", within.path());
     println!("{} kills, {} trainings", done.kills, done.trainings);
 }
 

@@ -1,4 +1,4 @@
-//! The tile unit: detection, configuration and the micro-kernel, in the only inline assembly of this crate.
+//! The tile unit: detection, configuration and the micro-kernel, in inline assembly.
 //!
 //! The unit (Intel SDM vol. 1, ch. 18) has eight tiles of 16 rows of 64 bytes. Four hold a 32 × 32 block of C, four the
 //! operands: bf16 in pairs along k, a row of A in a tile's row, a column of B in a tile's column of 32-bit words.
@@ -13,6 +13,7 @@ use std::arch::x86_64::{
 };
 
 use super::super::Tile;
+use crate::system::{Call, call};
 
 /// Rows and columns of a block of C, and steps of k between loads of operands.
 pub(super) const SIDE: usize = 32;
@@ -47,14 +48,9 @@ unsafe fn saved() -> u64 {
 
 /// arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA).
 fn permitted() -> bool {
-    let (arch_prctl, request, tile_data) = (158i64, 0x1023u64, 18u64);
-    let result: i64;
-    // SAFETY: this system call reads no memory of ours; the clobbered registers are those of Linux's x86-64 convention.
-    unsafe {
-        asm!("syscall", inlateout("rax") arch_prctl => result, in("rdi") request, in("rsi") tile_data,
-             lateout("rcx") _, lateout("r11") _, options(nostack));
-    }
-    result == 0
+    let (request, tile_data) = (0x1023, 18);
+    // SAFETY: this system call neither reads nor writes memory of ours.
+    unsafe { call(Call::ARCH_PRCTL, [request, tile_data, 0]) == 0 }
 }
 
 /// What LDTILECFG reads: palette 1, all eight tiles with 16 rows of 64 bytes.
