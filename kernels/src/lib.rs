@@ -18,6 +18,7 @@ pub mod gemm;
 pub mod index;
 pub mod isa;
 pub mod lanes;
+pub mod narrow;
 pub mod norm;
 pub mod optim;
 mod pages;

@@ -3,7 +3,7 @@
 //! Floats of any width are read as f32, integers and truth values as i64; both widenings are exact. Narrowing f64 rounds
 //! to the nearest f32, and a finite value that would become infinite is an error, as is a u64 beyond i64.
 
-use half::{bf16, f16};
+use etude_kernels::narrow::{bf16_to_f32, f16_to_f32};
 
 /// What an element type is read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +83,8 @@ dtypes! {
 pub(crate) fn decode_floats(dtype: Dtype, bytes: &[u8], out: &mut Vec<f32>) -> Result<(), String> {
     match dtype {
         Dtype::F32 => out.extend(bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b))),
-        Dtype::F16 => out.extend(bytes.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f32())),
-        Dtype::Bf16 => out.extend(bytes.as_chunks().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32())),
+        Dtype::F16 => out.extend(bytes.as_chunks().0.iter().map(|&b| f16_to_f32(u16::from_le_bytes(b)))),
+        Dtype::Bf16 => out.extend(bytes.as_chunks().0.iter().map(|&b| bf16_to_f32(u16::from_le_bytes(b)))),
         Dtype::F64 => {
             for &b in bytes.as_chunks().0 {
                 let wide = f64::from_le_bytes(b);

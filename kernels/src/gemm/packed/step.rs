@@ -4,7 +4,6 @@
 //! w + 32, word w of int8 outputs w, w + 16, w + 32 and w + 48. Taken apart by shifts and masks, a register of words
 //! gives registers of neighbouring outputs, on every instruction set alike, and without an instruction that converts.
 
-use half::bf16;
 use pulp::Simd;
 
 use super::{BLOCK, PANEL};
@@ -12,6 +11,7 @@ use crate::buf::Buf;
 use crate::gemm::Mat;
 use crate::lanes::math::Bits;
 use crate::lanes::{F, LaneReal};
+use crate::narrow::bf16_from_f32;
 use crate::par;
 
 /// bf16 weights of one step.
@@ -70,7 +70,7 @@ impl Step for Bf16 {
 
 impl Bf16 {
     fn new(weights: &[f32; PANEL]) -> Self {
-        let bits = |x: f32| u32::from(bf16::from_f32(x).to_bits());
+        let bits = |x: f32| u32::from(bf16_from_f32(x));
         Bf16(std::array::from_fn(|w| bits(weights[w]) | bits(weights[w + PANEL / 2]) << 16))
     }
 
