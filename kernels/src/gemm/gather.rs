@@ -114,7 +114,7 @@ tiled! {
                 let width = panel_width::<S, T, NW, NN>(cols - j);
                 if width == NW * lanes {
                     self.rows::<S, W0, W1, W2, NW>(simd, j);
-                } else if width == lanes {
+                } else if const { NN == 1 } || width == lanes {
                     self.rows::<S, N0, N1, N2, 1>(simd, j);
                 } else {
                     self.rows::<S, N0, N1, N2, NN>(simd, j);
@@ -141,9 +141,9 @@ impl<T: Real> GatheredB<'_, '_, T> {
                 (rows, Strip { data: &self.lines[(i - self.whole) * LINE..], row: LINE, col: 1 })
             };
             let height = next_height::<TALL, MIDDLE, LOW>(end - i);
-            if height == LOW {
+            if const { LOW < TALL } && height == LOW {
                 self.tile::<S, LOW, NV>(simd, strip, i, j);
-            } else if height == MIDDLE {
+            } else if const { MIDDLE < TALL } && height == MIDDLE {
                 self.tile::<S, MIDDLE, NV>(simd, strip, i, j);
             } else {
                 self.tile::<S, TALL, NV>(simd, strip, i, j);

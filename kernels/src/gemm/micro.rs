@@ -15,6 +15,9 @@ use crate::lanes::{LaneReal, prefetch};
 
 /// Work that is compiled for the micro-tiles of an instruction set.
 pub(super) trait Tiled {
+    /// Whether the elements are f32.
+    const F32: bool;
+
     /// Runs with wide tiles of `NW` registers a row and `W0`, `W1` or `W2` rows; where at most `NN` registers of columns are
     /// left, with narrow tiles of `NN` registers, or of one, and `N0`, `N1` or `N2` rows.
     fn run<
@@ -38,6 +41,7 @@ pub(super) trait Tiled {
 macro_rules! tiled {
     (impl<T: Real> Tiled for $work:ty { fn run($($this:ident)+, $simd:pat_param) $body:block }) => {
         impl<T: Real> Tiled for $work {
+            const F32: bool = T::F32;
             #[inline(always)]
             fn run<
                 S: Simd,
@@ -63,15 +67,16 @@ impl<W: Tiled> WithSimd for OnTiles<W> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         // Accumulators + a row of B + an element of A: 24 + 4 + 1 and 28 + 2 + 1 of 32 registers, 12 + 2 + 1 of 16,
-        // 24 + 3 + 1 of 32, and on one lane what the compiler can still pair. Wide tiles load less for each product.
-        if const { S::F32_LANES == 16 } {
+        // 24 + 3 + 1 of 32. Wide tiles load less for each product. f64, which checks gradients, and single lanes need not
+        // be fast, and have tiles of one height: less code to compile.
+        if const { S::F32_LANES == 1 || !W::F32 } {
+            self.0.run::<S, 4, 4, 4, 2, 4, 4, 4, 1>(simd);
+        } else if const { S::F32_LANES == 16 } {
             self.0.run::<S, 6, 4, 2, 4, 14, 8, 4, 2>(simd);
         } else if const { S::F32_LANES == 8 } {
             self.0.run::<S, 6, 4, 2, 2, 6, 4, 2, 1>(simd);
-        } else if const { S::F32_LANES == 4 } {
-            self.0.run::<S, 8, 4, 2, 3, 8, 4, 2, 1>(simd);
         } else {
-            self.0.run::<S, 4, 2, 1, 4, 4, 2, 1, 1>(simd);
+            self.0.run::<S, 8, 4, 2, 3, 8, 4, 2, 1>(simd);
         }
     }
 }

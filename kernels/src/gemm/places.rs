@@ -111,7 +111,7 @@ fn walk<
         let width = panel_width::<S, T, NW, NN>(cols - j);
         if width == NW * T::lanes::<S>() {
             strips::<S, W, W0, W1, W2, NW>(work, simd, j);
-        } else if width == T::lanes::<S>() {
+        } else if const { NN == 1 } || width == T::lanes::<S>() {
             strips::<S, W, N0, N1, N2, 1>(work, simd, j);
         } else {
             strips::<S, W, N0, N1, N2, NN>(work, simd, j);
@@ -131,9 +131,9 @@ fn strips<S: Simd, W: Tiles, const TALL: usize, const MIDDLE: usize, const LOW: 
     let mut i = 0;
     while i < rows {
         let height = next_height::<TALL, MIDDLE, LOW>(rows - i);
-        if height == LOW {
+        if const { LOW < TALL } && height == LOW {
             work.tile::<S, LOW, NV>(simd, i, j);
-        } else if height == MIDDLE {
+        } else if const { MIDDLE < TALL } && height == MIDDLE {
             work.tile::<S, MIDDLE, NV>(simd, i, j);
         } else {
             work.tile::<S, TALL, NV>(simd, i, j);

@@ -237,7 +237,7 @@ tiled! {
             for j in (0..wide).step_by(at_once) {
                 self.strips::<S, W0, W1, W2, NW>(simd, j..wide.min(j + at_once));
             }
-            if narrow > lanes {
+            if const { NN > 1 } && narrow > lanes {
                 self.strips::<S, N0, N1, N2, NN>(simd, wide..cols);
             } else if narrow > 0 {
                 self.strips::<S, N0, N1, N2, 1>(simd, wide..cols);
@@ -281,9 +281,9 @@ impl<T: Real> Block<'_, '_, T> {
         while i < rows.end {
             let left = rows.end - i;
             let height = next_height::<TALL, MIDDLE, LOW>(left);
-            if height == LOW {
+            if const { LOW < TALL } && height == LOW {
                 self.line::<S, LOW, NV>(simd, strip(i), i, left, cols.clone());
-            } else if height == MIDDLE {
+            } else if const { MIDDLE < TALL } && height == MIDDLE {
                 self.line::<S, MIDDLE, NV>(simd, strip(i), i, left, cols.clone());
             } else {
                 self.line::<S, TALL, NV>(simd, strip(i), i, left, cols.clone());

@@ -142,7 +142,7 @@ tiled! {
                 let width = panel_width::<S, T, NW, NN>(cols - j);
                 if width == NW * lanes {
                     self.panel::<S, W0, W1, W2, NW>(simd, j);
-                } else if width == lanes {
+                } else if const { NN == 1 } || width == lanes {
                     self.panel::<S, N0, N1, N2, 1>(simd, j);
                 } else {
                     self.panel::<S, N0, N1, N2, NN>(simd, j);
@@ -192,9 +192,9 @@ impl<T: Real> Product<'_, T> {
             let height = next_height::<TALL, MIDDLE, LOW>(rows - i);
             let depth = self.band.depth(i..i + height, self.a.cols);
             let a = strip(i, depth.start);
-            if height == LOW {
+            if const { LOW < TALL } && height == LOW {
                 self.tile::<S, LOW, NV>(simd, a, depth, i, j);
-            } else if height == MIDDLE {
+            } else if const { MIDDLE < TALL } && height == MIDDLE {
                 self.tile::<S, MIDDLE, NV>(simd, a, depth, i, j);
             } else {
                 self.tile::<S, TALL, NV>(simd, a, depth, i, j);
