@@ -102,7 +102,7 @@ impl<T: Float> Tensor<T> {
         let root = self.root("backward");
         let seed = Tensor::ones(self.shape());
         drop(self);
-        Pass { free: true, create_graph: false, targets: None }.run(root, seed).leaves
+        T::walk(&Pass { free: true, create_graph: false, targets: None }, root, seed).leaves
     }
 
     /// As [`Tensor::backward`], but only for `leaves`, and without walking what does not lead to them.
@@ -115,7 +115,7 @@ impl<T: Float> Tensor<T> {
         let seed = Tensor::ones(self.shape());
         drop(self);
         let targets = leaves.iter().map(|leaf| leaf.0).collect();
-        Pass { free: true, create_graph: false, targets: Some(targets) }.run(root, seed).leaves
+        T::walk(&Pass { free: true, create_graph: false, targets: Some(targets) }, root, seed).leaves
     }
 
     #[track_caller]
@@ -164,20 +164,21 @@ pub fn grad_with<T: Float>(
         .collect();
     let Some(root) = y.link().clone() else { return vec![None; xs.len()] };
     let create_graph = create_graph == CreateGraph::Yes;
-    let found = Pass { free: false, create_graph, targets: Some(ids.clone()) }.run(root, v.clone());
+    let found = T::walk(&Pass { free: false, create_graph, targets: Some(ids.clone()) }, root, v.clone());
     // The same input may be asked for twice.
     ids.iter().map(|&id| found.nodes.get(&id).or_else(|| found.leaves.by_id(LeafId(id))).cloned()).collect()
 }
 
 /// One walk over the graph.
-struct Pass {
+pub struct Pass {
     free: bool,
     create_graph: bool,
     /// Ids of the nodes whose gradients are asked for; all leaves if `None`.
     targets: Option<Vec<u64>>,
 }
 
-struct Found<T: Float> {
+/// The gradients that a walk found.
+pub struct Found<T: Float> {
     leaves: Grads<T>,
     /// Of the targets that are no leaves.
     nodes: Ids<Tensor<T>>,
@@ -246,7 +247,7 @@ impl<T: Float> Front<T> {
 
 impl Pass {
     #[track_caller]
-    fn run<T: Float>(&self, root: Arc<Node<T>>, seed: Tensor<T>) -> Found<T> {
+    pub(crate) fn walk<T: Float>(&self, root: Arc<Node<T>>, seed: Tensor<T>) -> Found<T> {
         let mut useful = self.targets.as_ref().map(|targets| useful(&root, targets));
         let is_target = |id: u64| self.targets.as_ref().is_some_and(|targets| targets.contains(&id));
         let mut nodes = Ids::default();

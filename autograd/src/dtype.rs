@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use etude_kernels::{Elem, Real};
 
+use crate::backward::{Found, Pass};
 use crate::node::Node;
 use crate::ops::view::View;
 use crate::tensor::Tensor;
@@ -20,10 +21,12 @@ pub trait Dtype: Elem {
 }
 
 /// An element type that can be differentiated: `f32`, `f64`.
-pub trait Float: Dtype<Link = Option<Arc<Node<Self>>>> + Real {}
-
-impl Float for f32 {}
-impl Float for f64 {}
+pub trait Float: Dtype<Link = Option<Arc<Node<Self>>>> + Real {
+    /// The reverse pass: compiled here, once a type, and not again in every crate that calls `backward`.
+    #[doc(hidden)]
+    #[track_caller]
+    fn walk(pass: &Pass, root: Arc<Node<Self>>, seed: Tensor<Self>) -> Found<Self>;
+}
 
 macro_rules! dtype {
     (float $($t:ty),*) => {$(
@@ -31,6 +34,12 @@ macro_rules! dtype {
             type Link = Option<Arc<Node<$t>>>;
             fn record_view(view: View, x: &Tensor<Self>, y: Tensor<Self>) -> Tensor<Self> {
                 Tensor::record(view, &[x], y)
+            }
+        }
+        impl Float for $t {
+            #[track_caller]
+            fn walk(pass: &Pass, root: Arc<Node<Self>>, seed: Tensor<Self>) -> Found<Self> {
+                pass.walk(root, seed)
             }
         }
     )*};
