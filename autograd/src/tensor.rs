@@ -15,6 +15,7 @@ use etude_kernels::{Buf, Elem};
 use crate::dtype::{Dtype, Float};
 use crate::layout::{Layout, ShapeError, checked_len};
 use crate::node::{LeafId, Node};
+use crate::observe;
 
 /// An n-dimensional array of `T`. Cloning is cheap and shares the elements.
 #[derive(Clone)]
@@ -149,6 +150,14 @@ impl<T: Dtype> Tensor<T> {
         if self.is_contiguous() {
             return self.clone();
         }
+        observe::begins();
+        let y = self.copied();
+        observe::computed("contiguous", 2 * self.len() * size_of::<T>());
+        y
+    }
+
+    /// The elements in row-major order in storage of their own, with the same link to the graph.
+    pub(crate) fn copied(&self) -> Self {
         let mut out = Buf::scratch(self.len());
         strided::copy(self.strided(), self.shape(), &mut out);
         Tensor { storage: Arc::new(out), layout: Layout::contiguous(self.shape()), link: self.link.clone() }

@@ -89,6 +89,14 @@ pub(crate) fn computed(name: &'static str, bytes: usize) {
     }
 }
 
+/// The same for an operation that is recorded for floats alone: what began and was not recorded.
+#[inline]
+pub(crate) fn computed_unless_recorded(name: &'static str, bytes: usize) {
+    if watched() & (PROFILE | RULE) == PROFILE && profile::is_running() {
+        profile::computed(name, bytes);
+    }
+}
+
 /// Runs the derivative rule of `node` for the gradient `g` of its output.
 #[inline]
 pub(crate) fn rule<T: Float>(

@@ -191,6 +191,11 @@ pub(super) fn begins() {
     }
 }
 
+/// Whether an operation has begun and is neither recorded nor computed yet.
+pub(super) fn is_running() -> bool {
+    START.get().is_some()
+}
+
 fn bytes_of<T: Float>(x: &Tensor<T>) -> u64 {
     (x.len() * size_of::<T>()) as u64
 }

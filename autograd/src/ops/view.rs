@@ -11,6 +11,7 @@ use crate::alloc;
 use crate::dtype::{Dtype, Float};
 use crate::layout::{Layout, Shape, contiguous_strides};
 use crate::node::{Op, Saves, Vjp};
+use crate::observe;
 use crate::tensor::Tensor;
 
 /// A recorded view. All are linear; none saves anything.
@@ -62,11 +63,14 @@ impl<T: Dtype> Tensor<T> {
         if shape == self.shape() {
             return self.clone();
         }
-        let y = match self.layout().reshape(shape) {
-            Some(layout) => self.view(layout),
-            None => self.contiguous().view(Layout::contiguous(shape)),
-        };
-        T::record_view(View::Reshape, self, y)
+        if let Some(layout) = self.layout().reshape(shape) {
+            return T::record_view(View::Reshape, self, self.view(layout));
+        }
+        observe::begins();
+        let copy = self.copied().view(Layout::contiguous(shape));
+        let y = T::record_view(View::Reshape, self, copy);
+        observe::computed_unless_recorded("reshape", 2 * self.len() * size_of::<T>());
+        y
     }
 
     /// Joins the axes of a range into one: `x.flatten(1..3)`.

@@ -136,6 +136,28 @@ fn a_profile_counts_operations_and_rules() {
     assert_eq!(profile_of_run(), None, "ETUDE_PROFILE is not set");
 }
 
+#[test]
+fn copies_and_masks_are_profiled() {
+    use etude_kernels::rng::Rng;
+    let (x, ids) = (Tensor::<f32>::ones([32, 64]), Tensor::<i64>::arange(6).reshape([2, 3]));
+    let ((), profile) = profile(|| {
+        drop(x.reshape([64, 32]));
+        drop(x.t().reshape([64 * 32]));
+        drop(x.t().contiguous());
+        drop(ids.t().reshape([6]));
+        drop(x.dropout(0.5, &mut Rng::new(0)));
+    });
+    let row = |op: &str| *profile.rows().iter().find(|r| r.op == op).unwrap_or_else(|| panic!("no {op}"));
+    let copied = 2 * 4 * 32 * 64;
+    let reshape = row("reshape");
+    // A view, and the copies of floats and of integers.
+    assert_eq!((reshape.count, reshape.bytes), (3, copied + 2 * 8 * 6));
+    assert!(!reshape.time.is_zero());
+    assert_eq!((row("contiguous").count, row("contiguous").bytes), (1, copied));
+    assert_eq!(row("dropout mask").bytes, 2 * 4 * 32 * 64);
+    assert_eq!(row("mul").count, 1);
+}
+
 /// Run by the next test, in a process that has the variable; without it there is nothing to see.
 #[test]
 fn in_a_profiled_run() {
