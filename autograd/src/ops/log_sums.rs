@@ -20,7 +20,8 @@ impl<T: Float> Tensor<T> {
 
     /// Running ln Σ eˣ along `axis`, without overflow.
     ///
-    /// By doubling as [`Tensor::cumprod`]: no term is subtracted again, so small ones are not lost behind large ones.
+    /// By doubling as [`Tensor::cumprod`]: no term is subtracted again, so small ones are not lost behind large ones. A term
+    /// of −∞ adds nothing to a sum and gets no gradient from it, not even where the sum is −∞ and PyTorch's is NaN.
     ///
     /// # Panics
     /// If there is no such axis.
@@ -32,10 +33,20 @@ impl<T: Float> Tensor<T> {
         let mut distance = 1;
         while distance < n {
             let rest = n - distance;
-            let sums = y.narrow(axis, distance, rest).logaddexp(&y.narrow(axis, 0, rest));
+            let sums = add_logarithms(&y.narrow(axis, distance, rest), &y.narrow(axis, 0, rest));
             y = Tensor::concat(&[&y.narrow(axis, 0, distance), &sums], axis);
             distance *= 2;
         }
         y
     }
+}
+
+/// [`Tensor::logaddexp`] whose gradient is 0 rather than NaN where both are −∞.
+fn add_logarithms<T: Float>(x: &Tensor<T>, y: &Tensor<T>) -> Tensor<T> {
+    let nothing = x.eq_scalar(T::NEG_INFINITY).and(&y.eq_scalar(T::NEG_INFINITY));
+    if !nothing.to_vec().contains(&true) {
+        return x.logaddexp(y);
+    }
+    // Filled before and after: no −∞ meets the derivative's quotient, and no gradient comes back from what is filled.
+    x.masked_fill(&nothing, T::ZERO).logaddexp(&y.masked_fill(&nothing, T::ZERO)).masked_fill(&nothing, T::NEG_INFINITY)
 }

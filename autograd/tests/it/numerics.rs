@@ -105,7 +105,21 @@ const ROWS: &[Row] = &[
     row!("softmax with a mask", [-INF, 0.0], |x| x.softmax(0).square(), [0.0, 1.0], [0.0, 0.0]),
     row!("softmax far apart", [1000.0, 0.0], |x| x.softmax(0), [1.0, 0.0], [0.0, 0.0]),
     row!("log_softmax far apart", [1000.0, 0.0], |x| x.log_softmax(0), [0.0, -1000.0], [-1.0, 1.0]),
-    row!("running sums of a masked row", [-INF, 1000.0, 1000.0], |x| x.logcumsumexp(0), [-INF, 1000.0, 1000.0 + LN_2]),
+    row!(
+        "running sums of a masked row",
+        [-INF, 1000.0, 1000.0],
+        |x| x.logcumsumexp(0),
+        [-INF, 1000.0, 1000.0 + LN_2],
+        [1.0, 1.5, 0.5]
+    ),
+    // eˣ⁻ʸ over all y from there on. PyTorch gives NaN at the beginning, 0/0; the first is its own sum.
+    row!(
+        "running sums with gaps",
+        [-INF, -INF, 1.0, -INF, -INF, -INF, 1.0],
+        |x| x.logcumsumexp(0),
+        [-INF, -INF, 1.0, 1.0, 1.0, 1.0, 1.0 + LN_2],
+        [1.0, 0.0, 4.5, 0.0, 0.0, 0.0, 0.5]
+    ),
     row!("logaddexp of nothing", [-INF], |x| x.logaddexp(x), [-INF]),
     row!("asin", [-1.0, 1.0, 2.0], |x| x.asin(), [-FRAC_PI_2, FRAC_PI_2, NAN], [INF, INF, NAN]),
     row!("acos", [-1.0, 1.0, 2.0], |x| x.acos(), [PI, 0.0, NAN], [-INF, -INF, NAN]),
