@@ -1,5 +1,7 @@
 //! Layer, root-mean-square and batch normalisation: fused kernels with composite twins.
 
+use std::borrow::Cow;
+
 use etude_kernels::norm as kernel;
 
 use super::around;
@@ -114,7 +116,7 @@ pub(crate) fn rms_norm_composite<T: Float>(x: &Tensor<T>, w: Option<&Tensor<T>>,
     }
 }
 
-/// Over every axis but 1, with the batch's own statistics; inputs x, weight, bias.
+/// Over every axis but 1, with the batch's own statistics; inputs x, then weight, then bias, as far as given.
 struct BatchNorm<T: Float> {
     eps: f64,
     mean: Tensor<T>,
@@ -126,13 +128,16 @@ impl<T: Float> Op<T> for BatchNorm<T> {
         "batch_norm"
     }
     fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
-        let (x, w) = (cx.input(0), cx.input(1));
+        let x = cx.input(0);
+        let w = cx.has_input(1).then(|| cx.input(1));
         let (batch, channels, inner) = around(x.shape(), 1);
         let mut dx = alloc::scratch(x.len());
-        let (mut dw, mut db) = (alloc::scratch(channels), alloc::scratch(channels));
+        let mut dw = cx.has_input(1).then(|| alloc::scratch(channels));
+        let mut db = cx.has_input(2).then(|| alloc::scratch(channels));
+        let weights = w.as_ref().map(Tensor::data);
         kernel::batch_norm_grad(
             &x.data(),
-            Some(&w.data()),
+            weights.as_deref(),
             &self.mean.data(),
             &self.var.data(),
             self.eps,
@@ -141,23 +146,35 @@ impl<T: Float> Op<T> for BatchNorm<T> {
             channels,
             inner,
             &mut dx,
-            Some(&mut dw),
-            Some(&mut db),
+            dw.as_deref_mut(),
+            db.as_deref_mut(),
         );
-        let channel = |buf| Some(Tensor::from_buf(buf, &[channels]));
-        vec![Some(Tensor::from_buf(dx, x.shape())), channel(dw), channel(db)]
+        let mut grads = vec![Some(Tensor::from_buf(dx, x.shape()))];
+        grads.extend([dw, db].into_iter().flatten().map(|buf| Some(Tensor::from_buf(buf, &[channels]))));
+        grads
     }
     fn composite(&self, inputs: &[Tensor<T>]) -> Option<Tensor<T>> {
-        Some(batch_norm_composite(&inputs[0], &inputs[1], &inputs[2], self.eps))
+        Some(batch_norm_composite(&inputs[0], inputs.get(1), inputs.get(2), self.eps))
     }
 }
 
 /// (x − μ)/√(σ² + ε)·w + b from elementary operations. Ioffe & Szegedy 2015, arXiv:1502.03167, alg. 1.
-pub(crate) fn batch_norm_composite<T: Float>(x: &Tensor<T>, w: &Tensor<T>, b: &Tensor<T>, eps: f64) -> Tensor<T> {
+pub(crate) fn batch_norm_composite<T: Float>(
+    x: &Tensor<T>,
+    w: Option<&Tensor<T>>,
+    b: Option<&Tensor<T>>,
+    eps: f64,
+) -> Tensor<T> {
     let axes: Shape = (0..x.rank()).filter(|&i| i != 1).collect();
     let centred = x - x.mean_keep(&axes);
-    let rstd = centred.square().mean_keep(&axes).affine(1.0, eps).rsqrt();
-    centred * rstd * per_channel(w, x.rank()) + per_channel(b, x.rank())
+    let mut y = &centred * centred.square().mean_keep(&axes).affine(1.0, eps).rsqrt();
+    if let Some(w) = w {
+        y = y * per_channel(w, x.rank());
+    }
+    if let Some(b) = b {
+        y = y + per_channel(b, x.rank());
+    }
+    y
 }
 
 /// `[c]` as `[1, c, 1, …]`.
@@ -172,6 +189,18 @@ fn check_weight<T: Float>(op: &str, v: &Tensor<T>, n: usize, what: &str) {
     assert!(v.shape() == [n], "{op}: the {what} has shape {:?}, expected [{n}]", v.shape());
 }
 
+/// A weight of ones where only a bias is given: the inputs of a node stand one behind the other.
+fn weight_beside<'a, T: Float>(
+    w: Option<&'a Tensor<T>>,
+    b: Option<&Tensor<T>>,
+    n: usize,
+) -> Option<Cow<'a, Tensor<T>>> {
+    match (w, b) {
+        (None, Some(_)) => Some(Cow::Owned(Tensor::ones([n]))),
+        _ => w.map(Cow::Borrowed),
+    }
+}
+
 impl<T: Float> Tensor<T> {
     /// (x − μ)/√(σ² + ε)·w + b over the last axis, with its mean μ and biased variance σ².
     ///
@@ -183,18 +212,11 @@ impl<T: Float> Tensor<T> {
     pub fn layer_norm(&self, w: Option<&Tensor<T>>, b: Option<&Tensor<T>>, eps: f64) -> Self {
         assert!(self.rank() > 0, "layer_norm: a tensor of shape [] has no axis");
         let (rows, n, _) = around(self.shape(), self.rank() - 1);
-        let ones;
-        let w = match (w, b) {
-            (None, Some(_)) => {
-                ones = Tensor::ones([n]);
-                Some(&ones)
-            }
-            _ => w,
-        };
-        w.inspect(|w| check_weight("layer_norm", w, n, "weight"));
+        let w = weight_beside(w, b, n);
+        w.as_deref().inspect(|w| check_weight("layer_norm", w, n, "weight"));
         b.inspect(|b| check_weight("layer_norm", b, n, "bias"));
         let (mut out, mut mean, mut rstd) = (alloc::scratch(self.len()), alloc::scratch(rows), alloc::scratch(rows));
-        let (weight, bias) = (w.map(Tensor::data), b.map(Tensor::data));
+        let (weight, bias) = (w.as_deref().map(Tensor::data), b.map(Tensor::data));
         kernel::layer_norm(
             &self.data(),
             weight.as_deref(),
@@ -207,7 +229,7 @@ impl<T: Float> Tensor<T> {
             &mut rstd,
         );
         let op = LayerNorm { eps, mean: Tensor::from_buf(mean, &[rows]), rstd: Tensor::from_buf(rstd, &[rows]) };
-        let inputs: Vec<&Tensor<T>> = [Some(self), w, b].into_iter().flatten().collect();
+        let inputs: Vec<&Tensor<T>> = [Some(self), w.as_deref(), b].into_iter().flatten().collect();
         Tensor::record(op, &inputs, Tensor::from_buf(out, self.shape()))
     }
 
@@ -231,24 +253,26 @@ impl<T: Float> Tensor<T> {
     }
 
     /// (x − μ)/√(σ² + ε)·w + b for every channel (axis 1), with the mean and biased variance of this batch, which are
-    /// returned as well, untracked, for the running statistics.
+    /// returned as well, untracked, for the running statistics. A weight that is not given is 1, a bias 0.
     ///
     /// Ioffe & Szegedy 2015, arXiv:1502.03167, alg. 1.
     ///
     /// # Panics
     /// If there are fewer than two axes, or `w` or `b` has not the number of channels.
     #[track_caller]
-    pub fn batch_norm(&self, w: &Tensor<T>, b: &Tensor<T>, eps: f64) -> (Self, Self, Self) {
+    pub fn batch_norm(&self, w: Option<&Tensor<T>>, b: Option<&Tensor<T>>, eps: f64) -> (Self, Self, Self) {
         assert!(self.rank() >= 2, "batch_norm: x {:?} needs two axes", self.shape());
         let (batch, channels, inner) = around(self.shape(), 1);
-        check_weight("batch_norm", w, channels, "weight");
-        check_weight("batch_norm", b, channels, "bias");
+        let w = weight_beside(w, b, channels);
+        w.as_deref().inspect(|w| check_weight("batch_norm", w, channels, "weight"));
+        b.inspect(|b| check_weight("batch_norm", b, channels, "bias"));
         let mut out = alloc::scratch(self.len());
         let (mut mean, mut var) = (alloc::scratch(channels), alloc::scratch(channels));
+        let (weight, bias) = (w.as_deref().map(Tensor::data), b.map(Tensor::data));
         kernel::batch_norm(
             &self.data(),
-            Some(&w.data()),
-            Some(&b.data()),
+            weight.as_deref(),
+            bias.as_deref(),
             eps,
             batch,
             channels,
@@ -259,7 +283,8 @@ impl<T: Float> Tensor<T> {
         );
         let (mean, var) = (Tensor::from_buf(mean, &[channels]), Tensor::from_buf(var, &[channels]));
         let op = BatchNorm { eps, mean: mean.clone(), var: var.clone() };
-        let y = Tensor::record(op, &[self, w, b], Tensor::from_buf(out, self.shape()));
+        let inputs: Vec<&Tensor<T>> = [Some(self), w.as_deref(), b].into_iter().flatten().collect();
+        let y = Tensor::record(op, &inputs, Tensor::from_buf(out, self.shape()));
         (y, mean, var)
     }
 }

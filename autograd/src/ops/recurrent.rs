@@ -66,16 +66,31 @@ impl<T: Float> Op<T> for Lstm<T> {
 ///
 /// Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000.
 pub(crate) fn lstm_composite<T: Float>(p: &Tensor<T>, w_hh: &Tensor<T>, h0: &Tensor<T>, c0: &Tensor<T>) -> Tensor<T> {
+    let (mut states, c) = lstm_steps(p, w_hh, None, h0, c0);
+    states.push(c);
+    Tensor::stack(&states.iter().collect::<Vec<_>>(), 0)
+}
+
+/// The states h after each step, each multiplied by w_hrᵀ if there is one, and the last c.
+fn lstm_steps<T: Float>(
+    p: &Tensor<T>,
+    w_hh: &Tensor<T>,
+    w_hr: Option<&Tensor<T>>,
+    h0: &Tensor<T>,
+    c0: &Tensor<T>,
+) -> (Vec<Tensor<T>>, Tensor<T>) {
     let (mut h, mut c) = (h0.clone(), c0.clone());
     let mut states = Vec::new();
     for t in 0..p.shape()[0] {
         let gates = (p.select(0, t) + h.linear(w_hh, None)).chunk(1, 4);
         c = gates[1].sigmoid() * &c + gates[0].sigmoid() * gates[2].tanh();
         h = gates[3].sigmoid() * c.tanh();
+        if let Some(w_hr) = w_hr {
+            h = h.linear(w_hr, None);
+        }
         states.push(h.clone());
     }
-    states.push(c);
-    Tensor::stack(&states.iter().collect::<Vec<_>>(), 0)
+    (states, c)
 }
 
 /// Inputs: projections `[seq, batch, 3·hidden]`, w_hh, b_hh, h0. Output: the states of all steps.
@@ -185,6 +200,39 @@ impl<T: Float> Tensor<T> {
         let y = Tensor::from_buf(out, &[shape.seq + 1, shape.batch, shape.hidden]);
         let y = Tensor::record(op, &[self, w_hh, h0, c0], y);
         (y.narrow(0, 0, shape.seq), y.select(0, shape.seq))
+    }
+
+    /// [`Tensor::lstm_scan`] whose states are projected, h ← (o⊙tanh c)·w_hrᵀ: `w_hh` as `[4·hidden, size]`, `w_hr` as
+    /// `[size, hidden]`, h0 as `[batch, size]`, c0 as `[batch, hidden]`. Returns the states h of all steps,
+    /// `[seq, batch, size]`, and the last c. Step by step, of other operations.
+    ///
+    /// Sak, Senior & Beaufays 2014, arXiv:1402.1128, eqs. (6)–(7) without peepholes.
+    ///
+    /// # Panics
+    /// If a shape does not fit, or there is no step.
+    #[track_caller]
+    pub fn lstm_scan_projected(
+        &self,
+        w_hh: &Tensor<T>,
+        w_hr: &Tensor<T>,
+        h0: &Tensor<T>,
+        c0: &Tensor<T>,
+    ) -> (Self, Self) {
+        let (p, hh, hr) = (self.shape(), w_hh.shape(), w_hr.shape());
+        let fits = p.len() == 3 && p[0] > 0 && hr.len() == 2 && p[2] == 4 * hr[1] && hh == [p[2], hr[0]];
+        assert!(
+            fits,
+            "lstm_scan_projected: projections {p:?}, w_hh {hh:?} and w_hr {hr:?} are not [seq, batch, 4·hidden] with a \
+             step, [4·hidden, size] and [size, hidden]"
+        );
+        let (h, c) = (h0.shape(), c0.shape());
+        let [for_h, for_c] = [[p[1], hr[0]], [p[1], hr[1]]];
+        assert!(
+            h == for_h && c == for_c,
+            "lstm_scan_projected: the states have shapes {h:?} and {c:?}, expected {for_h:?} and {for_c:?}"
+        );
+        let (states, c) = lstm_steps(self, w_hh, Some(w_hr), h0, c0);
+        (Tensor::stack(&states.iter().collect::<Vec<_>>(), 0), c)
     }
 
     /// A GRU layer over a sequence, given the input projections x·w_ihᵀ + b_ih as `[seq, batch, 3·hidden]` in the gate

@@ -15,29 +15,36 @@ fn scan_case(draw: &mut Draw<'_>, gates: usize) -> Case {
     small(case, &[gates * hidden, hidden])
 }
 
-/// The states of one sequence, plainly: every number by itself.
+/// The states of one sequence, plainly: every number by itself. All h, time first, then the last c.
 fn lstm_reference(_: &Case, x: &[Array]) -> Vec<f64> {
-    let (p, w, h0, c0) = (&x[0], &x[1], &x[2], &x[3]);
-    let (seq, batch, n) = (p.shape[0], p.shape[1], w.shape[1]);
-    let mut out = Array::from_fn(&[seq + 1, batch, n], |_| 0.0);
+    lstm_states(&x[0], &x[1], None, &x[2], &x[3])
+}
+
+/// The same with every h multiplied by the matrix `r`.
+fn lstm_states(p: &Array, w: &Array, r: Option<&Array>, h0: &Array, c0: &Array) -> Vec<f64> {
+    let (seq, batch, n, size) = (p.shape[0], p.shape[1], c0.shape[1], h0.shape[1]);
+    let mut states = Array::from_fn(&[seq, batch, size], |_| 0.0);
+    let mut cells = c0.clone();
     for b in 0..batch {
-        let mut h: Vec<f64> = (0..n).map(|j| h0.at(&[b, j])).collect();
-        let mut c: Vec<f64> = (0..n).map(|j| c0.at(&[b, j])).collect();
-        for t in 0..=seq {
-            let last = h.clone();
+        let mut h: Vec<f64> = (0..size).map(|j| h0.at(&[b, j])).collect();
+        for t in 0..seq {
+            let mut shown = vec![0.0; n];
             for j in 0..n {
-                if t < seq {
-                    let gate = |k: usize| {
-                        p.at(&[t, b, k * n + j]) + (0..n).map(|i| w.at(&[k * n + j, i]) * last[i]).sum::<f64>()
-                    };
-                    c[j] = sigmoid(gate(1)) * c[j] + sigmoid(gate(0)) * gate(2).tanh();
-                    h[j] = sigmoid(gate(3)) * c[j].tanh();
-                }
-                out.data[(t * batch + b) * n + j] = if t < seq { h[j] } else { c[j] };
+                let gate =
+                    |k: usize| p.at(&[t, b, k * n + j]) + (0..size).map(|i| w.at(&[k * n + j, i]) * h[i]).sum::<f64>();
+                let c = &mut cells.data[b * n + j];
+                *c = sigmoid(gate(1)) * *c + sigmoid(gate(0)) * gate(2).tanh();
+                shown[j] = sigmoid(gate(3)) * c.tanh();
             }
+            h = match r {
+                Some(r) => (0..size).map(|i| (0..n).map(|j| r.at(&[i, j]) * shown[j]).sum()).collect(),
+                None => shown,
+            };
+            let row = (t * batch + b) * size;
+            states.data[row..row + size].copy_from_slice(&h);
         }
     }
-    out.data
+    [states.data, cells.data].concat()
 }
 
 fn gru_reference(_: &Case, x: &[Array]) -> Vec<f64> {
@@ -102,6 +109,15 @@ pub(super) fn entries() -> Vec<Entry> {
             Tensor::concat(&[&h, &c.unsqueeze(0)], 0)
         }, lstm_reference;
             composite: |case, x| recurrent::lstm_composite(&x[0], &x[1], &x[2], &x[3]), tolerance: loose),
+        entry!("lstm_scan_projected", "an LSTM layer whose states are projected: all h, then the last c", |draw| {
+            let (seq, batch, hidden, size) = (draw.positive(4), draw.dim(3), draw.positive(3), draw.positive(3));
+            let small = |case: Case, shape: &[usize]| case.input_in(shape, -1.0, 1.0, &[]);
+            let case = small(small(Case::new(draw), &[seq, batch, 4 * hidden]), &[4 * hidden, size]);
+            small(small(small(case, &[size, hidden]), &[batch, size]), &[batch, hidden])
+        }, |case, x| {
+            let (h, c) = x[0].lstm_scan_projected(&x[1], &x[2], &x[3], &x[4]);
+            Tensor::concat(&[&h.flatten_from(0), &c.flatten_from(0)], 0)
+        }, |_, x| lstm_states(&x[0], &x[1], Some(&x[2]), &x[3], &x[4]), tolerance: loose),
         entry!("gru_scan", "a GRU layer over a sequence: all h", |draw| {
             let case = scan_case(draw, 3);
             let (batch, hidden) = (case.inputs[0].shape[1], case.inputs[1].shape[1]);
