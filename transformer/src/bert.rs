@@ -6,7 +6,7 @@
 //! without its pooler, so that the weights of MiniLM (Wang et al. 2020, arXiv:2002.10957) load.
 
 use etude_autograd::Tensor;
-use etude_nn::{ConfigError, Ctx, Embedding, Layer, LayerNorm, Linear, Mask, Param, init, module};
+use etude_nn::{ConfigError, Ctx, Embedding, Layer, LayerNorm, Linear, Mask, init, module};
 use serde::{Deserialize, Serialize};
 
 use crate::block::{STD, linear};
@@ -133,7 +133,7 @@ impl Bert {
     pub fn new(config: BertConfig, cx: &mut Ctx) -> Result<Self, Error> {
         config.validate()?;
         let BertConfig { vocab, context, dim, heads, hidden, layers } = config;
-        let table = |n, cx: &mut Ctx| Embedding { weight: Param::new(init::normal([n, dim], STD, cx)) };
+        let table = |n, cx: &mut Ctx| Embedding::from_weight(init::normal([n, dim], STD, cx));
         let embeddings = Embeddings {
             word_embeddings: table(vocab, cx),
             position_embeddings: table(context, cx),

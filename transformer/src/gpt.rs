@@ -4,9 +4,7 @@
 //! embedding (Press & Wolf 2017, arXiv:1608.05859). Parameter names are GPT-2's (`wte`, `wpe`, `h.0.…`, `ln_f`).
 
 use etude_autograd::{Tensor, no_grad};
-use etude_nn::{
-    Act, ConfigError, Ctx, Dropout, Embedding, Layer, LayerNorm, Param, PromptError, Sampler, init, module,
-};
+use etude_nn::{Act, ConfigError, Ctx, Dropout, Embedding, Layer, LayerNorm, PromptError, Sampler, init, module};
 use serde::{Deserialize, Serialize};
 
 use crate::block::{Block, BlockSize, STD};
@@ -91,7 +89,7 @@ impl Gpt {
         config.validate()?;
         let GptConfig { dim, heads, dropout, bias, act, .. } = config;
         let size = BlockSize { dim, heads, dropout, bias, act, residuals: 2 * config.layers };
-        let table = |n, cx: &mut Ctx| Embedding { weight: Param::new(init::normal([n, config.dim], STD, cx)) };
+        let table = |n, cx: &mut Ctx| Embedding::from_weight(init::normal([n, config.dim], STD, cx));
         Ok(Gpt {
             wte: table(config.vocab, cx),
             wpe: table(config.context, cx),

@@ -1,6 +1,6 @@
 //! Convolutions over images `[n, channels, height, width]`.
 
-use etude_autograd::{Conv2dArgs, Tensor};
+use etude_autograd::{Conv2dArgs, PadMode, Tensor};
 
 use super::Layer;
 use crate::ctx::Ctx;
@@ -17,8 +17,12 @@ pub struct Conv2d {
     pub bias: Option<Param>,
     /// Stride, padding, dilation, groups.
     pub args: Conv2dArgs,
+    /// Rows and columns of padding more at the bottom and right.
+    pub end_padding: [usize; 2],
+    /// What the padding holds, if not zeros.
+    pub padding_mode: Option<PadMode>,
 }
-module!(Conv2d { weight, bias; args });
+module!(Conv2d { weight, bias; args, end_padding, padding_mode });
 
 impl Conv2d {
     /// A square kernel; weights and biases uniform in ±1/√fan_in.
@@ -39,7 +43,7 @@ impl Conv2d {
         check_groups("Conv2d", inputs, outputs, args.groups);
         let fan_in = inputs / args.groups;
         let (weight, bias) = conv_params([outputs, fan_in, kernel[0], kernel[1]], outputs, cx);
-        Conv2d { weight, bias: Some(bias), args }
+        Conv2d { weight, bias: Some(bias), args, end_padding: [0; 2], padding_mode: None }
     }
 
     /// As [`Conv2d::new`] without a bias, as before a batch normalisation.
@@ -50,12 +54,41 @@ impl Conv2d {
     pub fn no_bias(inputs: usize, outputs: usize, kernel: usize, args: Conv2dArgs, cx: &mut Ctx) -> Self {
         Conv2d { bias: None, ..Self::new(inputs, outputs, kernel, args, cx) }
     }
+
+    /// The same with as much padding as keeps height and width (`padding="same"` in PyTorch); the odd row or column of an
+    /// even kernel stands at the bottom or right.
+    ///
+    /// # Panics
+    /// If the stride is not 1.
+    #[track_caller]
+    pub fn same(mut self) -> Self {
+        let shape = self.weight.shape();
+        for axis in 0..2 {
+            let Conv2dArgs { stride, dilation, .. } = self.args;
+            (self.args.padding[axis], self.end_padding[axis]) =
+                same_padding("Conv2d", shape[2 + axis], stride[axis], dilation[axis]);
+        }
+        self
+    }
+
+    /// The same with padding that repeats the image's own pixels.
+    pub fn padding_mode(self, mode: PadMode) -> Self {
+        Conv2d { padding_mode: Some(mode), ..self }
+    }
 }
 
 impl Layer for Conv2d {
     #[track_caller]
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        x.conv2d(&cx.get(&self.weight), self.bias.as_ref().map(|b| cx.get(b)).as_ref(), self.args)
+        let (w, b) = (cx.get(&self.weight), self.bias.as_ref().map(|b| cx.get(b)));
+        let ([rows, columns], [below, right]) = (self.args.padding, self.end_padding);
+        let border = [columns, columns + right, rows, rows + below];
+        let padded = match self.padding_mode {
+            Some(mode) => x.pad2d_mode(border, mode),
+            None if self.end_padding != [0; 2] => x.pad2d(border),
+            None => return x.conv2d(&w, b.as_ref(), self.args),
+        };
+        padded.conv2d(&w, b.as_ref(), Conv2dArgs { padding: [0; 2], ..self.args })
     }
 }
 
@@ -120,4 +153,12 @@ pub(super) fn check_groups(layer: &str, inputs: usize, outputs: usize, groups: u
         groups > 0 && inputs.is_multiple_of(groups) && outputs.is_multiple_of(groups),
         "{layer}: {inputs} and {outputs} channels cannot be cut in {groups} groups"
     );
+}
+
+/// Padding on both sides, and more at the end, that together keep an axis as long as it is.
+#[track_caller]
+pub(super) fn same_padding(layer: &str, taps: usize, stride: usize, dilation: usize) -> (usize, usize) {
+    assert!(stride == 1, "{layer}: a stride of {stride} cannot keep the extent, expected 1");
+    let all = dilation * taps.saturating_sub(1);
+    (all / 2, all % 2)
 }

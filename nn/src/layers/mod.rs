@@ -23,7 +23,7 @@ use etude_autograd::Tensor;
 use crate::ctx::Ctx;
 use crate::module::Module;
 
-pub use attention::MultiheadAttention;
+pub use attention::{InProj, MultiheadAttention};
 pub use conv::{Conv2d, ConvTranspose2d};
 pub use conv1d::{Conv1d, ConvTranspose1d};
 pub use dropout::Dropout;
@@ -32,6 +32,7 @@ pub use etude_autograd::Mask;
 pub use linear::Linear;
 pub use norm::{
     BatchNorm, BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm, InstanceNorm1d, InstanceNorm2d, LayerNorm, RmsNorm,
+    Running,
 };
 pub use prelu::PRelu;
 pub use recurrent::{Gru, Lstm, LstmState, Nonlinearity, Rnn, batch_major, time_major};

@@ -7,59 +7,117 @@ use crate::ctx::Ctx;
 use crate::module;
 use crate::param::{Buffer, Param};
 
-/// Normalises the last axis: Ba et al. 2016, arXiv:1607.06450, eq. (4).
+/// Normalises the last axis, or several: Ba et al. 2016, arXiv:1607.06450, eq. (4).
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
-    /// `[dim]`, from 1.
-    pub weight: Param,
-    /// `[dim]`, from 0.
+    /// Shaped as the normalised axes, from 1.
+    pub weight: Option<Param>,
+    /// Shaped as the normalised axes, from 0.
     pub bias: Option<Param>,
+    /// The lengths of the normalised axes, the last of the input.
+    pub normalized_shape: Vec<usize>,
     /// Added to the variance.
     pub eps: f64,
 }
-module!(LayerNorm { weight, bias; eps });
+module!(LayerNorm { weight, bias; normalized_shape, eps });
 
 impl LayerNorm {
-    /// ε = 10⁻⁵.
+    /// Of the last axis, ε = 10⁻⁵.
     pub fn new(dim: usize) -> Self {
-        LayerNorm { weight: Param::new(Tensor::ones([dim])), bias: Some(Param::new(Tensor::zeros([dim]))), eps: 1e-5 }
+        Self::over([dim])
     }
 
-    /// Without a bias.
+    /// Of all elements of the last axes, which have these lengths.
+    ///
+    /// # Panics
+    /// If there is no axis.
+    #[track_caller]
+    pub fn over(shape: impl AsRef<[usize]>) -> Self {
+        let shape = normalised("LayerNorm", shape.as_ref());
+        let (weight, bias) = (Param::new(Tensor::ones(&shape)), Param::new(Tensor::zeros(&shape)));
+        LayerNorm { weight: Some(weight), bias: Some(bias), normalized_shape: shape, eps: 1e-5 }
+    }
+
+    /// Of the last axis, without a bias.
     pub fn no_bias(dim: usize) -> Self {
         LayerNorm { bias: None, ..Self::new(dim) }
+    }
+
+    /// The same without weight and bias.
+    pub fn no_affine(self) -> Self {
+        LayerNorm { weight: None, bias: None, ..self }
     }
 }
 
 impl Layer for LayerNorm {
+    /// # Panics
+    /// If the last axes of `x` have other lengths.
     #[track_caller]
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        x.layer_norm(Some(&cx.get(&self.weight)), self.bias.as_ref().map(|b| cx.get(b)).as_ref(), self.eps)
+        let [w, b] = [&self.weight, &self.bias].map(|p| p.as_ref().map(|p| cx.get(p).flatten_from(0)));
+        joined("LayerNorm", x, &self.normalized_shape, |x| x.layer_norm(w.as_ref(), b.as_ref(), self.eps))
     }
 }
 
-/// Divides the last axis by its root mean square: Zhang & Sennrich 2019, arXiv:1910.07467, eq. (4).
+/// Divides the last axis, or several, by its root mean square: Zhang & Sennrich 2019, arXiv:1910.07467, eq. (4).
 #[derive(Clone, Debug)]
 pub struct RmsNorm {
-    /// `[dim]`, from 1.
-    pub weight: Param,
+    /// Shaped as the normalised axes, from 1.
+    pub weight: Option<Param>,
+    /// The lengths of the normalised axes, the last of the input.
+    pub normalized_shape: Vec<usize>,
     /// Added to the mean square.
     pub eps: f64,
 }
-module!(RmsNorm { weight; eps });
+module!(RmsNorm { weight; normalized_shape, eps });
 
 impl RmsNorm {
-    /// ε = 2⁻²³, the distance from 1 to the next f32.
+    /// Of the last axis; ε = 2⁻²³, the distance from 1 to the next f32.
     pub fn new(dim: usize) -> Self {
-        RmsNorm { weight: Param::new(Tensor::ones([dim])), eps: f64::from(f32::EPSILON) }
+        Self::over([dim])
+    }
+
+    /// Of all elements of the last axes, which have these lengths.
+    ///
+    /// # Panics
+    /// If there is no axis.
+    #[track_caller]
+    pub fn over(shape: impl AsRef<[usize]>) -> Self {
+        let shape = normalised("RmsNorm", shape.as_ref());
+        let weight = Some(Param::new(Tensor::ones(&shape)));
+        RmsNorm { weight, normalized_shape: shape, eps: f64::from(f32::EPSILON) }
+    }
+
+    /// The same without a weight.
+    pub fn no_affine(self) -> Self {
+        RmsNorm { weight: None, ..self }
     }
 }
 
 impl Layer for RmsNorm {
+    /// # Panics
+    /// If the last axes of `x` have other lengths.
     #[track_caller]
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        x.rms_norm(Some(&cx.get(&self.weight)), self.eps)
+        let w = self.weight.as_ref().map(|w| cx.get(w).flatten_from(0));
+        joined("RmsNorm", x, &self.normalized_shape, |x| x.rms_norm(w.as_ref(), self.eps))
     }
+}
+
+#[track_caller]
+fn normalised(layer: &str, shape: &[usize]) -> Vec<usize> {
+    assert!(!shape.is_empty(), "{layer}: no axis to normalise");
+    shape.to_vec()
+}
+
+/// `f` of `x` with its last axes, which must have these lengths, as one.
+#[track_caller]
+fn joined(layer: &str, x: &Tensor, shape: &[usize], f: impl FnOnce(&Tensor) -> Tensor) -> Tensor {
+    assert!(x.shape().ends_with(shape), "{layer}: x {:?} does not end with the normalised axes {shape:?}", x.shape());
+    if let [_] = shape {
+        return f(x);
+    }
+    f(&x.flatten(x.rank() - shape.len()..)).reshape(x.shape())
 }
 
 /// Normalises each group of neighbouring channels (axis 1) of each sample, over the axes behind too: Wu & He 2018,
@@ -67,15 +125,17 @@ impl Layer for RmsNorm {
 #[derive(Clone, Debug)]
 pub struct GroupNorm {
     /// `[channels]`, from 1.
-    pub weight: Param,
+    pub weight: Option<Param>,
     /// `[channels]`, from 0.
-    pub bias: Param,
+    pub bias: Option<Param>,
     /// Groups that the channels are cut into.
     pub num_groups: usize,
+    /// Channels.
+    pub num_channels: usize,
     /// Added to the variance.
     pub eps: f64,
 }
-module!(GroupNorm { weight, bias; num_groups, eps });
+module!(GroupNorm { weight, bias; num_groups, num_channels, eps });
 
 impl GroupNorm {
     /// ε = 10⁻⁵.
@@ -88,8 +148,13 @@ impl GroupNorm {
             num_groups > 0 && channels.is_multiple_of(num_groups),
             "GroupNorm: {channels} channels are not a multiple of {num_groups} groups"
         );
-        let (weight, bias) = (Param::new(Tensor::ones([channels])), Param::new(Tensor::zeros([channels])));
-        GroupNorm { weight, bias, num_groups, eps: 1e-5 }
+        let [weight, bias] = affine(channels);
+        GroupNorm { weight, bias, num_groups, num_channels: channels, eps: 1e-5 }
+    }
+
+    /// The same without weight and bias.
+    pub fn no_affine(self) -> Self {
+        GroupNorm { weight: None, bias: None, ..self }
     }
 }
 
@@ -98,10 +163,14 @@ impl Layer for GroupNorm {
     /// If axis 1 has another length.
     #[track_caller]
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        let (w, b) = (cx.get(&self.weight), cx.get(&self.bias));
-        check_channels("GroupNorm", x, w.len());
-        normalise_groups(x, self.num_groups, Some((&w, &b)), self.eps)
+        check_channels("GroupNorm", x, self.num_channels);
+        normalise_groups(x, self.num_groups, [&self.weight, &self.bias], self.eps, cx)
     }
+}
+
+/// A weight of ones and a bias of zeros.
+fn affine(channels: usize) -> [Option<Param>; 2] {
+    [Tensor::ones([channels]), Tensor::zeros([channels])].map(|x| Some(Param::new(x)))
 }
 
 /// Normalises each channel (axis 1) of each sample over the axes behind: Ulyanov et al. 2016, arXiv:1607.08022, eq. (4).
@@ -133,8 +202,8 @@ impl InstanceNorm {
 
     /// With a weight and a bias.
     pub fn affine(channels: usize) -> Self {
-        let (weight, bias) = (Param::new(Tensor::ones([channels])), Param::new(Tensor::zeros([channels])));
-        InstanceNorm { weight: Some(weight), bias: Some(bias), ..Self::new(channels) }
+        let [weight, bias] = affine(channels);
+        InstanceNorm { weight, bias, ..Self::new(channels) }
     }
 }
 
@@ -147,8 +216,7 @@ impl Layer for InstanceNorm {
         check_channels("InstanceNorm", x, self.num_features);
         let single = x.shape()[2..].iter().product::<usize>() == 1;
         assert!(!single, "InstanceNorm: needs more than one value a channel, x is {:?}", x.shape());
-        let affine = self.weight.as_ref().zip(self.bias.as_ref()).map(|(w, b)| (cx.get(w), cx.get(b)));
-        normalise_groups(x, self.num_features, affine.as_ref().map(|(w, b)| (w, b)), self.eps)
+        normalise_groups(x, self.num_features, [&self.weight, &self.bias], self.eps, cx)
     }
 }
 
@@ -158,17 +226,25 @@ fn check_channels(layer: &str, x: &Tensor, channels: usize) {
     assert!(fits, "{layer}: x {:?} has not {channels} channels in axis 1", x.shape());
 }
 
-/// Axis 1 of `x` in groups, each with the mean and variance of a sample, then a weight and a bias for each channel.
+/// Axis 1 of `x` in groups, each with the mean and variance of a sample, then the weight and bias of each channel.
 #[track_caller]
-fn normalise_groups(x: &Tensor, groups: usize, affine: Option<(&Tensor, &Tensor)>, eps: f64) -> Tensor {
+fn normalise_groups(x: &Tensor, groups: usize, [w, b]: [&Option<Param>; 2], eps: f64, cx: &Ctx) -> Tensor {
     let rows = x.dim(0) * groups;
-    let y = x.reshape([rows, x.len() / rows.max(1)]).layer_norm(None, None, eps).reshape(x.shape());
-    let mut shape = vec![1; x.rank()];
-    shape[1] = x.dim(1);
-    match affine {
-        Some((w, b)) => y * w.reshape(&shape) + b.reshape(&shape),
-        None => y,
+    let mut y = x.reshape([rows, x.len() / rows.max(1)]).layer_norm(None, None, eps).reshape(x.shape());
+    if let Some(w) = w {
+        y = y * per_channel(&cx.get(w), x.rank());
     }
+    if let Some(b) = b {
+        y = y + per_channel(&cx.get(b), x.rank());
+    }
+    y
+}
+
+/// `[channels]` as `[1, channels, 1, …]`.
+fn per_channel(v: &Tensor, rank: usize) -> Tensor {
+    let mut shape = vec![1; rank];
+    shape[1] = v.len();
+    v.reshape(shape)
 }
 
 /// Normalises each channel (axis 1) over all other axes: Ioffe & Szegedy 2015, arXiv:1502.03167.
@@ -178,21 +254,31 @@ fn normalise_groups(x: &Tensor, groups: usize, affine: Option<(&Tensor, &Tensor)
 #[derive(Clone, Debug)]
 pub struct BatchNorm {
     /// `[channels]`, from 1.
-    pub weight: Param,
+    pub weight: Option<Param>,
     /// `[channels]`, from 0.
-    pub bias: Param,
-    /// `[channels]`, from 0.
-    pub running_mean: Buffer,
-    /// `[channels]`, from 1.
-    pub running_var: Buffer,
-    /// Batches seen in training; no axes.
-    pub num_batches_tracked: Buffer<i64>,
-    /// How far one batch moves the running statistics.
-    pub momentum: f64,
+    pub bias: Option<Param>,
+    /// What evaluation uses; without it, evaluation uses the batch's own statistics as training does.
+    pub running: Option<Running>,
+    /// Channels.
+    pub num_features: usize,
+    /// How far one batch moves the running statistics; `None` makes them the mean over all batches so far.
+    pub momentum: Option<f64>,
     /// Added to the variance.
     pub eps: f64,
 }
-module!(BatchNorm { weight, bias, running_mean, running_var, num_batches_tracked; momentum, eps });
+module!(BatchNorm { weight, bias, running as ""; num_features, momentum, eps });
+
+/// The running statistics of a [`BatchNorm`].
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// `[channels]`, from 0.
+    pub mean: Buffer,
+    /// `[channels]`, from 1.
+    pub var: Buffer,
+    /// Batches seen in training; no axes.
+    pub batches: Buffer<i64>,
+}
+module!(Running { mean as "running_mean", var as "running_var", batches as "num_batches_tracked" });
 
 /// [`BatchNorm`] of `[n, channels]` or `[n, channels, length]`.
 pub type BatchNorm1d = BatchNorm;
@@ -202,47 +288,70 @@ pub type BatchNorm2d = BatchNorm;
 impl BatchNorm {
     /// Momentum 0.1, ε = 10⁻⁵.
     pub fn new(channels: usize) -> Self {
-        BatchNorm {
-            weight: Param::new(Tensor::ones([channels])),
-            bias: Param::new(Tensor::zeros([channels])),
-            running_mean: Buffer::new(Tensor::zeros([channels])),
-            running_var: Buffer::new(Tensor::ones([channels])),
-            num_batches_tracked: Buffer::new(Tensor::scalar(0)),
-            momentum: 0.1,
-            eps: 1e-5,
-        }
+        let [weight, bias] = affine(channels);
+        let running = Running {
+            mean: Buffer::new(Tensor::zeros([channels])),
+            var: Buffer::new(Tensor::ones([channels])),
+            batches: Buffer::new(Tensor::scalar(0)),
+        };
+        BatchNorm { weight, bias, running: Some(running), num_features: channels, momentum: Some(0.1), eps: 1e-5 }
     }
 
-    /// Moves the running statistics towards those of a batch with `n` values a channel.
-    fn track(&self, mean: &Tensor, var: &Tensor, n: usize) {
+    /// The same without weight and bias.
+    pub fn no_affine(self) -> Self {
+        BatchNorm { weight: None, bias: None, ..self }
+    }
+
+    /// The same without running statistics: every batch is normalised by its own (`track_running_stats=False`).
+    pub fn no_running_stats(self) -> Self {
+        BatchNorm { running: None, ..self }
+    }
+}
+
+impl Running {
+    /// Moves towards the mean and the biased variance of a batch with `n` values a channel.
+    fn track(&self, momentum: Option<f64>, mean: &Tensor, var: &Tensor, n: usize) {
+        let batches = self.batches.get().item() + 1;
+        self.batches.set(&Tensor::scalar(batches));
+        let momentum = momentum.unwrap_or(1.0 / batches as f64);
         let toward = |old: &Buffer, new: &Tensor, scale: f64| {
-            old.set(&(old.get().affine(1.0 - self.momentum, 0.0) + new.detach().affine(self.momentum * scale, 0.0)));
+            old.set(&(old.get().affine(1.0 - momentum, 0.0) + new.detach().affine(momentum * scale, 0.0)));
         };
-        toward(&self.running_mean, mean, 1.0);
-        toward(&self.running_var, var, n as f64 / (n as f64 - 1.0));
-        self.num_batches_tracked.set(&Tensor::scalar(self.num_batches_tracked.get().item() + 1));
+        toward(&self.mean, mean, 1.0);
+        toward(&self.var, var, n as f64 / (n as f64 - 1.0));
     }
 }
 
 impl Layer for BatchNorm {
     /// # Panics
-    /// If axis 1 has another length, or a training batch has a single value a channel: its variance says nothing.
+    /// If axis 1 has another length, or a batch that is normalised by its own statistics has a single value a channel: its
+    /// variance says nothing.
     #[track_caller]
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        let (w, b) = (cx.get(&self.weight), cx.get(&self.bias));
-        let channels = w.len();
+        let channels = self.num_features;
         check_channels("BatchNorm", x, channels);
-        if cx.is_train() {
-            let n = x.len() / channels.max(1);
-            assert!(n > 1, "BatchNorm: training needs more than one value a channel, x is {:?}", x.shape());
-            let (y, mean, var) = x.batch_norm(&w, &b, self.eps);
-            self.track(&mean, &var, n);
-            return y;
+        let [w, b] = [&self.weight, &self.bias].map(|p| p.as_ref().map(|p| cx.get(p)));
+        match &self.running {
+            Some(running) if !cx.is_train() => {
+                let rstd = running.var.get().affine(1.0, self.eps).rsqrt();
+                let scale = w.map_or(rstd.clone(), |w| w * &rstd);
+                let shift = -(running.mean.get() * &scale);
+                let shift = b.map_or(shift.clone(), |b| b + &shift);
+                x * per_channel(&scale, x.rank()) + per_channel(&shift, x.rank())
+            }
+            running => {
+                let n = x.len() / channels.max(1);
+                assert!(
+                    n > 1,
+                    "BatchNorm: the statistics of a batch need more than one value a channel, x is {:?}",
+                    x.shape()
+                );
+                let (y, mean, var) = x.batch_norm(w.as_ref(), b.as_ref(), self.eps);
+                if let (Some(running), true) = (running, cx.is_train()) {
+                    running.track(self.momentum, &mean, &var, n);
+                }
+                y
+            }
         }
-        let mut shape = vec![1; x.rank()];
-        shape[1] = channels;
-        let scale = w * self.running_var.get().affine(1.0, self.eps).rsqrt();
-        let shift = b - self.running_mean.get() * &scale;
-        x * scale.reshape(&shape) + shift.reshape(&shape)
     }
 }

@@ -1,12 +1,14 @@
 //! Properties of layers that no golden file shows: randomness, modes, names, copies, substitutes, refusals.
 
-use etude_autograd::{Conv1dArgs, Conv2dArgs, PadMode, Tensor};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use etude_autograd::{Conv1dArgs, Conv2dArgs, PadMode, Tensor, no_grad};
 use etude_nn::layers::{batch_major, time_major};
 use etude_nn::{
-    Act, AdaptiveAvgPool2d, AdaptiveMaxPool2d, BatchNorm2d, Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Ctx,
-    Dropout, GroupNorm, Gru, InstanceNorm1d, InstanceNorm2d, Interpolation, Layer, LeNet, LeNetConfig, Linear, Lstm,
-    LstmState, Mask, Mlp, Module, MultiheadAttention, Nonlinearity, PRelu, Pad2d, PixelShuffle, Resize, Rnn, Seq,
-    SpectralNorm, init, metrics,
+    Act, Adam, AdaptiveAvgPool2d, AdaptiveMaxPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, ConvTranspose1d,
+    ConvTranspose2d, Ctx, Dropout, Embedding, GroupNorm, Gru, InstanceNorm1d, InstanceNorm2d, Interpolation, Layer,
+    LayerNorm, LeNet, LeNetConfig, Linear, Lstm, LstmState, Mask, Mlp, Module, MultiheadAttention, Nonlinearity,
+    Optimizer, PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn, Seq, SpectralNorm, init, metrics,
 };
 
 fn names(module: &dyn Module) -> Vec<String> {
@@ -289,7 +291,7 @@ fn configurations_are_checked() {
 }
 
 #[test]
-#[should_panic(expected = "BatchNorm: training needs more than one value a channel, x is [1, 3, 1, 1]")]
+#[should_panic(expected = "BatchNorm: the statistics of a batch need more than one value a channel, x is [1, 3, 1, 1]")]
 fn batch_norm_of_one_value_is_refused() {
     BatchNorm2d::new(3).forward(&Tensor::zeros([1, 3, 1, 1]), &mut Ctx::train(0));
 }
@@ -370,4 +372,75 @@ fn a_normalised_layer_takes_substitutes_and_copies() {
     let copy = layer.clone();
     copy.u.set(&Tensor::zeros([2]));
     assert_ne!(layer.u.get().to_vec(), [0.0, 0.0], "a copy has vectors of its own");
+}
+
+#[test]
+fn what_stands_for_nothing_is_zero_and_stays_so() {
+    let cx = &mut Ctx::train(0);
+    let table = Embedding::new(5, 3, cx).padding_idx(2);
+    let ids = Tensor::from_slice(&[2i64, 4, 2, 0], [2, 2]);
+    let mut opt = Adam::new(&table, 0.1);
+    for _ in 0..3 {
+        let loss = (table.forward(&ids, cx) - 1.0).square().sum();
+        opt.step(&loss.backward());
+    }
+    let rows = table.weight.get().detach();
+    assert_eq!(rows.select(0, 2).to_vec(), [0.0; 3]);
+    assert!(rows.select(0, 4).to_vec().iter().all(|x| *x != 0.0));
+    let looked_up = no_grad(|| table.forward(&ids, cx));
+    assert_eq!(looked_up.to_vec()[..3], [0.0; 3]);
+}
+
+#[test]
+fn padding_that_keeps_the_extent_does() {
+    let cx = &mut Ctx::train(0);
+    for (kernel, dilation) in [(1, 1), (2, 1), (3, 2), (4, 3), (5, 1)] {
+        let args = Conv2dArgs { dilation: [dilation, 1], ..Conv2dArgs::default() };
+        let conv = Conv2d::new(1, 2, kernel, args, cx).same();
+        assert_eq!(conv.forward(&Tensor::ones([1, 1, 6, 7]), cx).shape(), [1, 2, 6, 7]);
+        let args = Conv1dArgs { dilation, ..Conv1dArgs::default() };
+        let conv = Conv1d::new(1, 2, kernel, args, cx).same();
+        assert_eq!(conv.forward(&Tensor::ones([1, 1, 7]), cx).shape(), [1, 2, 7]);
+    }
+}
+
+#[test]
+fn what_layers_refuse_is_named() {
+    let ones = |shape: &[usize]| Tensor::<f32>::ones(shape);
+    let refused: [(&str, &dyn Fn(&mut Ctx)); 9] = [
+        ("Lstm: a projection of 4 units to 4: expected 1 to 3", &|cx| {
+            drop(Lstm::new(2, 4, 1, cx).projected(4, cx));
+        }),
+        ("Lstm: the state is [1, 3, 4], expected [1, 3, 2]", &|cx| {
+            let lstm = Lstm::new(2, 4, 1, cx).projected(2, cx);
+            let state = LstmState { h: ones(&[1, 3, 4]), ..lstm.zero_state(3) };
+            lstm.forward(&ones(&[5, 3, 2]), &state, cx);
+        }),
+        ("Embedding: the padding is id 5 of a table [5, 3]", &|cx| drop(Embedding::new(5, 3, cx).padding_idx(5))),
+        ("Conv2d: a stride of 2 cannot keep the extent, expected 1", &|cx| {
+            drop(Conv2d::new(1, 1, 3, Conv2dArgs::new(2, 0), cx).same());
+        }),
+        ("LayerNorm: x [2, 3, 4] does not end with the normalised axes [4, 4]", &|cx| {
+            LayerNorm::over([4, 4]).forward(&ones(&[2, 3, 4]), cx);
+        }),
+        ("RmsNorm: no axis to normalise", &|_| drop(RmsNorm::over([]))),
+        ("BatchNorm: x [2, 3] has not 4 channels in axis 1", &|cx| {
+            BatchNorm1d::new(4).no_affine().forward(&ones(&[2, 3]), cx);
+        }),
+        ("BatchNorm: the statistics of a batch need more than one value a channel, x is [1, 3]", &|cx| {
+            BatchNorm1d::new(3).no_running_stats().forward(&ones(&[1, 3]), &mut cx.eval());
+        }),
+        (
+            "MultiheadAttention: query [1, 2, 4], key [1, 3, 4], value [1, 3, 6] are not [batch, sequence, 5]: see key",
+            &|cx| {
+                let attention = MultiheadAttention::with_inputs(4, 2, 5, 6, cx);
+                attention.forward(&ones(&[1, 2, 4]), &ones(&[1, 3, 4]), &ones(&[1, 3, 6]), Mask::default(), cx);
+            },
+        ),
+    ];
+    for (wanted, call) in refused {
+        let said = catch_unwind(AssertUnwindSafe(|| call(&mut Ctx::train(0)))).expect_err(wanted);
+        let said = said.downcast_ref::<String>().cloned().or(said.downcast_ref::<&str>().map(|s| s.to_string()));
+        assert_eq!(said.as_deref(), Some(wanted));
+    }
 }

@@ -83,7 +83,7 @@ impl Gru {
     #[track_caller]
     fn run(&self, x: &Tensor, lengths: Option<&Lengths>, state: &Tensor, cx: &mut Ctx) -> (Tensor, Tensor) {
         let mut last = Vec::new();
-        let y = self.stack.run("Gru", x, lengths, &[state], cx, |i, weights, x, cx| {
+        let y = self.stack.run("Gru", x, lengths, &[(state, self.hidden())], cx, |i, weights, x, cx| {
             let (y, h) = layer(weights, x, lengths, &state.select(0, i), cx);
             last.push(h);
             y

@@ -15,12 +15,12 @@ pub struct Lstm {
 }
 module!(Lstm { stack as "" });
 
-/// The state between two steps, `[layers·directions, batch, hidden]` each.
+/// The state between two steps.
 #[derive(Clone, Debug)]
 pub struct LstmState {
-    /// The output.
+    /// The output, `[layers·directions, batch, size]`, where size is hidden unless it is projected.
     pub h: Tensor,
-    /// The cell.
+    /// The cell, `[layers·directions, batch, hidden]`.
     pub c: Tensor,
 }
 
@@ -63,6 +63,23 @@ impl Lstm {
         self
     }
 
+    /// The same with outputs and states h of `size` numbers, by a matrix behind each layer (`proj_size` in PyTorch), with new
+    /// weights: Sak, Senior & Beaufays 2014, arXiv:1402.1128, section 2.2.
+    ///
+    /// # Panics
+    /// If `size` is 0 or not below the number of units.
+    #[track_caller]
+    pub fn projected(mut self, size: usize, cx: &mut Ctx) -> Self {
+        let hidden = self.stack.hidden;
+        assert!(
+            (1..hidden).contains(&size),
+            "Lstm: a projection of {hidden} units to {size}: expected 1 to {}",
+            hidden - 1
+        );
+        self.stack = self.stack.projected(size, cx);
+        self
+    }
+
     /// The number of units.
     pub fn hidden(&self) -> usize {
         self.stack.hidden
@@ -70,10 +87,11 @@ impl Lstm {
 
     /// The state before the first step of `batch` sequences.
     pub fn zero_state(&self, batch: usize) -> LstmState {
-        LstmState { h: self.stack.zero_state(batch), c: self.stack.zero_state(batch) }
+        let h = self.stack.zero_state(batch);
+        LstmState { c: Tensor::zeros([h.dim(0), batch, self.hidden()]), h }
     }
 
-    /// The outputs of the last layer at every step, `[sequence, batch, hidden]`, and the state after the last step.
+    /// The outputs of the last layer at every step, `[sequence, batch, directions·size]`, and the state after the last step.
     ///
     /// # Panics
     /// If the shapes do not fit.
@@ -101,7 +119,8 @@ impl Lstm {
     #[track_caller]
     fn run(&self, x: &Tensor, lengths: Option<&Lengths>, state: &LstmState, cx: &mut Ctx) -> (Tensor, LstmState) {
         let (mut h, mut c) = (Vec::new(), Vec::new());
-        let y = self.stack.run("Lstm", x, lengths, &[&state.h, &state.c], cx, |i, weights, x, cx| {
+        let states = [(&state.h, self.stack.size()), (&state.c, self.hidden())];
+        let y = self.stack.run("Lstm", x, lengths, &states, cx, |i, weights, x, cx| {
             let before = (&state.h.select(0, i), &state.c.select(0, i));
             let (y, last_h, last_c) = layer(weights, x, lengths, before, cx);
             h.push(last_h);
@@ -122,14 +141,12 @@ fn layer(
     cx: &Ctx,
 ) -> (Tensor, Tensor, Tensor) {
     let inputs = w.project(x, cx);
-    let Some(lengths) = lengths else {
-        let (y, c) = inputs.lstm_scan(&cx.get(&w.hh), h0, c0);
-        let h = y.select(0, y.dim(0) - 1);
-        return (y, h, c);
+    // Behind an end the cell is kept and nothing is written to it or shown: outputs are 0.
+    let inputs = lengths.map_or(inputs.clone(), |lengths| lengths.hold(&inputs, [-OPEN, OPEN, 0.0, -OPEN]));
+    let (y, c) = match &w.hr {
+        Some(hr) => inputs.lstm_scan_projected(&cx.get(&w.hh), &cx.get(hr), h0, c0),
+        None => inputs.lstm_scan(&cx.get(&w.hh), h0, c0),
     };
-    // The cell is kept and nothing is written to it or shown: outputs are 0.
-    let held = lengths.hold(&inputs, [-OPEN, OPEN, 0.0, -OPEN]);
-    let (y, c) = held.lstm_scan(&cx.get(&w.hh), h0, c0);
-    let h = lengths.last(&y);
+    let h = lengths.map_or_else(|| y.select(0, y.dim(0) - 1), |lengths| lengths.last(&y));
     (y, h, c)
 }

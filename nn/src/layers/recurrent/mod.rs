@@ -13,6 +13,8 @@
 //!
 //! Sequences of different lengths go through `forward_lengths`, padded at their ends with any finite numbers: outputs behind
 //! an end are 0, and the state is that after each sequence's own last step, as with PyTorch's packed sequences.
+//!
+//! An LSTM's outputs can be narrower than its cells: [`Lstm::projected`], with `weight_hr_l0` `[size, hidden]` and so on.
 
 mod gru;
 mod lengths;
@@ -57,6 +59,8 @@ struct Weights {
     hh: Param,
     /// Beside the inputs and beside the state.
     bias: Option<[Param; 2]>,
+    /// From the units to the state, of a projected LSTM.
+    hr: Option<Param>,
 }
 
 impl Weights {
@@ -78,6 +82,8 @@ struct Stack {
     gates: usize,
     inputs: usize,
     hidden: usize,
+    /// The width of the state where a matrix projects it.
+    projected: Option<usize>,
     dropout: Dropout,
 }
 
@@ -86,27 +92,43 @@ impl Stack {
     #[track_caller]
     fn new(name: &str, gates: usize, inputs: usize, hidden: usize, layers: usize, cx: &mut Ctx) -> Self {
         assert!(hidden > 0 && layers > 0, "{name}: {layers} layers of {hidden} units: expected at least one of each");
-        let empty = Stack { scans: vec![], directions: 1, gates, inputs, hidden, dropout: Dropout::new(0.0) };
+        let (directions, dropout) = (1, Dropout::new(0.0));
+        let empty = Stack { scans: vec![], directions, gates, inputs, hidden, projected: None, dropout };
         empty.drawn(layers, cx)
     }
 
     /// The same with new weights for so many layers.
     fn drawn(self, layers: usize, cx: &mut Ctx) -> Self {
-        let Stack { directions, gates, inputs, hidden, .. } = self;
-        let bound = 1.0 / (hidden as f64).sqrt();
+        let Stack { directions, gates, inputs, hidden, projected, .. } = self;
+        let (bound, size) = (1.0 / (hidden as f64).sqrt(), self.size());
         let mut param = |shape: &[usize]| Param::new(init::uniform(shape, bound, cx));
         let scan = |i: usize| Weights {
-            ih: param(&[gates * hidden, if i < directions { inputs } else { directions * hidden }]),
-            hh: param(&[gates * hidden, hidden]),
+            ih: param(&[gates * hidden, if i < directions { inputs } else { directions * size }]),
+            hh: param(&[gates * hidden, size]),
             bias: Some([(); 2].map(|()| param(&[gates * hidden]))),
+            hr: projected.map(|size| param(&[size, hidden])),
         };
         Stack { scans: (0..layers * directions).map(scan).collect(), ..self }
     }
 
-    fn bidirectional(self, cx: &mut Ctx) -> Self {
+    /// The same after a change that asks for weights of other shapes: all are drawn again.
+    fn redrawn(self, change: impl FnOnce(Self) -> Self, cx: &mut Ctx) -> Self {
         let (layers, bias) = (self.scans.len() / self.directions, self.scans.iter().any(|w| w.bias.is_some()));
-        let both = Stack { directions: 2, ..self }.drawn(layers, cx);
-        if bias { both } else { both.no_bias() }
+        let new = change(self).drawn(layers, cx);
+        if bias { new } else { new.no_bias() }
+    }
+
+    fn bidirectional(self, cx: &mut Ctx) -> Self {
+        self.redrawn(|stack| Stack { directions: 2, ..stack }, cx)
+    }
+
+    fn projected(self, size: usize, cx: &mut Ctx) -> Self {
+        self.redrawn(|stack| Stack { projected: Some(size), ..stack }, cx)
+    }
+
+    /// The width of the state and of the outputs in one direction.
+    fn size(&self) -> usize {
+        self.projected.unwrap_or(self.hidden)
     }
 
     fn no_bias(mut self) -> Self {
@@ -114,27 +136,27 @@ impl Stack {
         self
     }
 
-    /// `[layers·directions, batch, hidden]` of zeros.
+    /// `[layers·directions, batch, size]` of zeros.
     fn zero_state(&self, batch: usize) -> Tensor {
-        Tensor::zeros([self.scans.len(), batch, self.hidden])
+        Tensor::zeros([self.scans.len(), batch, self.size()])
     }
 
-    /// Takes `x` through all layers. `scan` gives the outputs of the i-th scan for all steps, in the order in which it reads
-    /// them.
+    /// Takes `x` through all layers, from states of these widths. `scan` gives the outputs of the i-th scan for all steps, in
+    /// the order in which it reads them.
     #[track_caller]
     fn run(
         &self,
         name: &str,
         x: &Tensor,
         lengths: Option<&Lengths>,
-        states: &[&Tensor],
+        states: &[(&Tensor, usize)],
         cx: &mut Ctx,
         mut scan: impl FnMut(usize, &Weights, &Tensor, &Ctx) -> Tensor,
     ) -> Tensor {
         let fits = x.rank() == 3 && x.dim(0) > 0 && x.dim(2) == self.inputs;
         assert!(fits, "{name}: x {:?} is not [sequence ≥ 1, batch, {}]", x.shape(), self.inputs);
-        for state in states {
-            let expected = [self.scans.len(), x.dim(1), self.hidden];
+        for (state, size) in states {
+            let expected = [self.scans.len(), x.dim(1), *size];
             assert!(state.shape() == expected, "{name}: the state is {:?}, expected {expected:?}", state.shape());
         }
         let backwards = |x: &Tensor| lengths.map_or_else(|| x.flip(0), |lengths| lengths.reverse(x));
@@ -160,7 +182,7 @@ impl Stack {
 impl Module for Stack {
     fn visit(&self, visitor: &mut Visitor<'_>) {
         for (i, w) in self.scans.iter().enumerate() {
-            let Weights { ih, hh, bias } = w;
+            let Weights { ih, hh, bias, hr } = w;
             let way = if i % self.directions == 1 { "_reverse" } else { "" };
             let mut child = |kind: &str, p: &Param| visitor.child(&format!("{kind}_l{}{way}", i / self.directions), p);
             child("weight_ih", ih);
@@ -168,6 +190,9 @@ impl Module for Stack {
             if let Some([bias_ih, bias_hh]) = bias {
                 child("bias_ih", bias_ih);
                 child("bias_hh", bias_hh);
+            }
+            if let Some(hr) = hr {
+                child("weight_hr", hr);
             }
         }
     }

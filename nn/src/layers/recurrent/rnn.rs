@@ -97,7 +97,7 @@ impl Rnn {
     #[track_caller]
     fn run(&self, x: &Tensor, lengths: Option<&Lengths>, state: &Tensor, cx: &mut Ctx) -> (Tensor, Tensor) {
         let mut last = Vec::new();
-        let y = self.stack.run("Rnn", x, lengths, &[state], cx, |i, w, x, cx| {
+        let y = self.stack.run("Rnn", x, lengths, &[(state, self.hidden())], cx, |i, w, x, cx| {
             let inputs = w.project(x, cx);
             let f = match self.nonlinearity {
                 Nonlinearity::Tanh => Tensor::tanh,

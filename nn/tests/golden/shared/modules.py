@@ -53,6 +53,9 @@ layer("linear_no_bias", lambda: nn.Linear(7, 5, bias=False), 4, 7)
 ids = torch.tensor([[1, 9, 3], [3, 0, 3]])
 case("embedding", lambda: nn.Embedding(10, 4), lambda m, i: {"y": m(i["ids"])}, ids=ids)
 
+padded = torch.tensor([[1, 9, 3], [3, 0, 9]])
+case("embedding_padding", lambda: nn.Embedding(10, 4, padding_idx=3), lambda m, i: {"y": m(i["ids"])}, ids=padded)
+
 
 class Tied(nn.Module):
     """Its state dictionary holds one weight under two names."""
@@ -84,6 +87,14 @@ layer("conv2d_depthwise", lambda: nn.Conv2d(4, 8, 3, padding=1, groups=4), 2, 4,
 layer("conv_transpose2d", lambda: nn.ConvTranspose2d(3, 4, 4, stride=2, padding=1), 2, 3, 5, 4)
 layer("conv_transpose2d_no_bias", lambda: nn.ConvTranspose2d(3, 2, 3, bias=False), 2, 3, 3, 4)
 layer("conv_transpose2d_grouped", lambda: nn.ConvTranspose2d(4, 6, 3, output_padding=1, **every), 2, 4, 5, 4)
+same = dict(padding="same", dilation=(3, 1))
+layer("conv1d_same", lambda: nn.Conv1d(2, 3, 4, padding="same"), 2, 2, 5)
+layer("conv1d_circular", lambda: nn.Conv1d(2, 3, 3, stride=2, padding=2, padding_mode="circular"), 2, 2, 6)
+layer("conv1d_same_replicate", lambda: nn.Conv1d(2, 3, 4, padding="same", padding_mode="replicate"), 2, 2, 4)
+layer("conv2d_same", lambda: nn.Conv2d(2, 3, (2, 3), **same), 2, 2, 4, 5)
+layer("conv2d_reflect", lambda: nn.Conv2d(2, 2, 3, padding=(2, 1), padding_mode="reflect"), 2, 2, 4, 3)
+layer("conv2d_replicate", lambda: nn.Conv2d(2, 2, 3, stride=2, padding=1, padding_mode="replicate"), 2, 2, 4, 3)
+layer("conv2d_same_circular", lambda: nn.Conv2d(2, 2, (2, 3), padding_mode="circular", **same), 2, 2, 4, 5)
 # PyTorch allows what is below the stride or the dilation.
 layer("conv_transpose1d_behind", lambda: nn.ConvTranspose1d(2, 3, 2, padding=1, dilation=3, output_padding=2), 2, 2, 4)
 layer(
@@ -97,11 +108,22 @@ layer("batch_norm1d_sequence", lambda: nn.BatchNorm1d(3, momentum=0.3, eps=1e-3)
 layer("batch_norm1d_eval", lambda: nn.BatchNorm1d(5), 6, 5, train=False)
 layer("batch_norm2d", lambda: nn.BatchNorm2d(3), 4, 3, 5, 2)
 layer("batch_norm2d_eval", lambda: nn.BatchNorm2d(3), 4, 3, 2, 2, train=False)
+layer("batch_norm2d_no_affine", lambda: nn.BatchNorm2d(3, affine=False), 4, 3, 5, 2)
+layer("batch_norm1d_no_affine_eval", lambda: nn.BatchNorm1d(5, affine=False), 6, 5, train=False)
+layer("batch_norm1d_no_statistics", lambda: nn.BatchNorm1d(5, track_running_stats=False), 6, 5)
+layer("batch_norm1d_no_statistics_eval", lambda: nn.BatchNorm1d(5, track_running_stats=False), 6, 5, train=False)
+layer("batch_norm1d_neither", lambda: nn.BatchNorm1d(5, affine=False, track_running_stats=False), 6, 5)
+layer("batch_norm2d_cumulative", lambda: nn.BatchNorm2d(3, momentum=None), 4, 3, 2, 2)
 layer("layer_norm", lambda: nn.LayerNorm(6), 3, 4, 6)
+layer("layer_norm_two_axes", lambda: nn.LayerNorm((4, 6)), 3, 4, 6)
+layer("layer_norm_no_affine", lambda: nn.LayerNorm((2, 2, 3), elementwise_affine=False), 2, 2, 3)
 layer("layer_norm_no_bias", lambda: nn.LayerNorm(6, eps=1e-3, bias=False), 3, 4, 6)
 # Else it would be that of f64.
 layer("rms_norm", lambda: nn.RMSNorm(6, eps=2.0**-23), 3, 4, 6)
+layer("rms_norm_two_axes", lambda: nn.RMSNorm((4, 6), eps=1e-3), 3, 4, 6)
+layer("rms_norm_no_affine", lambda: nn.RMSNorm(6, eps=1e-3, elementwise_affine=False), 3, 4, 6)
 layer("group_norm", lambda: nn.GroupNorm(2, 6), 3, 6, 4, 2)
+layer("group_norm_no_affine", lambda: nn.GroupNorm(3, 6, affine=False), 3, 6, 4)
 layer("instance_norm1d", lambda: nn.InstanceNorm1d(4), 3, 4, 5)
 layer("instance_norm2d", lambda: nn.InstanceNorm2d(4, affine=True), 3, 4, 3, 2)
 
@@ -187,17 +209,19 @@ layer("weight_norm_conv1d", lambda: nn.utils.weight_norm(nn.Conv1d(2, 3, 3, bias
 layer("weight_norm_conv_transpose1d", lambda: nn.utils.weight_norm(nn.ConvTranspose1d(2, 3, 3)), 2, 2, 4)
 
 
-def attention(name, queries, keys, bias=True, **options):
+def attention(name, queries, keys, bias=True, kdim=6, vdim=6, **options):
     def run(m, i):
         y, w = m(i["q"], i["k"], i["v"], average_attn_weights=False, **options)
         return {"y": y, "weights": w}
 
-    build = lambda: nn.MultiheadAttention(6, 2, batch_first=True, bias=bias)
-    case(name, build, run, q=(2, queries, 6), k=(2, keys, 6), v=(2, keys, 6))
+    build = lambda: nn.MultiheadAttention(6, 2, batch_first=True, bias=bias, kdim=kdim, vdim=vdim)
+    case(name, build, run, q=(2, queries, 6), k=(2, keys, kdim), v=(2, keys, vdim))
 
 
 attention("attention", 3, 5)
 attention("attention_no_bias", 3, 5, bias=False)
+attention("attention_widths", 3, 5, kdim=4, vdim=3)
+attention("attention_widths_no_bias", 3, 5, kdim=6, vdim=3, bias=False)
 attention("attention_causal", 4, 4, attn_mask=torch.triu(torch.ones(4, 4, dtype=torch.bool), 1))
 padding = torch.tensor([[False, False, False, True], [False, True, False, True]])
 attention("attention_padding", 3, 4, key_padding_mask=padding)
@@ -207,7 +231,7 @@ LENGTHS = torch.tensor([4, 1, 5])
 
 def recurrent(name, kind, inputs=4, hidden=6, layers=2, packed=False, **options):
     scans = layers * (2 if options.get("bidirectional") else 1)
-    state = (scans, 3, hidden)
+    state, cells = (scans, 3, options.get("proj_size") or hidden), (scans, 3, hidden)
     is_lstm = kind is nn.LSTM
 
     def run(m, i):
@@ -216,7 +240,7 @@ def recurrent(name, kind, inputs=4, hidden=6, layers=2, packed=False, **options)
         y = rnn.pad_packed_sequence(y)[0] if packed else y
         return {"y": y, "h": state[0], "c": state[1]} if is_lstm else {"y": y, "h": state}
 
-    states = {"h": state, "c": state} if is_lstm else {"h": state}
+    states = {"h": state, "c": cells} if is_lstm else {"h": state}
     case(name, lambda: kind(inputs, hidden, layers, **options), run, x=(5, 3, inputs), **states)
 
 
@@ -234,6 +258,10 @@ for name, kind, options in [
     recurrent(f"{name}_lengths", kind, hidden=3, packed=True, **options)
     recurrent(f"{name}_no_bias", kind, hidden=3, layers=1, bias=False, **options)
     recurrent(f"{name}_both_no_bias", kind, hidden=2, bias=False, bidirectional=True, **options)
+
+recurrent("lstm_projected", nn.LSTM, hidden=5, proj_size=3)
+recurrent("lstm_projected_both_lengths", nn.LSTM, hidden=4, proj_size=2, packed=True, bidirectional=True)
+recurrent("lstm_projected_no_bias", nn.LSTM, hidden=4, proj_size=1, layers=1, bias=False)
 
 
 def inputs(name):

@@ -34,6 +34,8 @@ fn every_layer_has_a_golden_comparison() {
         "Weighted",
         "Mask",
         "LstmState",
+        "InProj",
+        "Running",
         "Interpolation",
         "Nonlinearity",
         "batch_major",
@@ -78,6 +80,7 @@ fn every_option_of_an_optimiser_has_a_golden_comparison() {
         include_str!("../../../src/optim/adam.rs"),
         include_str!("../../../src/optim/rmsprop.rs"),
         include_str!("../../../src/optim/engine.rs"),
+        include_str!("../../../src/optim/group.rs"),
     ];
     let optimisers = exported(include_str!("../../../src/optim/mod.rs"));
     for rule in optimisers.iter().filter(|name| name.ends_with("Rule") && **name != "Rule") {
@@ -91,9 +94,11 @@ fn every_option_of_an_optimiser_has_a_golden_comparison() {
         .filter(|line| line.contains("self") && line.contains("-> Self"));
     let options: BTreeSet<&str> = builders.filter_map(|line| defined(line, "pub fn ").next()).collect();
     assert!(options.contains("nesterov") && options.contains("clip_norm"), "{options:?}");
-    // It lets a step go on, and changes none.
+    // These let a step or a run go on, and change none.
+    let others = ["allow_missing", "allow_other_settings"];
     let missing: Vec<_> =
-        options.iter().filter(|o| **o != "allow_missing" && !settings.contains(&format!(".{o}("))).collect();
+        options.iter().filter(|o| !others.contains(o) && !settings.contains(&format!(".{o}("))).collect();
+    assert!(settings.contains(".group("), "groups without a golden case");
     assert!(missing.is_empty(), "without a golden case in tests/it/optimisers.rs: {missing:?}");
 }
 

@@ -74,6 +74,10 @@ pub fn all(file: &Golden) -> Vec<Subject> {
     all.push(subject("embedding", Embedding::new(10, 4, cx), &[], move |table, _, cx| {
         vec![("y", table.forward(&looked_up, cx))]
     }));
+    let padded = file.ids("embedding_padding/in/ids");
+    all.push(subject("embedding_padding", Embedding::new(10, 4, cx).padding_idx(3), &[], move |table, _, cx| {
+        vec![("y", table.forward(&padded, cx))]
+    }));
     let embed = Embedding::new(10, 4, cx);
     let head = Linear { weight: embed.weight.share(), ..Linear::new(4, 10, cx) };
     all.push(subject("tied", Tied { embed, head }, &[], move |net, _, cx| {
@@ -96,6 +100,7 @@ fn convolutions(cx: &mut Ctx) -> Vec<Subject> {
     let (plain, plain1) = (Conv2dArgs::default(), Conv1dArgs::default());
     let padded = Conv2dArgs { padding: [1; 2], ..plain };
     let oblong = Conv2dArgs { stride: [1, 2], padding: [0, 1], dilation: [2, 1], groups: 1 };
+    let (tall, wide) = (Conv2dArgs { dilation: [3, 1], ..plain }, Conv2dArgs { padding: [2, 1], ..plain });
     let enlarge = Conv2dArgs { stride: [2; 2], ..padded };
     let behind1 = Conv1dArgs { dilation: 3, ..Conv1dArgs::new(1, 1) };
     let behind = Conv2dArgs { stride: [1, 2], dilation: [2, 4], ..plain };
@@ -115,6 +120,16 @@ fn convolutions(cx: &mut Ctx) -> Vec<Subject> {
         layer("conv_transpose2d", ConvTranspose2d::new(3, 4, 4, enlarge, cx)),
         layer("conv_transpose2d_no_bias", ConvTranspose2d::no_bias(3, 2, 3, plain, cx)),
         layer("conv_transpose2d_grouped", grouped),
+        layer("conv1d_same", Conv1d::new(2, 3, 4, plain1, cx).same()),
+        layer("conv1d_circular", Conv1d::new(2, 3, 3, Conv1dArgs::new(2, 2), cx).padding_mode(PadMode::Circular)),
+        layer("conv1d_same_replicate", Conv1d::new(2, 3, 4, plain1, cx).same().padding_mode(PadMode::Replicate)),
+        layer("conv2d_same", Conv2d::with_kernel(2, 3, [2, 3], tall, cx).same()),
+        layer("conv2d_reflect", Conv2d::new(2, 2, 3, wide, cx).padding_mode(PadMode::Reflect)),
+        layer("conv2d_replicate", Conv2d::new(2, 2, 3, Conv2dArgs::new(2, 1), cx).padding_mode(PadMode::Replicate)),
+        layer(
+            "conv2d_same_circular",
+            Conv2d::with_kernel(2, 2, [2, 3], tall, cx).padding_mode(PadMode::Circular).same(),
+        ),
         layer("conv_transpose1d_behind", ConvTranspose1d::new(2, 3, 2, behind1, cx).output_padding(2)),
         layer("conv_transpose2d_behind", ConvTranspose2d::no_bias(2, 3, 2, behind, cx).output_padding([1, 3])),
     ]
@@ -125,14 +140,25 @@ fn norms(cx: &mut Ctx) -> Vec<Subject> {
     let (plain, plain1) = (Conv2dArgs::default(), Conv1dArgs::default());
     vec![
         layer("batch_norm1d", BatchNorm1d::new(5)),
-        layer("batch_norm1d_sequence", BatchNorm1d { momentum: 0.3, eps: 1e-3, ..BatchNorm1d::new(3) }),
+        layer("batch_norm1d_sequence", BatchNorm1d { momentum: Some(0.3), eps: 1e-3, ..BatchNorm1d::new(3) }),
         evaluated("batch_norm1d_eval", BatchNorm1d::new(5)),
         layer("batch_norm2d", BatchNorm2d::new(3)),
         evaluated("batch_norm2d_eval", BatchNorm2d::new(3)),
+        layer("batch_norm2d_no_affine", BatchNorm2d::new(3).no_affine()),
+        evaluated("batch_norm1d_no_affine_eval", BatchNorm1d::new(5).no_affine()),
+        layer("batch_norm1d_no_statistics", BatchNorm1d::new(5).no_running_stats()),
+        evaluated("batch_norm1d_no_statistics_eval", BatchNorm1d::new(5).no_running_stats()),
+        layer("batch_norm1d_neither", BatchNorm1d::new(5).no_affine().no_running_stats()),
+        layer("batch_norm2d_cumulative", BatchNorm2d { momentum: None, ..BatchNorm2d::new(3) }),
         layer("layer_norm", LayerNorm::new(6)),
+        layer("layer_norm_two_axes", LayerNorm::over([4, 6])),
+        layer("layer_norm_no_affine", LayerNorm::over([2, 2, 3]).no_affine()),
         layer("layer_norm_no_bias", LayerNorm { eps: 1e-3, ..LayerNorm::no_bias(6) }),
         layer("rms_norm", RmsNorm::new(6)),
+        layer("rms_norm_two_axes", RmsNorm { eps: 1e-3, ..RmsNorm::over([4, 6]) }),
+        layer("rms_norm_no_affine", RmsNorm { eps: 1e-3, ..RmsNorm::new(6) }.no_affine()),
         layer("group_norm", GroupNorm::new(2, 6)),
+        layer("group_norm_no_affine", GroupNorm::new(3, 6).no_affine()),
         layer("instance_norm1d", InstanceNorm1d::new(4)),
         layer("instance_norm2d", InstanceNorm2d::affine(4)),
         layer("spectral_norm_linear", linear(cx)),
@@ -214,9 +240,7 @@ fn networks(cx: &mut Ctx) -> Vec<Subject> {
 }
 
 fn attention(cx: &mut Ctx) -> Vec<Subject> {
-    let mut case = |name, causal, hidden: Option<[bool; 8]>, bias: bool| {
-        let module = MultiheadAttention::new(6, 2, cx);
-        let module = if bias { module } else { module.no_bias() };
+    let case = |name, module: MultiheadAttention, causal, hidden: Option<[bool; 8]>| {
         let padding = hidden.map(|hidden| Tensor::from_slice(&hidden, [2, 4]));
         subject(name, module, &["q", "k", "v"], move |module, x, cx| {
             let mask = Mask { causal, padding: padding.as_ref() };
@@ -224,11 +248,15 @@ fn attention(cx: &mut Ctx) -> Vec<Subject> {
             vec![("y", y), ("weights", weights)]
         })
     };
+    let padding = [false, false, false, true, false, true, false, true];
+    let mut widths = |kdim, vdim| MultiheadAttention::with_inputs(6, 2, kdim, vdim, cx);
     vec![
-        case("attention", false, None, true),
-        case("attention_no_bias", false, None, false),
-        case("attention_causal", true, None, true),
-        case("attention_padding", false, Some([false, false, false, true, false, true, false, true]), true),
+        case("attention", widths(6, 6), false, None),
+        case("attention_no_bias", widths(6, 6).no_bias(), false, None),
+        case("attention_widths", widths(4, 3), false, None),
+        case("attention_widths_no_bias", widths(6, 3).no_bias(), false, None),
+        case("attention_causal", widths(6, 6), true, None),
+        case("attention_padding", widths(6, 6), false, Some(padding)),
     ]
 }
 
@@ -255,6 +283,10 @@ fn recurrent(cx: &mut Ctx) -> Vec<Subject> {
     recurrent!(all, cx, "rnn_tanh", Rnn, run_rnn);
     recurrent!(all, cx, "gru", Gru, run_gru);
     recurrent!(all, cx, "lstm", Lstm, run_lstm);
+    all.push(run_lstm("lstm_projected", Lstm::new(4, 5, 2, cx).projected(3, cx), None));
+    let both = Lstm::new(4, 4, 2, cx).bidirectional(cx).projected(2, cx);
+    all.push(run_lstm("lstm_projected_both_lengths", both, Some(LENGTHS)));
+    all.push(run_lstm("lstm_projected_no_bias", Lstm::new(4, 4, 1, cx).no_bias().projected(1, cx), None));
     all
 }
 
