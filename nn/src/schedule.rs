@@ -2,7 +2,7 @@
 //!
 //! A schedule holds no optimiser and no counter, so there is nothing to save in a checkpoint but the step:
 //! `opt.set_lr(schedule.at(step))` before each update, steps counted from 0. The formulas are the closed forms of
-//! PyTorch's schedulers.
+//! PyTorch's schedulers. A [`Plateau`] alone has a memory, since it goes by what the model achieves.
 //!
 //! ```
 //! use etude_nn::schedule::Schedule;
@@ -12,7 +12,11 @@
 //! assert!((lr.at(10_100) - 3e-5).abs() < 1e-12);
 //! ```
 
+mod plateau;
+
 use serde::{Deserialize, Serialize};
+
+pub use plateau::{Goal, Plateau, PlateauConfig, Threshold};
 
 /// The learning rate as a function of the step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

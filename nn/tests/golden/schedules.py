@@ -1,4 +1,7 @@
-"""Learning rates of every schedule, by PyTorch's schedulers. Needs torch (2.15 made the file). Writes schedules.json."""
+"""Learning rates of every schedule, by PyTorch's schedulers. Needs torch (2.15 made the files).
+
+Writes schedules.json and plateau.json, the settings in the words of etude-nn beside what PyTorch makes of them.
+"""
 
 import json
 import pathlib
@@ -13,6 +16,7 @@ from torch.optim.lr_scheduler import (
     MultiStepLR,
     OneCycleLR,
     PolynomialLR,
+    ReduceLROnPlateau,
     SequentialLR,
     StepLR,
 )
@@ -56,3 +60,35 @@ for name, (lr, steps, scheduler) in CASES.items():
             schedule.step()
 path = pathlib.Path(__file__).with_suffix(".json")
 path.write_text(json.dumps(rates).replace("], ", "],\n") + "\n")
+
+# Metrics that fall, stay, rise and are no number at times.
+noise = torch.rand(60, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+metrics = [round(2.0 / (1 + step // 4) + 0.3 * float(noise[step]), 6) for step in range(60)]
+metrics[20] = metrics[21] = float("nan")
+PLATEAUS = {
+    "defaults": dict(),
+    "impatient": dict(patience=0, factor=0.5),
+    "cooling": dict(patience=1, factor=0.5, cooldown=4),
+    "max": dict(mode="max", patience=2, factor=0.7),
+    "absolute": dict(patience=2, factor=0.5, threshold=0.1, threshold_mode="abs"),
+    "max_absolute": dict(mode="max", patience=3, factor=0.5, threshold=0.05, threshold_mode="abs"),
+    "floor": dict(patience=0, factor=0.3, min_lr=0.01),
+    "small": dict(patience=0, factor=0.3, eps=1e-3),
+    "strict": dict(patience=2, factor=0.5, threshold=0.2),
+}
+plateaus = {}
+for name, settings in PLATEAUS.items():
+    opt = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.3)
+    schedule = ReduceLROnPlateau(opt, **settings)
+    lrs = []
+    for metric in metrics:
+        schedule.step(metric)
+        lrs.append(opt.param_groups[0]["lr"])
+    ours = {key: settings[key] for key in ["factor", "patience", "cooldown", "min_lr", "eps"] if key in settings}
+    ours["goal"] = settings.get("mode", "min").capitalize()
+    kind = {"rel": "Relative", "abs": "Absolute"}[settings.get("threshold_mode", "rel")]
+    ours["threshold"] = {kind: settings.get("threshold", 1e-4)}
+    plateaus[name] = {"config": ours, "lrs": lrs}
+known = [None if metric != metric else metric for metric in metrics]
+path = path.with_name("plateau.json")
+path.write_text(json.dumps({"metrics": known, "cases": plateaus}).replace("], ", "],\n") + "\n")

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::f64::consts::PI;
 
-use etude_nn::schedule::{Curve, Schedule};
+use etude_autograd::Tensor;
+use etude_nn::schedule::{Curve, Plateau, PlateauConfig, Schedule, Threshold};
+use etude_nn::{Checkpoint, Optimizer, Param, Sgd};
 
 use crate::golden::{Tally, Values};
 
@@ -44,6 +46,80 @@ fn golden_schedules_are_pytorchs() {
         tally.compare(name, &[ours.len()], &ours, &Values { shape: vec![data.len()], data });
     }
     tally.finish(&theirs.into_keys().collect());
+}
+
+#[derive(serde::Deserialize)]
+struct GoldenPlateaus {
+    /// `None` for NaN.
+    metrics: Vec<Option<f64>>,
+    cases: BTreeMap<String, GoldenPlateau>,
+}
+
+#[derive(serde::Deserialize)]
+struct GoldenPlateau {
+    config: PlateauConfig,
+    lrs: Vec<f64>,
+}
+
+fn golden_plateaus() -> GoldenPlateaus {
+    serde_json::from_str(include_str!("../golden/plateau.json")).expect("the golden file is JSON of settings")
+}
+
+#[test]
+fn golden_plateaus_are_pytorchs() {
+    let GoldenPlateaus { metrics, cases } = golden_plateaus();
+    let mut tally = Tally::new("plateaus in f64", 1e-10);
+    for (name, GoldenPlateau { config, lrs }) in &cases {
+        tally.case();
+        let mut opt = Sgd::new(&Param::new(Tensor::ones([1])), 0.3);
+        let mut plateau = Plateau::new(*config).expect("PyTorch takes them");
+        let mut ours = Vec::new();
+        for metric in &metrics {
+            let before = opt.lr();
+            assert_eq!(plateau.step(metric.unwrap_or(f64::NAN), &mut opt), opt.lr() < before, "{name}");
+            ours.push(opt.lr());
+        }
+        tally.compare(name, &[lrs.len()], &ours, &Values { shape: vec![lrs.len()], data: lrs.clone() });
+    }
+    tally.finish(&cases.into_keys().collect());
+}
+
+#[test]
+fn a_plateau_goes_on_from_a_checkpoint() {
+    let GoldenPlateaus { metrics, cases } = golden_plateaus();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.safetensors");
+    let model = Param::new(Tensor::ones([1]));
+    let new = || Sgd::new(&model, 0.3);
+    for (name, GoldenPlateau { config, lrs }) in cases {
+        let plateau = || Plateau::new(config).expect("valid");
+        let (mut before, mut opt) = (plateau(), new());
+        for metric in &metrics[..33] {
+            before.step(metric.unwrap_or(f64::NAN), &mut opt);
+        }
+        Checkpoint::new().optimizer("opt", &mut opt).data("plateau", &mut before).save(&path, 33).expect("writable");
+        let (mut after, mut opt) = (plateau(), new());
+        Checkpoint::new().optimizer("opt", &mut opt).data("plateau", &mut after).load(&path).expect("it fits");
+        assert_eq!(after, before);
+        for metric in &metrics[33..] {
+            after.step(metric.unwrap_or(f64::NAN), &mut opt);
+        }
+        assert!(close(opt.lr(), lrs[59]), "{name}: {} and {}", opt.lr(), lrs[59]);
+    }
+}
+
+#[test]
+fn settings_of_a_plateau_that_make_no_sense_are_named() {
+    let config = PlateauConfig { factor: 1.0, ..Default::default() };
+    let error = Plateau::new(config).expect_err("it would rise or stay").to_string();
+    assert_eq!(error, "PlateauConfig.factor is 1: expected 0 ≤ factor < 1");
+    let config = PlateauConfig { threshold: Threshold::Absolute(f64::NAN), ..Default::default() };
+    assert!(Plateau::new(config).expect_err("no number").to_string().contains("PlateauConfig.threshold is NaN"));
+    let good = serde_json::to_string(&Plateau::new(PlateauConfig::default()).expect("valid")).expect("serialisable");
+    let read = |text: &str| serde_json::from_str::<Plateau>(text);
+    assert!(read(&good).is_ok());
+    let error = read(&good.replace(r#""min_lr":0.0"#, r#""min_lr":-1.0"#)).expect_err("from a file, too");
+    assert!(error.to_string().contains("PlateauConfig.min_lr is -1"), "{error}");
 }
 
 #[test]
