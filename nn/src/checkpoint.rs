@@ -7,13 +7,13 @@
 //! | part | saved with |
 //! |---|---|
 //! | parameters and buffers | [`Checkpoint::model`] |
-//! | moments, counts and learning rate | [`Checkpoint::optimizer`] |
+//! | moments, counts, learning rates and settings | [`Checkpoint::optimizer`]: other settings are refused |
 //! | random numbers | [`Checkpoint::rng`] |
-//! | the schedule | nothing: it is a function of the step |
+//! | the schedule | nothing: it is a function of the step; a [`Plateau`](crate::schedule::Plateau) by [`Checkpoint::data`] |
 //! | the data loader's cursor, the [journal's position](crate::Journal::position), curves for a chart | [`Checkpoint::data`] |
 //! | a replay buffer, other long arrays | [`Checkpoint::floats`], [`Checkpoint::ints`] |
 //! | single numbers | [`Checkpoint::scalar`], [`Checkpoint::counter`] |
-//! | what must be as it was: sizes, the seed, an optimiser's other settings (betas, ε, …) | [`Checkpoint::config`] |
+//! | what must be as it was: sizes, the seed | [`Checkpoint::config`] |
 //!
 //! ```
 //! # fn main() -> Result<(), etude_nn::Error> {

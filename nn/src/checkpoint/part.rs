@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use etude_autograd::Tensor;
 use etude_kernels::rng::{Rng, RngState};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::file::Contents;
 use crate::matching::{Found, Mismatch, Needed, compare};
 use crate::module::{Module, Value};
-use crate::optim::{OptimState, Optimizer};
+use crate::optim::{GroupState, OptimState, Optimizer};
 use crate::state::{assign, needed, state_dict, tied_differences};
 
 /// The name of the one tensor of a part that has no names of its own.
@@ -96,11 +96,26 @@ impl Contents {
         let text = self.metadata.get(key);
         let value = text.and_then(|text| read(text));
         if value.is_none() {
-            let found = text.map_or("missing".to_string(), |text| format!("{text:?}"));
+            let found = text.map_or("missing".to_string(), |text| format!("{:?}", start(text)));
             mismatches.push(Mismatch::Metadata { key: key.into(), found, expected: expected.into() });
         }
         value
     }
+}
+
+/// The beginning of a text that may be long.
+fn start(text: &str) -> String {
+    text.chars().take(200).collect()
+}
+
+/// An optimiser's state but for its tensors.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    kind: String,
+    lr: f64,
+    steps: u64,
+    groups: Vec<GroupState>,
 }
 
 /// A count from a file. No run comes near 2⁶³, and whoever counts on from 2⁶⁴ − 1 would overflow.
@@ -127,8 +142,10 @@ impl Part<'_> {
         Ok(match self {
             Part::Model(model) => (state_dict(*model)?, None),
             Part::Optimizer(optimizer) => {
-                let OptimState { kind, lr, steps, tensors } = optimizer.state();
-                (tensors, Some(format!("{kind} {lr:?} {steps}")))
+                let OptimState { kind, lr, steps, groups, tensors } = optimizer.state();
+                let head = serde_json::to_string(&Head { kind, lr, steps, groups });
+                let name = name.to_string();
+                (tensors, Some(head.map_err(|e| Error::Unsaved { name, reason: e.to_string() })?))
             }
             Part::Rng(rng) => {
                 let RngState { seed, stream, position } = rng.state();
@@ -165,15 +182,11 @@ impl Part<'_> {
                 Some(Update::Model(values))
             }
             Part::Optimizer(optimizer) => {
-                let read = |text: &str| {
-                    let (kind, rest) = text.split_once(' ')?;
-                    let (lr, steps) = rest.split_once(' ')?;
-                    Some((kind.to_string(), lr.parse().ok()?, count(steps)?))
-                };
-                let head = contents.parse(name, "an optimiser's kind, learning rate and steps", read, mismatches);
-                head.map(|(kind, lr, steps)| {
-                    let state = OptimState { kind, lr, steps, tensors };
-                    mismatches.extend(within(name, state.mismatches(&optimizer.state())));
+                let read = |text: &str| serde_json::from_str(text).ok();
+                let expected = "an optimiser's kind, learning rate, steps and settings";
+                contents.parse(name, expected, read, mismatches).map(|Head { kind, lr, steps, groups }| {
+                    let state = OptimState { kind, lr, steps, groups, tensors };
+                    mismatches.extend(within(name, optimizer.mismatches(&state)));
                     Update::Optimizer(state)
                 })
             }
@@ -202,7 +215,7 @@ impl Part<'_> {
                 contents.parse(name, "JSON", |text| Some(text.to_string()), mismatches).and_then(|json| {
                     let wrong = data.check(&json).err().map(|error| Mismatch::Metadata {
                         key: name.into(),
-                        found: json.chars().take(200).collect(),
+                        found: start(&json),
                         expected: format!("a value of its type ({error})"),
                     });
                     let good = wrong.is_none();

@@ -6,6 +6,7 @@
 //! algorithm 2 (AMSGrad, with PyTorch's correction of the moments).
 
 use etude_kernels::optim;
+use serde::Serialize;
 
 use super::{Optim, Rule};
 use crate::module::Module;
@@ -18,7 +19,7 @@ pub type Adam = Optim<AdamRule<false>>;
 pub type AdamW = Optim<AdamRule<true>>;
 
 /// The settings of [`Adam`] and, with decoupled weight decay, [`AdamW`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AdamRule<const DECOUPLED: bool> {
     betas: [f64; 2],
     eps: f64,

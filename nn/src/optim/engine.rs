@@ -3,16 +3,19 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use etude_autograd::{Grads, Tensor};
+use etude_autograd::{Grads, Tensor, no_grad};
 use etude_kernels::{Buf, ew, reduce};
+use serde::Serialize;
 
+use super::settings::{self, GroupState, Settings};
 use super::{OptimState, Optimizer};
 use crate::error::Error;
+use crate::matching::Mismatch;
 use crate::module::{Module, Value};
 use crate::param::Param;
 
-/// An update rule: the arithmetic of one parameter.
-pub trait Rule {
+/// An update rule: the arithmetic of one parameter. Serialised, it is the settings that a resumed run must have as well.
+pub trait Rule: Clone + Serialize {
     /// PyTorch's name of the optimiser.
     const NAME: &'static str;
 
@@ -28,27 +31,48 @@ pub trait Rule {
 pub const MOST_STATES: usize = 3;
 
 /// A parameter with its state.
-struct Entry {
-    name: String,
-    param: Param,
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) param: Param,
+    /// Its place in the module.
+    pub(super) place: usize,
+    pub(super) group: usize,
     decay: bool,
-    /// What the learning rate is multiplied by.
+    /// What the learning rate of its group is multiplied by.
     scale: f64,
     step: u64,
     states: Vec<Tensor>,
 }
 
+/// What several parameters have in common.
+#[derive(Clone)]
+pub(super) struct Group<R> {
+    pub(super) rule: R,
+    /// What the learning rate is multiplied by.
+    pub(super) factor: f64,
+    maximize: bool,
+}
+
 /// An optimiser with the rule `R`: see [`Sgd`](super::Sgd), [`Adam`](super::Adam), [`AdamW`](super::AdamW) and
 /// [`RmsProp`](super::RmsProp).
 pub struct Optim<R: Rule> {
-    rule: R,
-    lr: f64,
-    clip: Option<f64>,
-    maximize: bool,
-    allow_missing: bool,
+    /// At least one: the parameters that are in no other group.
+    pub(super) groups: Vec<Group<R>>,
+    pub(super) whole: Whole,
     steps: u64,
     grad_norm: f64,
-    entries: Vec<Entry>,
+    /// In the module's order.
+    pub(super) entries: Vec<Entry>,
+}
+
+/// The settings that all groups share.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Whole {
+    pub(super) lr: f64,
+    clip_norm: Option<f64>,
+    clip_value: Option<f64>,
+    allow_missing: bool,
+    allow_other_settings: bool,
 }
 
 impl<R: Rule> Optim<R> {
@@ -57,39 +81,48 @@ impl<R: Rule> Optim<R> {
         if let Some((name, storage)) = model.packed() {
             panic!("{}: {name} is packed as {storage} and cannot be trained", R::NAME);
         }
-        let entries: Vec<Entry> = model
-            .named_params()
-            .into_iter()
-            .map(|(name, param)| Entry { name, param, decay: true, scale: 1.0, step: 0, states: Vec::new() })
-            .collect();
+        let (group, decay, scale, step) = (0, true, 1.0, 0);
+        let entry =
+            |(place, (name, param))| Entry { name, param, place, group, decay, scale, step, states: Vec::new() };
+        let entries: Vec<Entry> = model.named_params().into_iter().enumerate().map(entry).collect();
         assert!(!entries.is_empty(), "{}: the module has no parameters", R::NAME);
         for (i, entry) in entries.iter().enumerate() {
             let twice = entries[..i].iter().any(|other| other.name == entry.name);
             assert!(!twice, "{}: two parameters are called {}", R::NAME, entry.name);
         }
-        let (clip, maximize, allow_missing) = (None, false, false);
-        let mut out = Optim { rule, lr: 0.0, clip, maximize, allow_missing, steps: 0, grad_norm: 0.0, entries };
+        let whole =
+            Whole { lr: 0.0, clip_norm: None, clip_value: None, allow_missing: false, allow_other_settings: false };
+        let groups = vec![Group { rule, factor: 1.0, maximize: false }];
+        let mut out = Optim { groups, whole, steps: 0, grad_norm: 0.0, entries };
         out.set_lr(lr);
-        out.fit_states();
+        out.fit_states(0);
         out
     }
 
-    /// The state that the settings need, all zero.
-    fn fit_states(&mut self) {
-        let count = self.rule.states().len();
-        for entry in &mut self.entries {
+    /// Some of the parameters, all of one group, as an optimiser of their own.
+    pub(super) fn part(&self, group: &Group<R>, entries: Vec<Entry>) -> Self {
+        Optim { groups: vec![group.clone()], whole: self.whole, steps: self.steps, grad_norm: 0.0, entries }
+    }
+
+    /// The state that the settings of a group need, all zero.
+    fn fit_states(&mut self, group: usize) {
+        let count = self.groups[group].rule.states().len();
+        for entry in self.entries.iter_mut().filter(|entry| entry.group == group) {
             let shape = entry.param.shape();
             // Each its own buffer: a clone would share it until the first step.
             entry.states = (0..count).map(|_| Tensor::zeros(&shape)).collect();
         }
     }
 
-    /// Changes settings; the state starts anew if they need another one.
-    pub(super) fn configure(mut self, change: impl FnOnce(&mut R)) -> Self {
-        let before = self.rule.states();
-        change(&mut self.rule);
-        if self.rule.states() != before {
-            self.fit_states();
+    /// Changes settings of all groups; the state starts anew where they need another one.
+    pub(super) fn configure(mut self, change: impl Fn(&mut R)) -> Self {
+        for i in 0..self.groups.len() {
+            let rule = &mut self.groups[i].rule;
+            let before = rule.states();
+            change(rule);
+            if rule.states() != before {
+                self.fit_states(i);
+            }
         }
         self
     }
@@ -102,19 +135,39 @@ impl<R: Rule> Optim<R> {
     #[track_caller]
     pub fn clip_norm(mut self, max: f64) -> Self {
         assert!(max > 0.0, "clip_norm: {max} is not positive");
-        self.clip = Some(max);
+        self.whole.clip_norm = Some(max);
+        self
+    }
+
+    /// Cuts every element of the gradients off at ±`max`, as `torch.nn.utils.clip_grad_value_` does; before
+    /// [`Optim::clip_norm`], if both are asked for.
+    ///
+    /// # Panics
+    /// If it is not positive.
+    #[track_caller]
+    pub fn clip_value(mut self, max: f64) -> Self {
+        assert!(max > 0.0, "clip_value: {max} is not positive");
+        self.whole.clip_value = Some(max);
         self
     }
 
     /// Ascends instead of descending: every gradient counts with the other sign.
     pub fn maximize(mut self) -> Self {
-        self.maximize = true;
+        self.groups.iter_mut().for_each(|group| group.maximize = true);
         self
     }
 
     /// Steps over parameters that got no gradient instead of refusing: for models of which a loss uses only a part.
     pub fn allow_missing(mut self) -> Self {
-        self.allow_missing = true;
+        self.whole.allow_missing = true;
+        self
+    }
+
+    /// Lets [`Optimizer::set_state`] take over the state of an optimiser with other settings (decays, ε, clipping, groups …)
+    /// instead of refusing: for a run that goes on with new settings on purpose. These here hold, and the learning rate is
+    /// the old run's, as always.
+    pub fn allow_other_settings(mut self) -> Self {
+        self.whole.allow_other_settings = true;
         self
     }
 
@@ -128,8 +181,8 @@ impl<R: Rule> Optim<R> {
     }
 
     /// Multiplies the learning rate by `factor` for the parameters for which `f(name, shape)` holds, whatever
-    /// [`Optimizer::set_lr`] says later; 0 freezes them. With [`Optim::decay_where`] this is what PyTorch's parameter groups
-    /// are mostly used for. Factors of several calls multiply.
+    /// [`Optimizer::set_lr`] says later; 0 freezes them. Factors of several calls multiply. For other settings there is
+    /// [`Optim::group`].
     ///
     /// # Panics
     /// If the factor is negative or not finite.
@@ -151,7 +204,7 @@ impl<R: Rule> Optim<R> {
         };
         let found: Found = self.entries.iter().map(find).collect();
         let named = || self.entries.iter().zip(&found);
-        if !self.allow_missing && found.iter().any(Option::is_none) {
+        if !self.whole.allow_missing && found.iter().any(Option::is_none) {
             let names = named().filter(|(_, g)| g.is_none()).map(|(e, _)| e.name.clone()).collect();
             return Err(Error::NoGradient { step, names });
         }
@@ -168,6 +221,38 @@ impl<R: Rule> Optim<R> {
         }
         Ok((found, total.sqrt()))
     }
+
+    /// What the settings of one parameter are, by name.
+    fn settings_of(&self, entry: &Entry) -> Settings {
+        let group = &self.groups[entry.group];
+        let mut all = settings::fields(&group.rule);
+        let Whole { clip_norm, clip_value, .. } = self.whole;
+        let limit = |max: Option<f64>| max.map_or("none".into(), |max| format!("{max:?}"));
+        all.extend([
+            ("clip_norm".into(), limit(clip_norm)),
+            ("clip_value".into(), limit(clip_value)),
+            ("maximize".into(), group.maximize.to_string()),
+            ("decay_where".into(), entry.decay.to_string()),
+            ("lr_where".into(), format!("{:?}", entry.scale)),
+        ]);
+        all
+    }
+
+    /// The parameters with equal settings, together.
+    fn group_states(&self) -> Vec<GroupState> {
+        let mut out: Vec<(usize, GroupState)> = Vec::new();
+        for entry in &self.entries {
+            let settings = self.settings_of(entry);
+            match out.iter_mut().find(|(group, state)| *group == entry.group && state.settings == settings) {
+                Some((_, state)) => state.params.push(entry.name.clone()),
+                None => {
+                    let lr_factor = self.groups[entry.group].factor;
+                    out.push((entry.group, GroupState { params: vec![entry.name.clone()], lr_factor, settings }));
+                }
+            }
+        }
+        out.into_iter().map(|(_, state)| state).collect()
+    }
 }
 
 /// The contiguous gradient of each registered parameter, where there is one.
@@ -179,17 +264,24 @@ fn elements(g: &Tensor) -> &[f32] {
 
 impl<R: Rule> Optimizer for Optim<R> {
     fn try_step(&mut self, grads: &Grads) -> Result<(), Error> {
-        let (found, norm) = self.collect(grads)?;
+        let (mut found, norm) = self.collect(grads)?;
+        let mut clipped_norm = norm;
+        if let Some(max) = self.whole.clip_value {
+            let cut = |g: Cow<'_, Tensor>| Cow::Owned(no_grad(|| g.clamp(-max, max)));
+            found = found.into_iter().map(|g| g.map(cut)).collect();
+            clipped_norm = found.iter().flatten().map(|g| reduce::sum_squares(elements(g))).sum::<f64>().sqrt();
+        }
         // torch.nn.utils.clip_grad_norm_: g · min(1, max / (‖g‖ + 1e-6)).
-        let clipped = self.clip.map_or(1.0, |max| (max / (norm + 1e-6)).min(1.0));
-        let factor = if self.maximize { -clipped } else { clipped };
+        let clipped = self.whole.clip_norm.map_or(1.0, |max| (max / (clipped_norm + 1e-6)).min(1.0));
         for (entry, g) in self.entries.iter_mut().zip(&found) {
             let Some(g) = g else { continue };
+            let Group { rule, factor, maximize } = &self.groups[entry.group];
             let mut g = elements(g);
             let mut scaled;
-            if factor != 1.0 {
+            let sign = if *maximize { -clipped } else { clipped };
+            if sign != 1.0 {
                 scaled = Buf::scratch(g.len());
-                ew::unary(ew::Unary::Affine(factor, 0.0), g, &mut scaled);
+                ew::unary(ew::Unary::Affine(sign, 0.0), g, &mut scaled);
                 g = &scaled;
             }
             entry.step += 1;
@@ -197,8 +289,8 @@ impl<R: Rule> Optimizer for Optim<R> {
             let mut slots: [&mut [f32]; MOST_STATES] = Default::default();
             let count = states.len();
             slots.iter_mut().zip(states).for_each(|(slot, state)| *slot = state.make_mut());
-            let lr = self.lr * *scale;
-            param.update(|p| self.rule.update(lr, *decay, *step, p, g, &mut slots[..count]));
+            let lr = self.whole.lr * factor * *scale;
+            param.update(|p| rule.update(lr, *decay, *step, p, g, &mut slots[..count]));
         }
         self.steps += 1;
         self.grad_norm = norm;
@@ -206,12 +298,12 @@ impl<R: Rule> Optimizer for Optim<R> {
     }
 
     fn lr(&self) -> f64 {
-        self.lr
+        self.whole.lr
     }
 
     fn set_lr(&mut self, lr: f64) {
         assert!(lr.is_finite() && lr >= 0.0, "{}: the learning rate is {lr}", R::NAME);
-        self.lr = lr;
+        self.whole.lr = lr;
     }
 
     fn steps(&self) -> u64 {
@@ -225,24 +317,33 @@ impl<R: Rule> Optimizer for Optim<R> {
     fn state(&self) -> OptimState {
         let mut tensors = Vec::new();
         for entry in &self.entries {
-            for (name, state) in self.rule.states().iter().zip(&entry.states) {
+            for (name, state) in self.groups[entry.group].rule.states().iter().zip(&entry.states) {
                 tensors.push((format!("{}/{name}", entry.name), Value::Float(state.clone())));
             }
             // A count of steps stays far below 2⁶³.
             tensors.push((format!("{}/step", entry.name), Value::Int(Tensor::scalar(entry.step as i64))));
         }
-        OptimState { kind: R::NAME.into(), lr: self.lr, steps: self.steps, tensors }
+        let groups = self.group_states();
+        OptimState { kind: R::NAME.into(), lr: self.whole.lr, steps: self.steps, groups, tensors }
+    }
+
+    fn mismatches(&self, state: &OptimState) -> Vec<Mismatch> {
+        let own = self.state();
+        let mut out = state.unfit(&own);
+        if !self.whole.allow_other_settings {
+            out.extend(settings::differences(&own.groups, &state.groups));
+        }
+        out
     }
 
     fn set_state(&mut self, state: &OptimState) -> Result<(), Error> {
-        let mismatches = state.mismatches(&self.state());
+        let mismatches = self.mismatches(state);
         if !mismatches.is_empty() {
             return Err(Error::OptimState { mismatches });
         }
         let by_name: HashMap<&str, &Value> = state.tensors.iter().map(|(name, v)| (name.as_str(), v)).collect();
-        let names = self.rule.states();
         for entry in &mut self.entries {
-            for (name, slot) in names.iter().zip(&mut entry.states) {
+            for (name, slot) in self.groups[entry.group].rule.states().iter().zip(&mut entry.states) {
                 if let Some(Value::Float(v)) = by_name.get(format!("{}/{name}", entry.name).as_str()) {
                     *slot = v.contiguous();
                 }
@@ -251,7 +352,13 @@ impl<R: Rule> Optimizer for Optim<R> {
                 entry.step = v.item() as u64;
             }
         }
-        self.lr = state.lr;
+        for (i, group) in self.groups.iter_mut().enumerate() {
+            let members = self.entries.iter().filter(|entry| entry.group == i).map(|entry| entry.name.as_str());
+            if let Some(factor) = settings::common_factor(&state.groups, members) {
+                group.factor = factor;
+            }
+        }
+        self.whole.lr = state.lr;
         self.steps = state.steps;
         Ok(())
     }

@@ -22,7 +22,9 @@
 
 mod adam;
 mod engine;
+mod group;
 mod rmsprop;
+mod settings;
 mod sgd;
 
 use etude_autograd::Grads;
@@ -30,6 +32,7 @@ use etude_autograd::Grads;
 pub use adam::{Adam, AdamRule, AdamW};
 pub use engine::{MOST_STATES, Optim, Rule};
 pub use rmsprop::{RmsProp, RmsPropRule};
+pub use settings::{GroupState, Settings};
 pub use sgd::{Sgd, SgdRule};
 
 use crate::error::Error;
@@ -59,7 +62,7 @@ pub trait Optimizer {
     /// The learning rate.
     fn lr(&self) -> f64;
 
-    /// Changes the learning rate: `opt.set_lr(schedule.at(step))`.
+    /// Changes the learning rate: `opt.set_lr(schedule.at(step))`. Groups with one of their own follow in proportion.
     ///
     /// # Panics
     /// If it is negative or not finite.
@@ -75,14 +78,18 @@ pub trait Optimizer {
     /// All that a checkpoint needs to continue.
     fn state(&self) -> OptimState;
 
-    /// Takes over a state that has the same kind, names and shapes as [`Optimizer::state`].
+    /// What keeps this optimiser from continuing with a state: [`Optimizer::set_state`] refuses unless there is nothing.
+    fn mismatches(&self, state: &OptimState) -> Vec<Mismatch>;
+
+    /// Takes over a state that has the same kind, settings, names and shapes as [`Optimizer::state`]; the learning rates are
+    /// the state's. [`Optim::allow_other_settings`] lets the settings differ.
     ///
     /// # Errors
     /// If it has not; nothing is changed then.
     fn set_state(&mut self, state: &OptimState) -> Result<(), Error>;
 }
 
-/// What an optimiser remembers: moments and counts by parameter name, and the learning rate. Other settings are code.
+/// What an optimiser remembers: moments and counts by parameter name, the learning rate, and with which settings it ran.
 #[derive(Clone, Debug)]
 pub struct OptimState {
     /// PyTorch's name of the optimiser.
@@ -91,13 +98,15 @@ pub struct OptimState {
     pub lr: f64,
     /// Steps taken.
     pub steps: u64,
+    /// The settings of every parameter.
+    pub groups: Vec<GroupState>,
     /// `PARAMETER/exp_avg` and so on, shaped as the parameter, and `PARAMETER/step`, an integer without axes.
     pub tensors: Vec<(String, Value)>,
 }
 
 impl OptimState {
-    /// What keeps this state from continuing an optimiser whose state is `own`.
-    pub(crate) fn mismatches(&self, own: &OptimState) -> Vec<Mismatch> {
+    /// What keeps this state from continuing an optimiser whose state is `own`, whatever the settings of both.
+    fn unfit(&self, own: &OptimState) -> Vec<Mismatch> {
         let wrong = |key: &str, found: String, expected: &str| Mismatch::Metadata {
             key: key.into(),
             found,
@@ -113,6 +122,7 @@ impl OptimState {
         if i64::try_from(self.steps).is_err() {
             out.push(wrong("the number of steps", self.steps.to_string(), "a count below 2⁶³"));
         }
+        out.extend(settings::malformed(&self.groups));
         out.extend(compare_values(&own.tensors, &self.tensors));
         for (name, value) in &self.tensors {
             if let Value::Int(count) = value

@@ -4,6 +4,7 @@
 //! of Graves 2013, arXiv 1308.0850, eqs. (38)–(41), with ε outside the root, as in PyTorch.
 
 use etude_kernels::optim;
+use serde::Serialize;
 
 use super::{Optim, Rule};
 use crate::module::Module;
@@ -12,7 +13,7 @@ use crate::module::Module;
 pub type RmsProp = Optim<RmsPropRule>;
 
 /// The settings of [`RmsProp`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RmsPropRule {
     alpha: f64,
     eps: f64,

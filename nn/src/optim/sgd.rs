@@ -4,6 +4,7 @@
 //! in PyTorch's form, where the learning rate multiplies the buffer instead of entering it.
 
 use etude_kernels::optim;
+use serde::Serialize;
 
 use super::{Optim, Rule};
 use crate::module::Module;
@@ -12,7 +13,7 @@ use crate::module::Module;
 pub type Sgd = Optim<SgdRule>;
 
 /// The settings of [`Sgd`].
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SgdRule {
     momentum: f64,
     dampening: f64,

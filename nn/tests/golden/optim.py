@@ -53,6 +53,24 @@ CASES = {
     ),
 }
 CLIP = 2.5
+CLIP_VALUE = 0.4
+# The settings of the vector; the matrix has those of the whole.
+OWN = {
+    "sgd_own": (SGD, dict(lr=0.1), dict(lr=0.3, momentum=0.8, dampening=0.1, weight_decay=0.2)),
+    "adam_own": (Adam, dict(lr=0.01), dict(lr=0.03, betas=(0.5, 0.8), eps=1e-4, weight_decay=0.1)),
+    "adam_own_amsgrad": (Adam, dict(lr=0.01, betas=(0.9, 0.5)), dict(lr=0.002, amsgrad=True, maximize=True)),
+    "adamw_own": (AdamW, dict(lr=0.01, weight_decay=0.3), dict(betas=(0.7, 0.9), weight_decay=0.0)),
+    "rmsprop_own": (RMSprop, dict(lr=0.01, momentum=0.9), dict(lr=0.05, alpha=0.8, centered=True, eps=1e-5)),
+    # Halved in the middle, both groups.
+    "adam_own_halved": (Adam, dict(lr=0.01), dict(lr=0.03, betas=(0.5, 0.8))),
+}
+CASES |= {
+    "sgd_value_clipped": (SGD, dict(lr=0.1, momentum=0.9)),
+    "adam_value_clipped": (Adam, dict(lr=0.01)),
+    # By value, then by norm.
+    "sgd_value_clipped_norm": (SGD, dict(lr=0.1, momentum=0.9)),
+}
+CASES |= {name: (kind, settings) for name, (kind, settings, _) in OWN.items()}
 
 
 def flat(tensors):
@@ -66,15 +84,22 @@ for name, (kind, settings) in CASES.items():
     if name.endswith("_groups"):
         # The matrix learns a tenth as fast; the vector does not decay.
         groups = [dict(params=params[:1], lr=settings["lr"] / 10), dict(params=params[1:], weight_decay=0.0)]
+    if name in OWN:
+        groups = [dict(params=params[:1]), dict(params=params[1:], **OWN[name][2])]
     opt = kind(groups, **settings)
     after, norms = [], []
     for step, gs in enumerate(grads):
         for p, g in zip(params, gs):
             p.grad = g.clone()
-        if name.endswith("_clipped"):
+        if "value_clipped" in name:
+            torch.nn.utils.clip_grad_value_(params, CLIP_VALUE)
+            if name.endswith("_norm"):
+                torch.nn.utils.clip_grad_norm_(params, 1.0)
+        elif name.endswith("_clipped"):
             norms.append(torch.nn.utils.clip_grad_norm_(params, CLIP).item())
-        if name == "adam_halved" and step == STEPS // 2:
-            opt.param_groups[0]["lr"] /= 2
+        if name.endswith("_halved") and step == STEPS // 2:
+            for group in opt.param_groups:
+                group["lr"] /= 2
         opt.step()
         after.append(flat(p.detach() for p in params))
     cases[name] = {"after": after, "norms": norms}

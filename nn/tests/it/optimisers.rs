@@ -39,6 +39,7 @@ fn all(model: &Pair) -> Vec<f32> {
 fn optimiser(name: &str, model: &Pair) -> Box<dyn Optimizer> {
     // The matrix learns a tenth as fast; the vector does not decay.
     let is_matrix = |_: &str, shape: &[usize]| shape.len() == 2;
+    let is_vector = |name: &str, _: &[usize]| name == "b";
     match name {
         "sgd" => Box::new(Sgd::new(model, 0.1)),
         "sgd_decay" => Box::new(Sgd::new(model, 0.1).weight_decay(0.05)),
@@ -52,6 +53,36 @@ fn optimiser(name: &str, model: &Pair) -> Box<dyn Optimizer> {
             let opt = Sgd::new(model, 0.1).momentum(0.9).weight_decay(0.05);
             Box::new(opt.lr_where(0.1, is_matrix).decay_where(is_matrix))
         }
+        "sgd_value_clipped" => Box::new(Sgd::new(model, 0.1).momentum(0.9).clip_value(0.4)),
+        "adam_value_clipped" => Box::new(Adam::new(model, 0.01).clip_value(0.4)),
+        "sgd_value_clipped_norm" => Box::new(Sgd::new(model, 0.1).momentum(0.9).clip_value(0.4).clip_norm(1.0)),
+        "sgd_own" => Box::new(
+            Sgd::new(model, 0.1)
+                .group(is_vector, |group| group.with_lr(0.3).momentum(0.8).dampening(0.1).weight_decay(0.2)),
+        ),
+        "adam_own" => Box::new(
+            Adam::new(model, 0.01)
+                .group(is_vector, |group| group.betas(0.5, 0.8).eps(1e-4).weight_decay(0.1).with_lr(0.03)),
+        ),
+        "adam_own_halved" => {
+            Box::new(Adam::new(model, 0.01).group(is_vector, |group| group.with_lr(0.03).betas(0.5, 0.8)))
+        }
+        "adam_own_amsgrad" => {
+            let opt = Adam::new(model, 0.01).betas(0.9, 0.5);
+            Box::new(opt.group(is_vector, |group| group.with_lr(0.002).amsgrad().maximize()))
+        }
+        "adamw_own" => Box::new(
+            // Two groups, none of whose parameters are left over.
+            AdamW::new(model, 0.01)
+                .weight_decay(0.3)
+                .group(is_vector, |group| group.betas(0.7, 0.9).weight_decay(0.0))
+                .group(is_matrix, |group| group),
+        ),
+        "rmsprop_own" => Box::new(
+            RmsProp::new(model, 0.01)
+                .momentum(0.9)
+                .group(is_vector, |group| group.with_lr(0.05).alpha(0.8).centered().eps(1e-5)),
+        ),
         "adam" | "adam_halved" => Box::new(Adam::new(model, 0.01)),
         "adam_settings" => Box::new(Adam::new(model, 0.01).betas(0.5, 0.9).eps(1e-5).weight_decay(0.05)),
         "adam_amsgrad" => Box::new(Adam::new(model, 0.01).betas(0.9, 0.5).amsgrad()),
@@ -94,7 +125,7 @@ fn golden_optimisers_equal_pytorchs_for_ten_steps() {
         let model = pair(&numbers(&golden["start"]));
         let mut opt = optimiser(name, &model);
         for (step, g) in grads.iter().enumerate() {
-            if name == "adam_halved" && step == grads.len() / 2 {
+            if name.ends_with("_halved") && step == grads.len() / 2 {
                 opt.set_lr(opt.lr() / 2.0);
             }
             opt.step(&gradients(&model, g));
@@ -160,6 +191,110 @@ fn decay_can_spare_vectors() {
     // No gradient, no movement but the decay: 1 − lr·λ.
     assert_eq!(model.a.get().to_vec(), [0.95; 6]);
     assert_eq!(model.b.get().to_vec(), [1.0; 4]);
+}
+
+/// The vector in a group of its own.
+fn grouped(model: &Pair) -> Adam {
+    Adam::new(model, 0.01)
+        .weight_decay(0.1)
+        .group(|name, _| name == "b", |group| group.with_lr(0.02).betas(0.5, 0.9).amsgrad())
+}
+
+#[test]
+fn groups_have_learning_rates_of_their_own() {
+    let model = pair(&[1.0; 10]);
+    let mut opt = grouped(&model);
+    assert_eq!(opt.lrs(), [0.01, 0.02]);
+    opt.set_lr(0.1);
+    assert_eq!(opt.lrs(), [0.1, 0.2]);
+    opt.set_lr_of(1, 0.05);
+    assert_eq!((opt.lrs(), opt.lr()), (vec![0.1, 0.05], 0.1));
+    opt.set_lr_of(0, 0.2);
+    assert_eq!((opt.lrs(), opt.lr()), (vec![0.2, 0.05], 0.2));
+    let frozen = Adam::new(&model, 0.1).group(|name, _| name == "a", |group| group.with_lr(0.0));
+    assert_eq!(frozen.lrs(), [0.1, 0.0]);
+    // A third group takes what the others left; settings that follow reach all.
+    let mut opt = Sgd::new(&model, 1.0).group(|_, _| true, |group| group.with_lr(0.5)).momentum(0.5);
+    opt.step(&gradients(&model, &[1.0; 10]));
+    opt.step(&gradients(&model, &[1.0; 10]));
+    assert_eq!(all(&model), [1.0 - 0.5 * (1.0 + 1.5); 10]);
+}
+
+/// The words of a panic.
+fn refusal(f: impl FnOnce()) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(f)).expect_err("refused");
+    panic.downcast_ref::<String>().cloned().or(panic.downcast_ref::<&str>().map(|s| s.to_string())).expect("a message")
+}
+
+#[test]
+fn groups_that_make_no_sense_are_refused() {
+    let model = pair(&[1.0; 10]);
+    let text = refusal(|| drop(grouped(&model).group(|name, _| name == "b", |group| group)));
+    assert_eq!(text, "group: no parameter is left that fits");
+    let text = refusal(|| drop(Sgd::new(&model, 0.1).group(|_, _| true, |group| group.clip_norm(1.0))));
+    assert_eq!(text, "group: clipping and what is allowed belong to the whole optimiser");
+    let text = refusal(|| drop(Sgd::new(&model, 0.0).group(|_, _| true, |group| group.with_lr(1.0))));
+    assert_eq!(text, "a group's learning rate 1 is a multiple of the optimiser's, which is 0");
+    assert_eq!(refusal(|| grouped(&model).set_lr_of(2, 0.1)), "set_lr_of: group 2 of 2");
+    assert_eq!(refusal(|| grouped(&model).set_lr_of(1, -1.0)), "set_lr_of: the learning rate is -1");
+    assert_eq!(refusal(|| drop(Sgd::new(&model, 0.1).clip_value(0.0))), "clip_value: 0 is not positive");
+}
+
+#[test]
+fn groups_go_on_from_their_state() {
+    let grads: Vec<Vec<f32>> = (0..6).map(|i| (0..10).map(|j| ((i * 10 + j) as f32).sin()).collect()).collect();
+    let whole = pair(&[1.0; 10]);
+    let mut opt = grouped(&whole);
+    grads.iter().for_each(|g| opt.step(&gradients(&whole, g)));
+
+    let first = pair(&[1.0; 10]);
+    let mut opt = grouped(&first);
+    grads[..3].iter().for_each(|g| opt.step(&gradients(&first, g)));
+    opt.set_lr_of(1, 0.03);
+    let second = pair(&all(&first));
+    let mut resumed = grouped(&second);
+    resumed.set_state(&opt.state()).expect("it fits");
+    assert_eq!(resumed.lrs(), opt.lrs());
+    resumed.set_lr_of(1, 0.02);
+    grads[3..].iter().for_each(|g| resumed.step(&gradients(&second, g)));
+    assert_eq!(all(&second), all(&whole), "every bit");
+}
+
+#[test]
+fn other_settings_are_refused_by_name_unless_they_are_allowed() {
+    let model = pair(&[1.0; 10]);
+    let fresh = || Adam::new(&model, 0.01).weight_decay(0.1);
+    let mut ran = fresh();
+    ran.step(&gradients(&model, &[0.5; 10]));
+    let state = ran.state();
+    let differences = |mut opt: Adam| {
+        let before = opt.state();
+        let error = opt.set_state(&state).expect_err("other settings");
+        let Error::OptimState { mismatches } = error else { panic!("{error}") };
+        assert_eq!((opt.state().steps, opt.state().groups), (before.steps, before.groups));
+        mismatches.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(fresh().set_state(&state).is_ok());
+    assert_eq!(differences(fresh().betas(0.5, 0.999)), ["betas is [0.9,0.999], expected [0.5,0.999]"]);
+    assert_eq!(differences(fresh().eps(1e-5)), ["eps is 1e-8, expected 0.00001"]);
+    let both = differences(fresh().weight_decay(0.2).clip_norm(1.0));
+    assert_eq!(both, ["clip_norm is none, expected 1.0", "weight_decay is 0.1, expected 0.2"]);
+    assert_eq!(differences(fresh().clip_value(0.5)), ["clip_value is none, expected 0.5"]);
+    assert_eq!(differences(fresh().maximize()), ["maximize is false, expected true"]);
+    let vectors = |_: &str, shape: &[usize]| shape.len() == 1;
+    assert_eq!(differences(fresh().lr_where(0.1, vectors)), ["lr_where of b is 1.0, expected 0.1"]);
+    assert_eq!(differences(fresh().decay_where(vectors)), ["decay_where of a is true, expected false"]);
+    let own = fresh().group(vectors, |group| group.weight_decay(0.0).with_lr(0.1));
+    assert_eq!(differences(own), ["weight_decay of b is 0.1, expected 0.0"]);
+
+    let mut changed = fresh().betas(0.5, 0.999).clip_norm(1.0).allow_other_settings();
+    changed.set_state(&state).expect("on purpose");
+    assert_eq!(changed.steps(), 1);
+    let again = changed.state();
+    assert_eq!(again.groups[0].settings["betas"], "[0.5,0.999]", "those of the program hold");
+    // Moments that the settings need must be there all the same.
+    let error = fresh().amsgrad().allow_other_settings().set_state(&state).expect_err("no maximum").to_string();
+    assert!(error.contains("a/max_exp_avg_sq is missing"), "{error}");
 }
 
 #[test]
