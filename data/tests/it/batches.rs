@@ -176,7 +176,9 @@ fn random_windows_resume_by_their_cursor() {
     let mut whole = RandomWindows::new(&ids, 4, 16, &mut Rng::new(3)).expect("long enough");
     whole.by_ref().take(5).for_each(drop);
     let mut resumed = RandomWindows::new(&ids, 4, 16, &mut Rng::new(4)).expect("long enough");
-    resumed.resume(whole.cursor());
+    resumed.resume(whole.cursor()).expect("a count");
+    let error = resumed.resume((0, u64::MAX)).expect_err("no count").to_string();
+    assert!(error.contains("cursor step") && error.contains("2⁶³"), "{error}");
     for _ in 0..5 {
         assert_eq!(whole.next().map(|w| w.0.to_vec()), resumed.next().map(|w| w.0.to_vec()));
     }
