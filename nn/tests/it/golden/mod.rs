@@ -5,6 +5,7 @@
 //! `cargo test -p etude-nn --test it golden -- --nocapture` prints how many comparisons there were, and the largest error.
 
 mod complete;
+mod derivatives;
 mod file;
 mod modules;
 
