@@ -8,7 +8,7 @@ use crate::fit::Fit;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 /// Divisor of the autocovariance at lag k.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Divisor {
     /// n: biased, positive semi-definite; the usual choice.
     #[default]

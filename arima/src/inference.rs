@@ -9,7 +9,7 @@ use crate::linear::inverse_positive_definite;
 use crate::polynomial::Arma;
 
 /// Which estimate of the information matrix to invert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Covariance {
     /// Observed information matrix: minus the Hessian of the log-likelihood.
     ObservedInformation,

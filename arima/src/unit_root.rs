@@ -5,7 +5,7 @@ use crate::linear::{LeastSquares, least_squares};
 use statrs::distribution::{ContinuousCDF, Normal};
 
 /// Deterministic part of the regression.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Trend {
     /// A constant.
     #[default]
@@ -15,7 +15,7 @@ pub enum Trend {
 }
 
 /// Number of lagged differences (ADF) or autocovariances (KPSS).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Lags {
     /// Chosen by the data: AIC up to ⌈12 (n/100)^{1/4}⌉ for ADF (Schwert 1989), Hobijn, Franses & Ooms 1998 for KPSS.
     #[default]

@@ -15,6 +15,7 @@ use std::fmt;
 
 /// What a product of f32 matrices may be computed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Precision {
     /// Every product and sum in f32.
     #[default]

@@ -30,6 +30,7 @@
 
 use etude_autograd::{Anomaly, Tensor, Watch, detect_anomaly, no_grad};
 use etude_kernels::rng::Rng;
+use serde::{Deserialize, Serialize};
 
 use crate::ctx::Ctx;
 use crate::error::{Error, check_finite};
@@ -37,7 +38,7 @@ use crate::module::{Module, Slot, Value};
 use crate::optim::{OptimState, Optimizer};
 
 /// What happens when a loss or a gradient is not finite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Policy {
     /// The error ends the run.
     Stop,

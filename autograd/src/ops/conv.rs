@@ -13,6 +13,7 @@ use crate::tensor::Tensor;
 
 /// How a convolution moves over its input. Height first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct Conv2dArgs {
     /// Steps between neighbouring outputs.
     pub stride: [usize; 2],

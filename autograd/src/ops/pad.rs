@@ -6,6 +6,7 @@ use crate::tensor::Tensor;
 
 /// What stands beyond the border: PyTorch's names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum PadMode {
     /// The mirror image without the border itself: c b | a b c | b a.
     #[default]

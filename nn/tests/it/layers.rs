@@ -3,12 +3,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use etude_autograd::{Conv1dArgs, Conv2dArgs, PadMode, Tensor, no_grad};
+use etude_kernels::precision::Precision;
+use etude_nn::guard::Policy;
 use etude_nn::layers::{batch_major, time_major};
 use etude_nn::{
     Act, Adam, AdaptiveAvgPool2d, AdaptiveMaxPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, ConvTranspose1d,
     ConvTranspose2d, Ctx, Dropout, Embedding, GroupNorm, Gru, InstanceNorm1d, InstanceNorm2d, Interpolation, Layer,
     LayerNorm, LeNet, LeNetConfig, Linear, Lstm, LstmState, Mask, Mlp, Module, MultiheadAttention, Nonlinearity,
-    Optimizer, PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn, Seq, SpectralNorm, init, metrics,
+    Optimizer, PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn, Seq, SpectralNorm, Storage, init, metrics,
 };
 
 fn names(module: &dyn Module) -> Vec<String> {
@@ -443,4 +445,22 @@ fn what_layers_refuse_is_named() {
         let said = said.downcast_ref::<String>().cloned().or(said.downcast_ref::<&str>().map(|s| s.to_string()));
         assert_eq!(said.as_deref(), Some(wanted));
     }
+}
+
+#[test]
+fn what_a_configuration_names_is_data() {
+    fn returns<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(values: &[T]) {
+        for value in values {
+            let text = serde_json::to_string(value).expect("serialisable");
+            assert_eq!(&serde_json::from_str::<T>(&text).expect("just written"), value, "{text}");
+        }
+    }
+    returns(&[PadMode::Reflect, PadMode::Replicate, PadMode::Circular]);
+    returns(&[Conv2dArgs { stride: [1, 2], padding: [3, 4], dilation: [5, 6], groups: 7 }]);
+    returns(&[Conv1dArgs { stride: 1, padding: 2, dilation: 3, groups: 4 }]);
+    returns(&Storage::ALL);
+    returns(&[Precision::F32, Precision::High, Precision::Bf16]);
+    returns(&[Policy::Stop, Policy::Skip { limit: 3 }, Policy::RollBack { every: 10, limit: 3 }]);
+    let args: Conv2dArgs = serde_json::from_str(r#"{"padding":[1,1]}"#).expect("the others have defaults");
+    assert_eq!(args, Conv2dArgs::new(1, 1));
 }

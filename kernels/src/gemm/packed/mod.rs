@@ -43,6 +43,7 @@ const ROWS: usize = 168;
 
 /// How packed weights are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Storage {
     /// As they are.
     F32,
