@@ -9,12 +9,13 @@ use anyhow::{Context, Result};
 
 use crate::workspace;
 
-/// Runs this command line again with `feature`; `false` when it failed.
-pub fn with(feature: &str) -> Result<bool> {
+/// Runs this command line again with `feature`, built by a profile of cargo's; `false` when it failed. Both profiles
+/// optimise; `dev` shares the build of the tests.
+pub fn with(feature: &str, profile: &str) -> Result<bool> {
     eprintln!("Building xtask with the feature \"{feature}\" …");
     // Not `workspace::cargo()`: a relative path among the arguments means a file in the folder that we were started in.
     let status = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["run", "--release", "--package", "xtask", "--features", feature, "--manifest-path"])
+        .args(["run", "--profile", profile, "--package", "xtask", "--features", feature, "--manifest-path"])
         .arg(workspace::root().join("Cargo.toml"))
         .arg("--")
         .args(std::env::args_os().skip(1))

@@ -112,5 +112,5 @@ pub fn main(args: &OpsArgs) -> Result<bool> {
 #[cfg(not(feature = "ops"))]
 pub fn main(args: &OpsArgs) -> Result<bool> {
     let OpsArgs { filter: _, cases: _, json: _ } = args;
-    crate::again::with("ops")
+    crate::again::with("ops", "dev")
 }

@@ -40,5 +40,5 @@ pub fn main(args: &BenchArgs) -> Result<bool> {
 #[cfg(not(feature = "bench"))]
 pub fn main(args: &BenchArgs) -> Result<bool> {
     let BenchArgs { command: _, kernels: _ } = args;
-    crate::again::with("bench")
+    crate::again::with("bench", "release")
 }
