@@ -330,7 +330,7 @@ impl<R: Rule> Optimizer for Optim<R> {
     fn mismatches(&self, state: &OptimState) -> Vec<Mismatch> {
         let own = self.state();
         let mut out = state.unfit(&own);
-        if !self.whole.allow_other_settings {
+        if !self.whole.allow_other_settings && state.kind == own.kind {
             out.extend(settings::differences(&own.groups, &state.groups));
         }
         out

@@ -198,22 +198,54 @@ fn damaged_strings_are_named() {
         ("rng", "1 2 x"),
         ("best", "nan"),
         ("cursor", "1.5"),
-        ("opt", "Adam fast 3"),
-        ("opt", "Adam 0.1"),
         ("opt", ""),
-        ("opt", "Adam -1.0 3"),
-        ("opt", "Adam NaN 3"),
+        ("opt", "Adam 0.1 3"),
+        ("opt", r#"{"kind":"Adam","lr":NaN,"steps":3,"groups":[]}"#),
+        ("opt", r#"{"kind":"Adam","lr":0.1,"steps":3}"#),
         // Whoever counts on from there overflows.
         ("etude.step", "9223372036854775808"),
         ("rng", "1 2 18446744073709551615"),
         ("cursor", "18446744073709551615"),
-        ("opt", "Adam 0.1 18446744073709551615"),
     ] {
         let mut metadata = whole.metadata.clone();
         metadata.insert(key.into(), bad.into());
         file::write(&path, &whole.tensors, &metadata).expect("writable");
         let text = refused(&path, adam);
         assert!(text.contains(key), "{key} = {bad:?}: {text}");
+    }
+}
+
+#[test]
+fn damaged_settings_of_an_optimiser_are_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.safetensors");
+    let mut run = Run::new(1, adam);
+    run.train(1);
+    run.parts().save(&path, 1).expect("writable");
+    let whole = file::read(&path).expect("just written");
+    let head: serde_json::Value = serde_json::from_str(&whole.metadata["opt"]).expect("JSON");
+    let edits: [(&str, serde_json::Value, &str); 9] = [
+        ("/lr", (-1.0).into(), "opt/the learning rate is -1, expected a finite number, at least 0"),
+        ("/lr", "fast".into(), "opt is "),
+        ("/steps", (-1).into(), "opt is "),
+        ("/steps", u64::MAX.into(), "opt/the number of steps is 18446744073709551615"),
+        ("/groups", serde_json::json!([]), "opt/betas is missing, expected [0.9,0.999]"),
+        ("/groups/0/lr_factor", (-2.0).into(), "opt/the learning rate's factor of hidden, out is -2"),
+        ("/groups/0/params/1", "hidden".into(), "opt/the settings of hidden is there twice, expected there once"),
+        ("/groups/0/settings/betas", "[0.9,0.99]".into(), "opt/betas is [0.9,0.99], expected [0.9,0.999]"),
+        ("/groups/0/settings/more", "1".into(), "opt/more is 1, expected missing"),
+    ];
+    for (place, value, wanted) in edits {
+        let mut edited = head.clone();
+        match edited.pointer_mut(place) {
+            Some(slot) => *slot = value,
+            None => edited["groups"][0]["settings"]["more"] = value,
+        }
+        let mut metadata = whole.metadata.clone();
+        metadata.insert("opt".into(), edited.to_string());
+        file::write(&path, &whole.tensors, &metadata).expect("writable");
+        let text = refused(&path, adam);
+        assert!(text.contains(wanted), "{place}: {text}");
     }
 }
 
