@@ -69,5 +69,6 @@ pub use observe::{Anomaly, Profile, ProfileRow, Stage, Watch, detect_anomaly, pr
 pub use ops::attention::Mask;
 pub use ops::conv::Conv2dArgs;
 pub use ops::conv1d::Conv1dArgs;
+pub use ops::conv3d::Conv3dArgs;
 pub use ops::pad::PadMode;
 pub use tensor::{Tensor, cow_copies};

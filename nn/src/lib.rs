@@ -8,7 +8,7 @@
 //! * **Layers**: [`layers`] has linear, convolutional, recurrent and attention layers, norms, pooling, embedding and dropout;
 //!   [`Act`] the activations, [`init`] the initial distributions; [`Seq`], [`Mlp`] and [`LeNet`] put them together.
 //! * **Losses and optimisers**: [`loss`] and [`metrics`]; [`Sgd`], [`Adam`], [`AdamW`] and [`RmsProp`] by [`Optimizer`], with
-//!   the learning rates of a [`schedule`].
+//!   [groups](optim::Optim::group) of parameters and the learning rates of a [`schedule`].
 //! * **Files**: [`Module::save`] and [`Module::load`] for safetensors ([`mod@file`]), [`Checkpoint`] for a whole training,
 //!   [`Journal`] for what happened in it.
 //! * **Generation**: [`Sampler`] draws the next token.
@@ -81,11 +81,11 @@ pub use etude_autograd::Storage;
 pub use guard::Guard;
 pub use journal::{Journal, JournalPosition};
 pub use layers::{
-    AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, BatchNorm, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d,
-    ConvTranspose1d, ConvTranspose2d, Dropout, Embedding, Flatten, GlobalAvgPool2d, GroupNorm, Gru, InstanceNorm,
-    InstanceNorm1d, InstanceNorm2d, Interpolation, Layer, LayerNorm, Linear, Lstm, LstmState, Mask, MaxPool2d,
-    MultiheadAttention, Nonlinearity, PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn, Seq, SpectralNorm, Upsample,
-    WeightNorm, Weighted,
+    AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, BatchNorm, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Conv3d,
+    ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Dropout, Embedding, Flatten, GlobalAvgPool2d, GroupNorm, Gru,
+    InstanceNorm, InstanceNorm1d, InstanceNorm2d, Interpolation, Layer, LayerNorm, Linear, Lstm, LstmState, Mask,
+    MaxPool2d, MultiheadAttention, Nonlinearity, PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn, Seq, SpectralNorm,
+    Upsample, WeightNorm, Weighted,
 };
 pub use lenet::{LeNet, LeNetConfig};
 pub use matching::Mismatch;

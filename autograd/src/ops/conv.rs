@@ -124,7 +124,7 @@ impl Call<'_> {
     }
 
     #[track_caller]
-    fn check_bias<T: Float>(self, b: &Tensor<T>, channels: usize) -> Tensor<T> {
+    pub(super) fn check_bias<T: Float>(self, b: &Tensor<T>, channels: usize) -> Tensor<T> {
         assert!(b.shape() == [channels], "{}: the bias has shape {:?}, expected [{channels}]", self.op, b.shape());
         b.reshape([1, channels, 1, 1])
     }

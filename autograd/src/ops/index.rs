@@ -52,12 +52,17 @@ impl<T: Float> Op<T> for SelectRows {
         Saves::NOTHING
     }
     fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
-        let shape = cx.input_shape(0);
-        let mut out = alloc::filled(shape.iter().product(), T::ZERO);
-        kernel::scatter_add_rows(&g.data(), shape[1..].iter().product(), &self.ids.data(), &mut out);
-        let op = AddRows { ids: self.ids.clone(), rows: shape[0] };
-        vec![Some(Tensor::record(op, &[g], Tensor::from_buf(out, shape)))]
+        vec![Some(add_rows(g, &self.ids, cx.input_shape(0)[0]))]
     }
+}
+
+/// Slices `g`, of the shape `ids.shape ++ […]`, each added to the row of `[rows, …]` that its id names.
+pub(super) fn add_rows<T: Float>(g: &Tensor<T>, ids: &Tensor<i64>, rows: usize) -> Tensor<T> {
+    let mut shape = Shape::from_slice(&[rows]);
+    shape.extend_from_slice(&g.shape()[ids.rank()..]);
+    let mut out = alloc::filled(shape.iter().product(), T::ZERO);
+    kernel::scatter_add_rows(&g.data(), shape[1..].iter().product(), &ids.data(), &mut out);
+    Tensor::record(AddRows { ids: ids.clone(), rows }, &[g], Tensor::from_buf(out, &shape))
 }
 
 impl<T: Float> Op<T> for AddRows {

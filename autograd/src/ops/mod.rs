@@ -7,6 +7,7 @@ pub mod attention;
 pub mod binary;
 pub mod conv;
 pub mod conv1d;
+pub mod conv3d;
 pub mod dropout;
 pub mod einsum;
 pub mod index;

@@ -11,6 +11,7 @@
 mod activation;
 mod attention;
 mod contraction;
+mod conv3d;
 mod elementwise;
 mod fused;
 mod image;
@@ -292,6 +293,7 @@ pub fn entries() -> Vec<Entry> {
         movement::entries(),
         linear::entries(),
         contraction::entries(),
+        conv3d::entries(),
         image::entries(),
         fused::entries(),
         recurrent::entries(),

@@ -5,7 +5,8 @@
 use std::panic::catch_unwind;
 
 use etude_autograd::{
-    Conv1dArgs, Conv2dArgs, CreateGraph, Mask, PadMode, Storage, Tensor, checkpoint, grad, grad_with, no_grad,
+    Conv1dArgs, Conv2dArgs, Conv3dArgs, CreateGraph, Mask, PadMode, Storage, Tensor, checkpoint, grad, grad_with,
+    no_grad,
 };
 use etude_kernels::rng::Rng;
 
@@ -170,6 +171,12 @@ const PRODUCTS: &[Refused] = refused! {
     zeros(&[1, 2, 4, 4]).conv_transpose2d(&zeros(&[3, 1, 2, 2]), None, Conv2dArgs::default(), [0, 0]) => "conv_transpose2d: channels differ: x [1, 2, 4, 4], w [3, 1, 2, 2] in 1 groups",
     zeros(&[1, 1, 2]).rnn_scan(&zeros(&[2, 2]), &zeros(&[2, 2]), Tensor::tanh) => "rnn_scan: the state has shape [2, 2], projections [1, 1, 2] ask for [1, 2]",
     zeros(&[0, 1, 2]).rnn_scan(&zeros(&[2, 2]), &zeros(&[1, 2]), Tensor::tanh) => "rnn_scan: projections [0, 1, 2] are not [seq, batch, hidden] with a step",
+    zeros(&[1, 2, 3, 3]).conv3d(&zeros(&[1, 2, 1, 1, 1]), None, Conv3dArgs::default()) => "conv3d: x [1, 2, 3, 3] and w [1, 2, 1, 1, 1] need five axes",
+    zeros(&[1, 2, 3, 3, 3]).conv3d(&zeros(&[1, 3, 1, 1, 1]), None, Conv3dArgs::default()) => "conv3d: channels differ: x [1, 2, 3, 3, 3], w [1, 3, 1, 1, 1] in 1 groups",
+    zeros(&[1, 2, 3, 3, 3]).conv3d(&zeros(&[1, 2, 4, 1, 1]), None, Conv3dArgs::default()) => "conv3d: x [1, 2, 3, 3, 3], w [1, 2, 4, 1, 1]: the kernel does not fit a depth of 3",
+    zeros(&[1, 2, 3, 3, 3]).conv_transpose3d(&zeros(&[2, 1, 2, 1, 1]), None, Conv3dArgs::default(), [1, 0, 0]) => "conv_transpose3d: output padding [1, 0, 0] is not below the stride or the dilation of Conv3dArgs { stride: [1, 1, 1], padding: [0, 0, 0], dilation: [1, 1, 1], groups: 1 }",
+    zeros(&[1, 2, 1, 3, 3]).conv_transpose3d(&zeros(&[2, 1, 1, 1, 1]), None, Conv3dArgs::new(1, 1), [0; 3]) => "conv_transpose3d: x [1, 2, 1, 3, 3], w [2, 1, 1, 1, 1]: Conv3dArgs { stride: [1, 1, 1], padding: [1, 1, 1], dilation: [1, 1, 1], groups: 1 } with output padding [0, 0, 0] leaves nothing",
+    zeros(&[1, 2, 3, 3, 3]).conv_transpose3d(&zeros(&[2, 1, 1, 1, 1]), Some(&zeros(&[2])), Conv3dArgs::default(), [0; 3]) => "conv_transpose3d: the bias has shape [2], expected [1]",
     zeros(&[1, 1, 8]).lstm_scan_projected(&zeros(&[8, 1]), &zeros(&[1, 3]), &zeros(&[1, 1]), &zeros(&[1, 2])) => "lstm_scan_projected: projections [1, 1, 8], w_hh [8, 1] and w_hr [1, 3] are not [seq, batch, 4·hidden] with a step, [4·hidden, size] and [size, hidden]",
     zeros(&[1, 1, 8]).lstm_scan_projected(&zeros(&[8, 1]), &zeros(&[1, 2]), &zeros(&[1, 2]), &zeros(&[1, 2])) => "lstm_scan_projected: the states have shapes [1, 2] and [1, 2], expected [1, 1] and [1, 2]",
     zeros(&[1, 1, 8]).lstm_scan(&zeros(&[8, 3]), &zeros(&[1, 2]), &zeros(&[1, 2])) => "lstm_scan: projections [1, 1, 8] and w_hh [8, 3] differ",

@@ -7,6 +7,7 @@
 mod attention;
 mod conv;
 mod conv1d;
+mod conv3d;
 mod dropout;
 mod embedding;
 mod linear;
@@ -26,6 +27,7 @@ use crate::module::Module;
 pub use attention::{InProj, MultiheadAttention};
 pub use conv::{Conv2d, ConvTranspose2d};
 pub use conv1d::{Conv1d, ConvTranspose1d};
+pub use conv3d::{Conv3d, ConvTranspose3d};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use etude_autograd::Mask;

@@ -6,7 +6,7 @@
 
 use etude_autograd::Tensor;
 
-use super::{Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Layer, Linear};
+use super::{Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Layer, Linear};
 use crate::ctx::Ctx;
 use crate::module::{Module, Slot, Visitor};
 use crate::param::{Buffer, Param};
@@ -34,7 +34,7 @@ macro_rules! weighted {
         }
     )*};
 }
-weighted!(Linear 0, Conv1d 0, Conv2d 0, ConvTranspose1d 1, ConvTranspose2d 1);
+weighted!(Linear 0, Conv1d 0, Conv2d 0, Conv3d 0, ConvTranspose1d 1, ConvTranspose2d 1, ConvTranspose3d 1);
 
 /// Runs a layer with `weight` in the place of its own.
 #[track_caller]

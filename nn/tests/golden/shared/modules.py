@@ -102,6 +102,15 @@ layer(
     lambda: nn.ConvTranspose2d(2, 3, 2, stride=(1, 2), dilation=(2, 4), output_padding=(1, 3), bias=False),
     2, 2, 2, 3,
 )
+layer("conv3d", lambda: nn.Conv3d(2, 3, (2, 3, 1), padding=(1, 0, 1)), 2, 2, 3, 4, 2)
+every3 = dict(stride=(2, 1, 2), padding=(1, 2, 1), dilation=(2, 1, 1), groups=2)
+layer("conv3d_grouped", lambda: nn.Conv3d(4, 6, 2, bias=False, **every3), 1, 4, 4, 2, 3)
+layer("conv_transpose3d", lambda: nn.ConvTranspose3d(2, 3, (2, 1, 3), padding=(1, 0, 1)), 2, 2, 3, 2, 3)
+layer(
+    "conv_transpose3d_grouped",
+    lambda: nn.ConvTranspose3d(4, 2, 2, output_padding=(1, 0, 1), bias=False, **every3),
+    1, 4, 2, 4, 2,
+)
 
 layer("batch_norm1d", lambda: nn.BatchNorm1d(5), 6, 5)
 layer("batch_norm1d_sequence", lambda: nn.BatchNorm1d(3, momentum=0.3, eps=1e-3), 4, 3, 5)

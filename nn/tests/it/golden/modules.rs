@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use etude_autograd::{Conv1dArgs, Conv2dArgs, PadMode, Tensor};
+use etude_autograd::{Conv1dArgs, Conv2dArgs, Conv3dArgs, PadMode, Tensor};
 use etude_nn::layers::recurrent::Nonlinearity;
 use etude_nn::{
-    Act, AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, ConvTranspose1d,
-    ConvTranspose2d, Ctx, Dropout, Embedding, Flatten, GlobalAvgPool2d, GroupNorm, Gru, InstanceNorm1d, InstanceNorm2d,
-    Interpolation, Layer, LayerNorm, LeNet, LeNetConfig, Linear, Lstm, LstmState, Mask, MaxPool2d, Mlp, Module,
-    MultiheadAttention, PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn, Seq, SpectralNorm, Upsample, Visitor,
-    WeightNorm, module,
+    Act, AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Conv3d,
+    ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Ctx, Dropout, Embedding, Flatten, GlobalAvgPool2d, GroupNorm,
+    Gru, InstanceNorm1d, InstanceNorm2d, Interpolation, Layer, LayerNorm, LeNet, LeNetConfig, Linear, Lstm, LstmState,
+    Mask, MaxPool2d, Mlp, Module, MultiheadAttention, PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn, Seq,
+    SpectralNorm, Upsample, Visitor, WeightNorm, module,
 };
 
 use super::file::Golden;
@@ -101,6 +101,8 @@ fn convolutions(cx: &mut Ctx) -> Vec<Subject> {
     let padded = Conv2dArgs { padding: [1; 2], ..plain };
     let oblong = Conv2dArgs { stride: [1, 2], padding: [0, 1], dilation: [2, 1], groups: 1 };
     let (tall, wide) = (Conv2dArgs { dilation: [3, 1], ..plain }, Conv2dArgs { padding: [2, 1], ..plain });
+    let planes = Conv3dArgs { padding: [1, 0, 1], ..Conv3dArgs::default() };
+    let every3 = Conv3dArgs { stride: [2, 1, 2], padding: [1, 2, 1], dilation: [2, 1, 1], groups: 2 };
     let enlarge = Conv2dArgs { stride: [2; 2], ..padded };
     let behind1 = Conv1dArgs { dilation: 3, ..Conv1dArgs::new(1, 1) };
     let behind = Conv2dArgs { stride: [1, 2], dilation: [2, 4], ..plain };
@@ -120,6 +122,13 @@ fn convolutions(cx: &mut Ctx) -> Vec<Subject> {
         layer("conv_transpose2d", ConvTranspose2d::new(3, 4, 4, enlarge, cx)),
         layer("conv_transpose2d_no_bias", ConvTranspose2d::no_bias(3, 2, 3, plain, cx)),
         layer("conv_transpose2d_grouped", grouped),
+        layer("conv3d", Conv3d::new(2, 3, [2, 3, 1], planes, cx)),
+        layer("conv3d_grouped", Conv3d::new(4, 6, [2; 3], every3, cx).no_bias()),
+        layer("conv_transpose3d", ConvTranspose3d::new(2, 3, [2, 1, 3], planes, cx)),
+        layer(
+            "conv_transpose3d_grouped",
+            ConvTranspose3d::new(4, 2, [2; 3], every3, cx).no_bias().output_padding([1, 0, 1]),
+        ),
         layer("conv1d_same", Conv1d::new(2, 3, 4, plain1, cx).same()),
         layer("conv1d_circular", Conv1d::new(2, 3, 3, Conv1dArgs::new(2, 2), cx).padding_mode(PadMode::Circular)),
         layer("conv1d_same_replicate", Conv1d::new(2, 3, 4, plain1, cx).same().padding_mode(PadMode::Replicate)),
