@@ -29,12 +29,12 @@ fn lstm_states(p: &Array, w: &Array, r: Option<&Array>, h0: &Array, c0: &Array) 
         let mut h: Vec<f64> = (0..size).map(|j| h0.at(&[b, j])).collect();
         for t in 0..seq {
             let mut shown = vec![0.0; n];
-            for j in 0..n {
+            for (j, shown) in shown.iter_mut().enumerate() {
                 let gate =
                     |k: usize| p.at(&[t, b, k * n + j]) + (0..size).map(|i| w.at(&[k * n + j, i]) * h[i]).sum::<f64>();
                 let c = &mut cells.data[b * n + j];
                 *c = sigmoid(gate(1)) * *c + sigmoid(gate(0)) * gate(2).tanh();
-                shown[j] = sigmoid(gate(3)) * c.tanh();
+                *shown = sigmoid(gate(3)) * c.tanh();
             }
             h = match r {
                 Some(r) => (0..size).map(|i| (0..n).map(|j| r.at(&[i, j]) * shown[j]).sum()).collect(),

@@ -409,7 +409,8 @@ fn padding_that_keeps_the_extent_does() {
 #[test]
 fn what_layers_refuse_is_named() {
     let ones = |shape: &[usize]| Tensor::<f32>::ones(shape);
-    let refused: [(&str, &dyn Fn(&mut Ctx)); 9] = [
+    type Call<'a> = &'a dyn Fn(&mut Ctx);
+    let refused: [(&str, Call<'_>); 9] = [
         ("Lstm: a projection of 4 units to 4: expected 1 to 3", &|cx| {
             drop(Lstm::new(2, 4, 1, cx).projected(4, cx));
         }),
