@@ -246,12 +246,14 @@ impl<'a> Checkpoint<'a> {
 
     /// As [`Checkpoint::load`] for a run that may be the first: `None` if there is no checkpoint. Where the newest one is
     /// damaged, cannot be read or is gone, the one that [`Checkpoint::keep_previous`] kept stands in, and
-    /// [`Resumed::damaged`] says what is wrong with a newest one that is there.
+    /// [`Resumed::damaged`] says what is wrong with a newest one that is there. What a killed save left beside them is
+    /// removed.
     ///
     /// # Errors
     /// If there is a checkpoint but none that is whole, or the one found does not fit the parts. Nothing is changed then.
     pub fn resume(&mut self, path: impl AsRef<Path>) -> Result<Option<Resumed>, Error> {
         let path = path.as_ref();
+        file::sweep(path);
         let absent = |error: &Error| matches!(error, Error::Io { source, .. } if source.kind() == ErrorKind::NotFound);
         let newest = match self.load(path) {
             Ok(step) => return Ok(Some(Resumed { step, damaged: None })),

@@ -5,7 +5,7 @@
 //! symbolic link is followed, so that it goes on pointing to the file.
 //!
 //! A program that is killed leaves its temporary file behind. Every writer holds a lock on its own while it lives, so the
-//! next save to the same path can tell the abandoned ones and removes them.
+//! next save to the same path, and a run that resumes from it, can tell the abandoned ones and removes them.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -164,6 +164,13 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
         file.push(to);
     }
     Err(io::Error::other("too many symbolic links"))
+}
+
+/// Removes what killed saves to `path` left beside it: a run that was killed in its last save makes no other, which would.
+pub(crate) fn sweep(path: &Path) {
+    if let Ok(target) = Target::of(path) {
+        target.sweep();
+    }
 }
 
 /// Where [`replace`] keeps what was there before: beside the file itself, where `path` is a symbolic link.

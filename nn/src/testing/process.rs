@@ -36,7 +36,8 @@ pub fn steps() -> Option<usize> {
 /// If the present process is no file.
 pub fn program(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("a test is a program in a file"));
-    command.args(["--ignored", "--exact", test]).stdin(Stdio::null()).stdout(Stdio::null());
+    // Without the harness's capture a program that panics says why.
+    command.args(["--ignored", "--exact", "--nocapture", test]).stdin(Stdio::null()).stdout(Stdio::null());
     command
 }
 
