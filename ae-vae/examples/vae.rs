@@ -7,7 +7,7 @@ use etude_autograd::{Tensor, no_grad};
 use etude_data::example::{Args, Better, Report};
 use etude_data::picture::{Grid, Picture};
 use etude_data::plot::Chart;
-use etude_data::{Samples, mnist};
+use etude_data::{Batches, Samples, mnist};
 use etude_kernels::rng::Rng;
 use etude_nn::schedule::Schedule;
 use etude_nn::{Adam, Checkpoint, Ctx, Journal, JournalPosition, Optimizer, check_finite};
@@ -33,8 +33,7 @@ fn main() -> Result<()> {
     let mut batches = train.batches(batch).shuffled(&mut cx).endless();
     let total = (epochs * batches.batches_an_epoch()) as u64;
     let schedule = Schedule::cosine(2e-3, 1e-4, total);
-    let mut curve = Vec::new();
-    let (mut cursor, mut at) = (batches.cursor().clone(), JournalPosition::default());
+    let (mut curve, mut at) = (Vec::new(), JournalPosition::default());
     macro_rules! parts {
         () => {
             Checkpoint::new()
@@ -42,14 +41,13 @@ fn main() -> Result<()> {
                 .model("model", &model)
                 .optimizer("opt", &mut opt)
                 .rng("rng", &mut cx.rng)
-                .data("cursor", &mut cursor)
+                .cursor("batches", &mut batches, Batches::cursor, Batches::resume)
                 .data("curve", &mut curve)
                 .data("journal", &mut at)
                 .keep_previous()
         };
     }
     let mut step = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
-    batches.resume(&cursor)?;
     let mut journal = Journal::resume(Some(report.dir()), "vae", total, &at)?;
     while step < total {
         let x = batches.next().expect("an endless iterator over a non-empty set");
@@ -63,7 +61,7 @@ fn main() -> Result<()> {
         curve.push((step as f64 / (total / epochs as u64) as f64, f64::from(nats)));
         if step % 100 == 0 {
             journal.tick(step, format!("{nats:.1} nats"));
-            (cursor, at) = (batches.cursor().clone(), journal.position());
+            at = journal.position();
             parts!().save(&checkpoint, step)?;
         }
     }

@@ -102,7 +102,7 @@ macro_rules! labelled {
 labelled!(ImageSet: images, Emoji: images, Digits: pixels);
 
 /// Where a loader stands; saved in a checkpoint and given to [`Batches::resume`].
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Cursor {
     /// Seed of the order, `None` in sequence.
     pub seed: Option<u64>,
@@ -172,8 +172,8 @@ impl<S: Samples> Batches<S> {
     }
 
     /// Where this iterator stands.
-    pub fn cursor(&self) -> &Cursor {
-        &self.cursor
+    pub fn cursor(&self) -> Cursor {
+        self.cursor
     }
 
     /// Goes to where another iterator over the same data stood. An error leaves this one where it is.
@@ -191,7 +191,7 @@ impl<S: Samples> Batches<S> {
         if i64::try_from(cursor.epoch).is_err() {
             return Err(DataError::argument("cursor epoch", "a count below 2⁶³", cursor.epoch));
         }
-        self.cursor = cursor.clone();
+        self.cursor = *cursor;
         self.order = order(&self.cursor);
         Ok(())
     }

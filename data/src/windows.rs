@@ -53,7 +53,7 @@ impl RandomWindows {
     }
 
     /// Goes to where another iterator over the same text stood. An error if the step is no count: nothing changes then.
-    pub fn resume(&mut self, (seed, step): (u64, u64)) -> Result<()> {
+    pub fn resume(&mut self, &(seed, step): &(u64, u64)) -> Result<()> {
         // No run comes near it, and whoever counts on from 2⁶⁴ − 1 would overflow.
         if i64::try_from(step).is_err() {
             return Err(DataError::argument("cursor step", "a count below 2⁶³", step));

@@ -30,7 +30,7 @@ struct Net {
 }
 module!(Net { w, n });
 
-/// All kinds of parts.
+/// All kinds of parts but those of [`Carried`].
 struct Run {
     net: Net,
     opt: Adam,
@@ -70,8 +70,34 @@ impl Run {
     }
 }
 
-/// An error that names the file and leaves everything as it was, or a run that can be saved and trained.
+/// A state that goes from batch to batch, and a place among ten.
+struct Carried {
+    state: [Tensor; 2],
+    place: u64,
+}
+
+impl Carried {
+    fn parts(&mut self) -> Checkpoint<'_> {
+        let go = |place: &mut u64, &to: &u64| {
+            *place = if to < 10 { to } else { return Err("there is no such place") };
+            Ok(())
+        };
+        Checkpoint::new().tensors("state", &mut self.state).cursor("place", &mut self.place, |&place| place, go)
+    }
+}
+
+/// An error that names the file and leaves everything as it was, or a run that can go on.
 pub fn checkpoint(bytes: &[u8]) {
+    let mut carried = Carried { state: [Tensor::zeros([2]), Tensor::zeros([1, 3])], place: 3 };
+    let loaded = carried.parts().load_bytes(NAME, bytes);
+    let untouched = carried.place == 3 && carried.state.iter().all(|x| x.to_vec().iter().all(|&x| x == 0.0));
+    match loaded {
+        Err(error) => assert!(error.to_string().starts_with(NAME) && untouched, "half restored after: {error}"),
+        Ok(_) => {
+            assert!(carried.place < 10);
+            assert_eq!((carried.state[0].shape(), carried.state[1].shape()), (&[2][..], &[1, 3][..]));
+        }
+    }
     let mut run = Run::new();
     let before = run.text();
     let loaded = run.parts().load_bytes(NAME, bytes);

@@ -5,7 +5,7 @@ use etude_autograd::{Tensor, no_grad};
 use etude_data::example::{Args, Better, Report};
 use etude_data::picture::{Grid, Picture};
 use etude_data::plot::Chart;
-use etude_data::{ImageSet, Samples, mnist};
+use etude_data::{Batches, ImageSet, Samples, mnist};
 use etude_gan::dcgan::{DcganConfig, Discriminator, Generator, discriminator_step, generator_step};
 use etude_nn::{Adam, Checkpoint, Ctx, Journal, JournalPosition, Layer, LeNet, LeNetConfig, Optimizer};
 
@@ -24,7 +24,7 @@ fn main() -> Result<()> {
     let mut progress: Vec<f32> = Vec::new();
     let (mut d_losses, mut g_losses) = (Vec::new(), Vec::new());
     let mut batches = mnist::train().images.batches(batch).shuffled(&mut cx).drop_last().endless();
-    let (mut cursor, mut at) = (batches.cursor().clone(), JournalPosition::default());
+    let mut at = JournalPosition::default();
     macro_rules! parts {
         () => {
             Checkpoint::new()
@@ -34,7 +34,7 @@ fn main() -> Result<()> {
                 .optimizer("g_opt", &mut g_opt)
                 .optimizer("d_opt", &mut d_opt)
                 .rng("rng", &mut cx.rng)
-                .data("cursor", &mut cursor)
+                .cursor("batches", &mut batches, Batches::cursor, Batches::resume)
                 .floats("progress", &mut progress)
                 .data("d_losses", &mut d_losses)
                 .data("g_losses", &mut g_losses)
@@ -43,7 +43,6 @@ fn main() -> Result<()> {
         };
     }
     let first = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
-    batches.resume(&cursor)?;
     let mut journal = Journal::resume(Some(report.dir()), "dcgan", steps, &at)?;
     for step in first..steps {
         let real = batches.next().expect("an endless iterator over a non-empty set");
@@ -60,7 +59,7 @@ fn main() -> Result<()> {
             progress.extend(no_grad(|| generator.forward(&fixed, &mut eval)).to_vec());
         }
         if (step + 1) % 20 == 0 {
-            (cursor, at) = (batches.cursor().clone(), journal.position());
+            at = journal.position();
             parts!().save(&checkpoint, step + 1)?;
         }
     }

@@ -10,7 +10,9 @@
 //! | moments, counts, learning rates and settings | [`Checkpoint::optimizer`]: other settings are refused |
 //! | random numbers | [`Checkpoint::rng`] |
 //! | the schedule | nothing: it is a function of the step; a [`Plateau`](crate::schedule::Plateau) by [`Checkpoint::data`] |
-//! | the data loader's cursor, the [journal's position](crate::Journal::position), curves for a chart | [`Checkpoint::data`] |
+//! | the data loader's place | [`Checkpoint::cursor`] |
+//! | the [journal's position](crate::Journal::position), curves for a chart | [`Checkpoint::data`] |
+//! | a state that is carried from batch to batch | [`Checkpoint::tensors`] |
 //! | a replay buffer, other long arrays | [`Checkpoint::floats`], [`Checkpoint::ints`] |
 //! | single numbers | [`Checkpoint::scalar`], [`Checkpoint::counter`] |
 //! | what must be as it was: sizes, the seed | [`Checkpoint::config`] |
@@ -61,9 +63,11 @@
 mod part;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use etude_autograd::Tensor;
 use etude_kernels::rng::Rng;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -74,7 +78,7 @@ use crate::matching::Mismatch;
 use crate::module::Module;
 use crate::optim::Optimizer;
 use crate::state::refuse_packed;
-use part::{Part, Typed};
+use part::{Part, Place, Typed};
 
 /// The metadata entry with the step.
 const STEP: &str = "etude.step";
@@ -159,7 +163,27 @@ impl<'a> Checkpoint<'a> {
         self.with(name, Part::Ints(values))
     }
 
-    /// Any value that serde can write as JSON and read again: a cursor, a position, a curve. Finite floats keep their bits;
+    /// Tensors, kept bit for bit and without their history, such as the state of a recurrent net. The file's must have
+    /// their shapes.
+    #[track_caller]
+    pub fn tensors(self, name: &str, tensors: impl IntoIterator<Item = &'a mut Tensor>) -> Self {
+        self.with(name, Part::Tensors(tensors.into_iter().collect()))
+    }
+
+    /// The place of something that walks through data: `get` tells it, `go` goes there, or refuses and changes nothing. For
+    /// the loaders of `etude_data`: `.cursor("batches", &mut batches, Batches::cursor, Batches::resume)`.
+    #[track_caller]
+    pub fn cursor<S: Clone, C: Serialize + DeserializeOwned, E: Display>(
+        self,
+        name: &str,
+        source: &'a mut S,
+        get: impl Fn(&S) -> C + 'a,
+        go: impl Fn(&mut S, &C) -> Result<(), E> + 'a,
+    ) -> Self {
+        self.with(name, Part::Data(Box::new(Place { source, get, go })))
+    }
+
+    /// Any value that serde can write as JSON and read again: a position, a curve. Finite floats keep their bits;
     /// a value that would not come back (JSON has no NaN) is an error of [`Checkpoint::save`]. Only a NaN within an `Option`
     /// goes unnoticed and comes back as `None`: [`Checkpoint::scalar`] keeps it.
     #[track_caller]

@@ -1,6 +1,7 @@
 //! One part of a checkpoint: how it becomes tensors and a string, and how it comes back.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use etude_autograd::Tensor;
 use etude_kernels::rng::{Rng, RngState};
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::file::Contents;
-use crate::matching::{Found, Mismatch, Needed, compare};
+use crate::matching::{Found, Mismatch, Needed, compare, compare_values};
 use crate::module::{Module, Value};
 use crate::optim::{GroupState, OptimState, Optimizer};
 use crate::state::{assign, needed, state_dict, tied_differences};
@@ -25,6 +26,7 @@ pub(super) enum Part<'a> {
     Counter(&'a mut u64),
     Floats(&'a mut Vec<f32>),
     Ints(&'a mut Vec<i64>),
+    Tensors(Vec<&'a mut Tensor>),
     Data(Box<dyn Data + 'a>),
     /// JSON that must be the same.
     Config(String),
@@ -39,6 +41,7 @@ pub(super) enum Update {
     Counter(u64),
     Floats(Vec<f32>),
     Ints(Vec<i64>),
+    Tensors(Vec<Tensor>),
     /// JSON that was read once without an error.
     Data(String),
     Config,
@@ -49,8 +52,8 @@ pub(super) trait Data {
     /// JSON that gives the same value again.
     fn write(&self) -> Result<String, String>;
     /// Whether it could be read.
-    fn check(&self, json: &str) -> Result<(), serde_json::Error>;
-    fn read(&mut self, json: &str) -> Result<(), serde_json::Error>;
+    fn check(&self, json: &str) -> Result<(), String>;
+    fn read(&mut self, json: &str) -> Result<(), String>;
 }
 
 /// A borrowed value with its type.
@@ -58,20 +61,51 @@ pub(super) struct Typed<'a, T>(pub(super) &'a mut T);
 
 impl<T: Serialize + DeserializeOwned> Data for Typed<'_, T> {
     fn write(&self) -> Result<String, String> {
-        let text = |value: &T| serde_json::to_string(value).map_err(|e| e.to_string());
-        let json = text(self.0)?;
-        let again: T = serde_json::from_str(&json).map_err(|e| format!("it would not come back: {e}"))?;
-        if text(&again)? == json { Ok(json) } else { Err("it would come back changed".into()) }
+        to_json(self.0)
     }
 
-    fn check(&self, json: &str) -> Result<(), serde_json::Error> {
-        serde_json::from_str::<T>(json).map(drop)
+    fn check(&self, json: &str) -> Result<(), String> {
+        from_json::<T>(json).map(drop)
     }
 
-    fn read(&mut self, json: &str) -> Result<(), serde_json::Error> {
-        *self.0 = serde_json::from_str(json)?;
+    fn read(&mut self, json: &str) -> Result<(), String> {
+        *self.0 = from_json(json)?;
         Ok(())
     }
+}
+
+/// Something that tells its place and goes to another.
+pub(super) struct Place<'a, S, G, P> {
+    pub(super) source: &'a mut S,
+    pub(super) get: G,
+    pub(super) go: P,
+}
+
+impl<S: Clone, C: Serialize + DeserializeOwned, E: Display, G: Fn(&S) -> C, P: Fn(&mut S, &C) -> Result<(), E>> Data
+    for Place<'_, S, G, P>
+{
+    fn write(&self) -> Result<String, String> {
+        to_json(&(self.get)(self.source))
+    }
+
+    fn check(&self, json: &str) -> Result<(), String> {
+        (self.go)(&mut self.source.clone(), &from_json(json)?).map_err(|e| e.to_string())
+    }
+
+    fn read(&mut self, json: &str) -> Result<(), String> {
+        (self.go)(self.source, &from_json(json)?).map_err(|e| e.to_string())
+    }
+}
+
+fn to_json<T: Serialize + DeserializeOwned>(value: &T) -> Result<String, String> {
+    let text = |value: &T| serde_json::to_string(value).map_err(|e| e.to_string());
+    let json = text(value)?;
+    let again: T = serde_json::from_str(&json).map_err(|e| format!("it would not come back: {e}"))?;
+    if text(&again)? == json { Ok(json) } else { Err("it would come back changed".into()) }
+}
+
+fn from_json<T: DeserializeOwned>(json: &str) -> Result<T, String> {
+    serde_json::from_str(json).map_err(|e| e.to_string())
 }
 
 impl Contents {
@@ -156,6 +190,7 @@ impl Part<'_> {
             Part::Counter(value) => text(value.to_string()),
             Part::Floats(values) => one(Value::Float(Tensor::from_slice(values, [values.len()]))),
             Part::Ints(values) => one(Value::Int(Tensor::from_slice(values, [values.len()]))),
+            Part::Tensors(tensors) => (numbered(tensors), None),
             Part::Data(data) => {
                 let name = name.to_string();
                 text(data.write().map_err(|reason| Error::Unsaved { name, reason })?)
@@ -211,12 +246,21 @@ impl Part<'_> {
                     None
                 }
             },
+            Part::Tensors(now) => {
+                mismatches.extend(within(name, compare_values(&numbered(now), &tensors)));
+                let mut values: HashMap<String, Value> = tensors.into_iter().collect();
+                let float = |i: usize| match values.remove(&i.to_string()) {
+                    Some(Value::Float(x)) => Some(x),
+                    _ => None,
+                };
+                (0..now.len()).map(float).collect::<Option<_>>().map(Update::Tensors)
+            }
             Part::Data(data) => {
                 contents.parse(name, "JSON", |text| Some(text.to_string()), mismatches).and_then(|json| {
                     let wrong = data.check(&json).err().map(|error| Mismatch::Metadata {
                         key: name.into(),
                         found: start(&json),
-                        expected: format!("a value of its type ({error})"),
+                        expected: format!("a value that fits ({error})"),
                     });
                     let good = wrong.is_none();
                     mismatches.extend(wrong);
@@ -239,12 +283,20 @@ impl Part<'_> {
             (Part::Counter(counter), Update::Counter(value)) => **counter = value,
             (Part::Floats(values), Update::Floats(new)) => **values = new,
             (Part::Ints(values), Update::Ints(new)) => **values = new,
+            (Part::Tensors(tensors), Update::Tensors(new)) => {
+                tensors.iter_mut().zip(new).for_each(|(x, new)| **x = new);
+            }
             (Part::Data(data), Update::Data(json)) => data.read(&json).expect("it was read once without an error"),
             (Part::Config(_), Update::Config) => {}
             _ => unreachable!("a part plans an update of its own kind"),
         }
         Ok(())
     }
+}
+
+/// Tensors whose names are their places.
+fn numbered(tensors: &[&mut Tensor]) -> Vec<(String, Value)> {
+    tensors.iter().enumerate().map(|(i, x)| (i.to_string(), Value::Float(x.detach()))).collect()
 }
 
 /// The one tensor of a part; otherwise the number of its tensors.

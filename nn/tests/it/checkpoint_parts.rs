@@ -95,7 +95,7 @@ fn what_does_not_fit_is_named() {
     let text = with(&|c| c.metadata.get_mut("size").expect("there").replace_range(.., "[3,5]"));
     assert_eq!(text, r#"size is "[3,5]", expected [3,4]"#);
     let text = with(&|c| c.metadata.get_mut("ledger").expect("there").replace_range(.., "{\"curve\":[1]}"));
-    assert!(text.starts_with("ledger is {\"curve\":[1]}, expected a value of its type (invalid type"), "{text}");
+    assert!(text.starts_with("ledger is {\"curve\":[1]}, expected a value that fits (invalid type"), "{text}");
     let text = with(&|c| {
         c.metadata.remove("ledger");
     });
@@ -110,6 +110,74 @@ fn what_does_not_fit_is_named() {
     let deep = "[".repeat(100_000);
     let text = with(&|c| c.metadata.get_mut("ledger").expect("there").replace_range(.., &deep));
     assert!(text.len() < 1000 && text.starts_with("ledger is [[["), "{text}");
+}
+
+/// A walk through ten samples.
+#[derive(Clone, Debug, PartialEq)]
+struct Walk(u64);
+
+impl Walk {
+    fn place(&self) -> u64 {
+        self.0
+    }
+
+    fn go(&mut self, &place: &u64) -> Result<(), String> {
+        if place > 10 {
+            return Err(format!("{place} is behind the tenth"));
+        }
+        self.0 = place;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_place_and_a_carried_state_come_back_or_nothing_does() {
+    fn parts<'a>(walk: &'a mut Walk, state: &'a mut [Tensor], count: &'a mut u64) -> Checkpoint<'a> {
+        Checkpoint::new().counter("count", count).cursor("walk", walk, Walk::place, Walk::go).tensors("state", state)
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.safetensors");
+    // A state with a history, one with a NaN, one that is a view.
+    let tracked = Tensor::from_slice(&[1.0f32, -0.0], [2]).requires_grad().square();
+    let wide = Tensor::from_slice(&[0.0, 1.0, 2.0, f32::NAN, 4.0, 5.0], [2, 3]).t();
+    let mut state = [tracked, wide];
+    parts(&mut Walk(7), &mut state, &mut 3).save(&path, 1).expect("writable");
+    let fresh = || [Tensor::zeros([2]), Tensor::zeros([3, 2])];
+    let (mut walk, mut other, mut count) = (Walk(0), fresh(), 0);
+    assert_eq!(parts(&mut walk, &mut other, &mut count).load(&path).expect("it fits"), 1);
+    assert_eq!((walk.0, count), (7, 3));
+    let bits = |x: &Tensor| x.to_vec().into_iter().map(f32::to_bits).collect::<Vec<_>>();
+    assert!(other.iter().zip(&state).all(|(x, y)| bits(x) == bits(y) && !x.is_tracked()));
+
+    let refused = |state: &mut [Tensor]| {
+        let (before, mut walk, mut count) = (state.to_vec(), Walk(0), 0);
+        let error = parts(&mut walk, state, &mut count).load(&path).expect_err("it does not fit").to_string();
+        assert_eq!((walk.0, count), (0, 0), "half restored after: {error}");
+        assert!(state.iter().zip(&before).all(|(x, y)| bits(x) == bits(y)), "half restored after: {error}");
+        error
+    };
+    let error = refused(&mut [Tensor::zeros([2]), Tensor::zeros([2, 3])]);
+    assert!(error.contains("state/1 has shape [3, 2], expected [2, 3]"), "{error}");
+    assert!(refused(&mut [Tensor::zeros([2])]).contains("state/1 is unexpected"));
+    parts(&mut Walk(11), &mut state, &mut 3).save(&path, 1).expect("writable");
+    let error = refused(&mut fresh());
+    assert!(error.contains("walk is 11, expected a value that fits (11 is behind the tenth)"), "{error}");
+}
+
+#[test]
+fn a_run_that_resumes_removes_what_a_killed_save_left() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.safetensors");
+    save(&path, 1.0, 1);
+    // As one that was killed between the two renames of its last save leaves them.
+    std::fs::hard_link(&path, folder.path().join(".run.safetensors.123-4.tmp")).expect("links");
+    std::fs::write(folder.path().join(".other.safetensors.123-4.tmp"), b"not ours").expect("writable");
+    let model = Param::new(Tensor::zeros([5]));
+    assert!(Checkpoint::new().model("model", &model).resume(&path).expect("whole").is_some());
+    let names = std::fs::read_dir(folder.path()).expect("readable").map(|e| e.expect("readable").file_name());
+    let mut names: Vec<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.sort();
+    assert_eq!(names, [".other.safetensors.123-4.tmp", "run.safetensors"]);
 }
 
 fn save(path: &Path, x: f32, step: u64) {
