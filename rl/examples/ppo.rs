@@ -1,15 +1,16 @@
-//! PPO learns to balance a pole.
+//! PPO learns to balance a pole. It can be stopped at any moment and resumed with `--resume`, and ends with the same bits.
 
 use anyhow::Result;
 use etude_data::example::{Args, Better, Report, thousands};
 use etude_data::plot::Chart;
 use etude_nn::{Ctx, Journal};
 use etude_rl::envs::CartPole;
-use etude_rl::{PpoConfig, Progress, evaluate, mean, ppo, test_seeds};
+use etude_rl::ppo::Run;
+use etude_rl::{PpoConfig, evaluate, mean, test_seeds};
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let mut report = Report::new(&args, "rl", "ppo", "PPO balances a pole")?;
+    let mut report = Report::resumable(&args, "rl", "ppo", "PPO balances a pole")?;
     let config = PpoConfig { steps: args.pick(102_400, 51_200), seed: args.seed, ..Default::default() };
     report.about(
         format!(
@@ -21,13 +22,21 @@ fn main() -> Result<()> {
          greedy policy (second curve, on validation episodes) is there early, and is judged on 100 fresh episodes.",
     );
 
-    let mut journal = Journal::new(Some(report.dir()), "rl-ppo", config.steps as u64)?;
-    let trained = ppo::train(&config, CartPole::new, |p: &Progress| {
+    let checkpoint = report.checkpoint()?;
+    let mut run = Run::resume(&config, CartPole::new, &checkpoint)?;
+    let mut journal = Journal::resume(Some(report.dir()), "rl-ppo", config.steps as u64, &run.journal)?;
+    while !run.is_done() {
+        let p = run.step()?;
         journal.scalar("loss", p.step as u64, p.loss);
         journal.scalar("train_return", p.step as u64, p.train_return);
         journal.tick(p.step as u64, format!("loss {:.3}, training return {:.0}", p.loss, p.train_return));
-    })?;
+        if run.rollouts() % 10 == 0 {
+            run.journal = journal.position();
+            run.save(&checkpoint)?;
+        }
+    }
     journal.finish()?;
+    let trained = run.finish();
 
     let mut cx = Ctx::eval_with_seed(args.seed);
     let returns = evaluate(CartPole::new, &test_seeds(args.seed, 100), |obs| trained.model.greedy(obs, &mut cx))?;

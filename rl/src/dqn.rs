@@ -13,9 +13,10 @@ use etude_nn::{Act, Adam, Checkpoint, Ctx, JournalPosition, Layer, Mlp, Module, 
 
 use crate::error::require;
 use crate::evaluate::{evaluate, mean, rows};
+use crate::ledger::Ledger;
 use crate::replay::{Batch, ReplayContents};
-use crate::training::{Progress, Record, Trained, Validation, descend, stream, validation_seeds};
-use crate::{Env, EpisodeEnd, Replay, RlError, VecEnv, VecEnvState};
+use crate::training::{Progress, Record, Trained, descend, stream, validation_seeds};
+use crate::{Env, Replay, RlError, VecEnv};
 
 /// How a network is trained. The defaults solve CartPole-v1; they are those of the RL Zoo for this environment (Raffin
 /// 2020) with a smaller network, a falling learning rate and a longer horizon.
@@ -187,25 +188,6 @@ pub struct Run<E: Env, F> {
     pub journal: JournalPosition,
 }
 
-/// What of a run is neither a model nor a generator nor a long array.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Ledger {
-    env: VecEnvState,
-    /// The bits of the present observations, which an environment that runs otherwise does not come to.
-    obs: Vec<Vec<u32>>,
-    pushed: u64,
-    loss: f32,
-    episodes: Vec<EpisodeEnd>,
-    validations: Vec<Validation>,
-    best: Option<Validation>,
-    journal: JournalPosition,
-}
-
-/// The bits of some observations.
-fn bits<O: AsRef<[f32]>>(obs: &[O]) -> Vec<Vec<u32>> {
-    obs.iter().map(|obs| obs.as_ref().iter().map(|x| x.to_bits()).collect()).collect()
-}
-
 impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
     /// A run before its first step.
     ///
@@ -240,21 +222,14 @@ impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
     /// As [`Run::new`], and if the checkpoint is damaged or belongs to another configuration or environment.
     pub fn resume(config: &DqnConfig, make: F, path: impl AsRef<Path>) -> Result<Self, RlError> {
         let mut run = Run::new(config, make)?;
-        let mut best = run.q.clone();
+        let best = run.q.clone();
         let (mut ledger, mut held) = (run.ledger(), ReplayContents::default());
-        let found = run.parts(&mut ledger, &mut held, &mut best).resume(path).map_err(RlError::checkpoint)?;
+        let found = run.parts(&mut ledger, &mut held, &best).resume(path).map_err(RlError::checkpoint)?;
         if let Some(found) = found {
-            let Ledger { env, obs, pushed, loss, episodes, validations, best: mark, journal } = ledger;
-            run.env.restore(&env)?;
-            if bits(run.env.obs()) != obs {
-                let breach = "its episodes come to other observations than when the checkpoint was saved".to_string();
-                return Err(RlError::Breach { env: run.env.name(), breach });
-            }
             let known = held.action.iter().all(|&action| (action as usize) < run.env.actions());
             require(known, "Replay action", "another one", "an action of the environment")?;
-            run.replay.restore(&ReplayContents { pushed, ..held })?;
-            run.record = Record { episodes, validations, best: mark.map(|validation| (validation, best)) };
-            (run.loss, run.journal) = (loss, journal);
+            run.replay.restore(&held)?;
+            (run.record, run.loss, run.journal) = ledger.restore(&mut run.env, best)?;
             run.step = found.step as usize;
         }
         Ok(run)
@@ -265,30 +240,16 @@ impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&mut self, path: impl AsRef<Path>) -> Result<(), RlError> {
-        let mut best = self.record.best.as_ref().map_or_else(|| self.q.clone(), |(_, model)| model.clone());
+        let best = self.record.best_or(&self.q);
         let (mut ledger, mut held, step) = (self.ledger(), self.replay.contents(), self.step as u64);
-        self.parts(&mut ledger, &mut held, &mut best).save(path, step).map_err(RlError::checkpoint)
+        self.parts(&mut ledger, &mut held, &best).save(path, step).map_err(RlError::checkpoint)
     }
 
     fn ledger(&self) -> Ledger {
-        Ledger {
-            env: self.env.state(),
-            obs: bits(self.env.obs()),
-            pushed: self.replay.pushed() as u64,
-            loss: self.loss,
-            episodes: self.record.episodes.clone(),
-            validations: self.record.validations.clone(),
-            best: self.record.best.as_ref().map(|(validation, _)| *validation),
-            journal: self.journal,
-        }
+        Ledger::new(&self.env, &self.record, self.loss, self.journal)
     }
 
-    fn parts<'a>(
-        &'a mut self,
-        ledger: &'a mut Ledger,
-        held: &'a mut ReplayContents,
-        best: &'a mut Mlp,
-    ) -> Checkpoint<'a> {
+    fn parts<'a>(&'a mut self, ledger: &'a mut Ledger, held: &'a mut ReplayContents, best: &'a Mlp) -> Checkpoint<'a> {
         Checkpoint::new()
             .config("config", &self.config)
             .config("environment", &self.env.name())
@@ -303,6 +264,7 @@ impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
             .floats("reward", &mut held.reward)
             .ints("action", &mut held.action)
             .ints("ended", &mut held.ended)
+            .counter("pushed", &mut held.pushed)
             .data("ledger", ledger)
             .keep_previous()
     }

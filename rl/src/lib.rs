@@ -25,6 +25,7 @@ mod env;
 pub mod envs;
 mod error;
 mod evaluate;
+mod ledger;
 mod mdp;
 pub mod ppo;
 mod replay;

@@ -6,12 +6,15 @@
 //! clipped only on demand (detail 9 of that list: no gain), and a truncated episode bootstraps from its last
 //! observation.
 
+use std::path::Path;
+
 use etude_autograd::{Tensor, no_grad};
 use etude_kernels::rng::Rng;
-use etude_nn::{Act, Adam, Ctx, Layer, Mlp, Optimizer, init, module};
+use etude_nn::{Act, Adam, Checkpoint, Ctx, JournalPosition, Layer, Mlp, Optimizer, init, module};
 
 use crate::error::require;
 use crate::evaluate::{evaluate, mean, rows};
+use crate::ledger::Ledger;
 use crate::mdp::draw;
 use crate::replay::pick;
 use crate::training::{Progress, Record, Trained, descend, stream, validation_seeds};
@@ -172,52 +175,177 @@ impl ActorCritic {
 /// A configuration out of range, an error of the environment, a loss that is not finite (with its step).
 pub fn train<E: Env<Obs: AsRef<[f32]>>>(
     config: &PpoConfig,
-    mut make: impl FnMut() -> E,
+    make: impl FnMut() -> E,
     mut watch: impl FnMut(&Progress),
 ) -> Result<Trained<ActorCritic>, RlError> {
-    config.validate()?;
-    let mut cx = Ctx::train(config.seed);
-    let mut rng = Rng::with_stream(config.seed, stream::AGENT);
-    let mut envs = VecEnv::new(config.copies, config.seed, &mut make)?;
-    let agent = ActorCritic::new(envs.observation_space().dim(), &config.hidden, envs.actions(), &mut cx);
-    let mut opt = Adam::new(&agent, config.lr).eps(1e-5).clip_norm(config.clip_norm);
-    let validation = validation_seeds(config.seed, config.validation_episodes);
-    let mut record = Record::new();
-    let mut steps = 0;
-    for iteration in 0..config.iterations() {
-        let left = 1.0 - iteration as f64 / config.iterations() as f64;
+    let mut run = Run::new(config, make)?;
+    while !run.is_done() {
+        watch(&run.step()?);
+    }
+    Ok(run.finish())
+}
+
+/// A training that can be stopped after any rollout and resumed to the bit: what [`train`] does, rollout by rollout.
+///
+/// ```
+/// # let folder = tempfile::tempdir().expect("a temporary folder");
+/// # let path = folder.path().join("run.safetensors");
+/// use etude_rl::envs::CartPole;
+/// use etude_rl::ppo::{PpoConfig, Run};
+///
+/// let config = PpoConfig { steps: 768, epochs: 2, ..PpoConfig::default() };
+/// let mut run = Run::resume(&config, CartPole::new, &path)?;
+/// while !run.is_done() {
+///     run.step()?;
+///     run.save(&path)?;
+/// }
+/// let trained = run.finish();
+/// # Ok::<(), etude_rl::RlError>(())
+/// ```
+pub struct Run<E: Env, F> {
+    config: PpoConfig,
+    make: F,
+    cx: Ctx,
+    rng: Rng,
+    envs: VecEnv<E>,
+    agent: ActorCritic,
+    opt: Adam,
+    validation: Vec<u64>,
+    record: Record<ActorCritic>,
+    loss: f32,
+    /// Rollouts so far.
+    iteration: usize,
+    /// Where the caller's journal stands; saved with the run, and of no other use to it.
+    pub journal: JournalPosition,
+}
+
+impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
+    /// A run before its first step.
+    ///
+    /// # Errors
+    /// A configuration out of range, an error of the environment.
+    pub fn new(config: &PpoConfig, mut make: F) -> Result<Self, RlError> {
+        config.validate()?;
+        let mut cx = Ctx::train(config.seed);
+        let envs = VecEnv::new(config.copies, config.seed, &mut make)?;
+        let agent = ActorCritic::new(envs.observation_space().dim(), &config.hidden, envs.actions(), &mut cx);
+        Ok(Run {
+            opt: Adam::new(&agent, config.lr).eps(1e-5).clip_norm(config.clip_norm),
+            validation: validation_seeds(config.seed, config.validation_episodes),
+            rng: Rng::with_stream(config.seed, stream::AGENT),
+            config: config.clone(),
+            record: Record::new(),
+            loss: 0.0,
+            iteration: 0,
+            journal: JournalPosition::default(),
+            make,
+            cx,
+            envs,
+            agent,
+        })
+    }
+
+    /// The run whose checkpoint is at `path`, or a new one if there is none there.
+    ///
+    /// # Errors
+    /// As [`Run::new`], and if the checkpoint is damaged or belongs to another configuration or environment.
+    pub fn resume(config: &PpoConfig, make: F, path: impl AsRef<Path>) -> Result<Self, RlError> {
+        let mut run = Run::new(config, make)?;
+        let (best, mut ledger) = (run.agent.clone(), run.ledger());
+        let found = run.parts(&mut ledger, &best).resume(path).map_err(RlError::checkpoint)?;
+        if let Some(found) = found {
+            (run.record, run.loss, run.journal) = ledger.restore(&mut run.envs, best)?;
+            run.iteration = found.step as usize;
+        }
+        Ok(run)
+    }
+
+    /// Saves all that [`Run::resume`] needs, all or nothing.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&mut self, path: impl AsRef<Path>) -> Result<(), RlError> {
+        let (best, mut ledger, iteration) = (self.record.best_or(&self.agent), self.ledger(), self.iteration as u64);
+        self.parts(&mut ledger, &best).save(path, iteration).map_err(RlError::checkpoint)
+    }
+
+    fn ledger(&self) -> Ledger {
+        Ledger::new(&self.envs, &self.record, self.loss, self.journal)
+    }
+
+    fn parts<'a>(&'a mut self, ledger: &'a mut Ledger, best: &'a ActorCritic) -> Checkpoint<'a> {
+        Checkpoint::new()
+            .config("config", &self.config)
+            .config("environment", &self.envs.name())
+            .model("agent", &self.agent)
+            .model("best", best)
+            .optimizer("opt", &mut self.opt)
+            .rng("cx", &mut self.cx.rng)
+            .rng("rng", &mut self.rng)
+            .data("ledger", ledger)
+            .keep_previous()
+    }
+
+    /// Rollouts so far.
+    pub fn rollouts(&self) -> usize {
+        self.iteration
+    }
+
+    /// Steps in the environments so far, over all copies.
+    pub fn steps(&self) -> usize {
+        self.iteration * self.config.copies * self.config.horizon
+    }
+
+    /// Whether all steps are taken, or the returns are [`PpoConfig::enough`].
+    pub fn is_done(&self) -> bool {
+        let enough = |enough| self.record.episodes.len() >= 100 && self.record.train_return(100) >= enough;
+        self.iteration >= self.config.iterations() || self.config.enough.is_some_and(enough)
+    }
+
+    /// What there is to tell now.
+    pub fn progress(&self) -> Progress {
+        self.record.progress(self.steps(), self.config.steps, self.loss)
+    }
+
+    /// The result.
+    pub fn finish(self) -> Trained<ActorCritic> {
+        let steps = self.steps();
+        self.record.finish(steps, self.agent)
+    }
+
+    /// One rollout with the updates and the validation that are due after it.
+    ///
+    /// # Errors
+    /// An error of the environment, a loss that is not finite (with its step).
+    pub fn step(&mut self) -> Result<Progress, RlError> {
+        let step = self.steps();
+        let Run { config, cx, rng, envs, agent, opt, record, loss, iteration, .. } = self;
+        let left = 1.0 - *iteration as f64 / config.iterations() as f64;
         opt.set_lr(config.lr * left);
         let clip = if config.anneal_clip { config.clip * left } else { config.clip };
-        let step = iteration * config.copies * config.horizon;
 
-        let rollout = collect(&agent, &mut envs, config.horizon, &mut record, &mut rng, &mut cx)?;
+        let rollout = collect(agent, envs, config.horizon, record, rng, cx)?;
         let advantages = rollout.advantages(config.gamma, config.lambda);
         let mut order: Vec<usize> = (0..rollout.len()).collect();
-        let mut last = 0.0;
         for _ in 0..config.epochs {
             rng.shuffle(&mut order);
             for rows in order.chunks(config.minibatch) {
                 let batch = Minibatch::new(&rollout, &advantages, rows);
-                let loss = loss(&agent, &batch, clip, config.value_clip, &mut cx);
-                let total = &loss.policy + &loss.value * config.value_weight - &loss.entropy * config.entropy_weight;
-                last = descend("PPO", total, &mut opt, step)?;
+                let parts = self::loss(agent, &batch, clip, config.value_clip, cx);
+                let total = &parts.policy + &parts.value * config.value_weight - &parts.entropy * config.entropy_weight;
+                *loss = descend("PPO", total, opt, step)?;
             }
         }
 
-        steps = step + rollout.len();
-        let done =
-            config.enough.is_some_and(|enough| record.episodes.len() >= 100 && record.train_return(100) >= enough);
-        let last_one = done || iteration + 1 == config.iterations();
-        if ((iteration + 1) % config.validate_every == 0 || last_one) && !validation.is_empty() {
-            let returns = evaluate(&mut make, &validation, |obs| agent.greedy(obs, &mut cx))?;
-            record.validated(steps, mean(&returns), || agent.clone());
+        *iteration += 1;
+        let due = self.iteration.is_multiple_of(self.config.validate_every) || self.is_done();
+        if due && !self.validation.is_empty() {
+            let (agent, cx) = (&self.agent, &mut self.cx);
+            let returns = evaluate(&mut self.make, &self.validation, |obs| agent.greedy(obs, cx))?;
+            self.record.validated(self.steps(), mean(&returns), || self.agent.clone());
         }
-        watch(&record.progress(steps, config.steps, last));
-        if last_one {
-            break;
-        }
+        Ok(self.progress())
     }
-    Ok(record.finish(steps, agent))
 }
 
 /// Lets the policy act for `horizon` steps in every copy.

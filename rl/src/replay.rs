@@ -91,11 +91,6 @@ impl Replay {
         self.pushed.min(self.capacity)
     }
 
-    /// Transitions ever pushed.
-    pub(crate) fn pushed(&self) -> usize {
-        self.pushed
-    }
-
     /// Whether nothing was pushed yet.
     pub fn is_empty(&self) -> bool {
         self.pushed == 0

@@ -96,6 +96,14 @@ impl<M> Record<M> {
         }
     }
 
+    /// A copy of the best model so far, or of the present one before the first validation.
+    pub fn best_or(&self, present: &M) -> M
+    where
+        M: Clone,
+    {
+        self.best.as_ref().map_or(present, |(_, model)| model).clone()
+    }
+
     pub fn progress(&self, step: usize, steps: usize, loss: f32) -> Progress {
         let train_return = self.train_return(20);
         Progress { step, steps, loss, train_return, validation: self.validations.last().copied() }

@@ -2,12 +2,11 @@
 //! optimisers, running statistics, noise, the loader's order.
 
 use std::path::Path;
-use std::time::Duration;
 
 use etude_autograd::Tensor;
-use etude_data::Samples;
+use etude_data::{Batches, Samples};
 use etude_gan::dcgan::{DcganConfig, Discriminator, Generator, discriminator_step, generator_step};
-use etude_nn::testing::process::{self, RESULT};
+use etude_nn::testing::process::{self, RESULT, Training};
 use etude_nn::{Adam, Checkpoint, Ctx};
 
 /// Trains in `folder` from its checkpoint to step `until`, and leaves a checkpoint there, too.
@@ -20,7 +19,7 @@ fn train(folder: &Path, until: u64) {
     let discriminator = Discriminator::new(&config, &mut cx).expect("valid");
     let (mut g_opt, mut d_opt) = (Adam::new(&generator, 1e-3), Adam::new(&discriminator, 1e-3));
     let mut batches = images.batches(6).shuffled(&mut cx).drop_last().endless();
-    let (mut cursor, mut losses) = (batches.cursor().clone(), Vec::<f32>::new());
+    let mut losses = Vec::<f32>::new();
     macro_rules! parts {
         () => {
             Checkpoint::new()
@@ -29,72 +28,54 @@ fn train(folder: &Path, until: u64) {
                 .optimizer("g_opt", &mut g_opt)
                 .optimizer("d_opt", &mut d_opt)
                 .rng("rng", &mut cx.rng)
-                .data("cursor", &mut cursor)
+                .cursor("batches", &mut batches, Batches::cursor, Batches::resume)
                 .floats("losses", &mut losses)
         };
     }
     let first = parts!().resume(&path).expect("old or new, but whole").map_or(0, |found| found.step);
-    batches.resume(&cursor).expect("the same images");
     for step in first..until {
         let real = batches.next().expect("an endless iterator");
         losses.push(discriminator_step(&discriminator, &generator, &mut d_opt, &real, &mut cx).expect("finite"));
         losses.push(generator_step(&discriminator, &generator, &mut g_opt, 6, &mut cx).expect("finite"));
         if (step + 1) % 5 == 0 || step + 1 == until {
-            cursor = batches.cursor().clone();
             parts!().save(&path, step + 1).expect("writable");
         }
     }
     std::fs::copy(path, folder.join(RESULT)).expect("writable");
 }
 
-/// What training without a stop leaves.
-fn whole(steps: u64) -> Vec<u8> {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    train(folder.path(), steps);
-    std::fs::read(folder.path().join(RESULT)).expect("just written")
-}
+const TRAINING: Training = Training { train, steps: 60, program: "resume::train_until_killed" };
 
 #[test]
 fn twice_n_steps_are_n_and_n_after_a_resume() {
-    for n in [1, 7, 30] {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        train(folder.path(), n);
-        train(folder.path(), 2 * n);
-        let twice = std::fs::read(folder.path().join(RESULT)).expect("just written");
-        assert!(twice == whole(2 * n), "{n} steps and {n} steps");
-    }
+    TRAINING.halves();
 }
 
 #[test]
 #[ignore = "trains until it is killed; started by the tests below"]
 fn train_until_killed() {
-    if let Some(folder) = process::folder() {
-        train(&folder, 60);
-    }
-}
-
-fn killed_trainings_end_with_the_same_bits(kills: usize) {
-    let within = tempfile::tempdir().expect("a temporary folder");
-    let longest = Duration::from_millis(100);
-    let done = process::survives_kills("resume::train_until_killed", within.path(), kills, longest, &whole(60));
-    println!("{} kills, {} trainings", done.kills, done.trainings);
+    TRAINING.run();
 }
 
 #[test]
 fn four_kills() {
-    killed_trainings_end_with_the_same_bits(4);
+    TRAINING.survives(4);
 }
 
 #[test]
 #[ignore = "a minute: cargo test -p etude-gan --test it resume::many_kills -- --ignored --nocapture"]
 fn many_kills() {
-    killed_trainings_end_with_the_same_bits(250);
+    TRAINING.survives(process::kills(250));
 }
 
 #[test]
-#[ignore = "minutes: cargo test -p etude-gan resume::the_program -- --ignored --nocapture"]
-fn the_program_ends_with_the_same_files_however_often_it_is_killed() {
-    let within = tempfile::tempdir().expect("a temporary folder");
-    let done = process::example_survives_kills("dcgan", within.path());
-    println!("{} kills, {} trainings", done.kills, done.trainings);
+#[ignore = "minutes: cargo test -p etude-gan resume::dcgan -- --ignored --nocapture"]
+fn dcgan_however_often_it_is_killed() {
+    process::example_survives_kills("dcgan", process::kills(100));
+}
+
+#[test]
+#[ignore = "minutes: cargo test -p etude-gan resume::wgan_gp -- --ignored --nocapture"]
+fn wgan_gp_however_often_it_is_killed() {
+    process::example_survives_kills("wgan_gp", process::kills(100));
 }

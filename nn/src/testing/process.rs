@@ -129,12 +129,14 @@ pub fn survives_kills(test: &str, within: &Path, kills: usize, longest: Duration
     kill_and_resume(within, kills, EACH, longest, |_| program(test), check)
 }
 
-/// [`kill_and_resume`] for the quick form of the example `name`, 20 kills: what it leaves must be what it leaves when nobody
-/// kills it, to the byte.
+/// [`kill_and_resume`] for the quick form of the example `name`: what it leaves must be what it leaves when nobody kills it,
+/// to the byte.
 ///
 /// # Panics
 /// As there, and if something differs.
-pub fn example_survives_kills(name: &str, within: &Path) -> Killed {
+pub fn example_survives_kills(name: &str, kills: usize) {
+    let within = tempfile::tempdir().expect("a temporary folder");
+    let within = within.path();
     let start = |folder: &Path| {
         let mut command = example(name);
         command.args(["--quick", "--resume", "--out"]).arg(folder);
@@ -144,7 +146,67 @@ pub fn example_survives_kills(name: &str, within: &Path) -> Killed {
     assert!(start(&folder).status().expect("a program").success(), "{name} failed");
     let (longest, expected) = (began.elapsed() / 3, outcome(&folder));
     let check = |folder: &Path| assert!(outcome(folder) == expected, "{name}: another outcome");
-    kill_and_resume(within, 20, 10, longest, start, check)
+    let Killed { kills, trainings } = kill_and_resume(within, kills, 10, longest, start, check);
+    println!("{name}: {kills} kills, {trainings} trainings");
+}
+
+/// A training that is stopped and resumed, as a test holds it.
+pub struct Training {
+    /// Trains in a folder from the checkpoint that is there up to a step, and leaves [`RESULT`].
+    pub train: fn(&Path, u64),
+    /// Its steps in all.
+    pub steps: u64,
+    /// The ignored test that calls [`Training::run`].
+    pub program: &'static str,
+}
+
+impl Training {
+    /// The program that will be killed.
+    pub fn run(&self) {
+        if let Some(folder) = folder() {
+            (self.train)(&folder, self.steps);
+        }
+    }
+
+    /// What training without a stop leaves, and how long it takes.
+    fn whole(&self, steps: u64) -> (Vec<u8>, Duration) {
+        let (folder, began) = (tempfile::tempdir().expect("a temporary folder"), Instant::now());
+        (self.train)(folder.path(), steps);
+        (fs::read(folder.path().join(RESULT)).expect("just written"), began.elapsed())
+    }
+
+    /// 2n steps are n steps and n after a resume.
+    ///
+    /// # Panics
+    /// If not.
+    pub fn halves(&self) {
+        for n in [1, 7, self.steps / 2] {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            (self.train)(folder.path(), n);
+            (self.train)(folder.path(), 2 * n);
+            let twice = fs::read(folder.path().join(RESULT)).expect("just written");
+            assert!(twice == self.whole(2 * n).0, "{n} steps and {n} steps");
+        }
+    }
+
+    /// Killed `kills` times it comes to the same result.
+    ///
+    /// # Panics
+    /// As [`survives_kills`].
+    pub fn survives(&self, kills: usize) {
+        let within = tempfile::tempdir().expect("a temporary folder");
+        let (expected, time) = self.whole(self.steps);
+        let done = survives_kills(self.program, within.path(), kills, time.max(Duration::from_millis(60)), &expected);
+        println!("{}: {} kills, {} trainings", self.program, done.kills, done.trainings);
+    }
+}
+
+/// The kills of a long test: `ETUDE_TEST_KILLS`, for a part of it, or this many.
+///
+/// # Panics
+/// If the variable holds no number.
+pub fn kills(all: usize) -> usize {
+    std::env::var("ETUDE_TEST_KILLS").map_or(all, |text| text.parse().expect("ETUDE_TEST_KILLS is a number"))
 }
 
 /// Runs the ignored test `test` for `steps` steps in a process of its own.

@@ -101,7 +101,7 @@ fn twenty_kills() {
 #[test]
 #[ignore = "minutes: cargo test -p etude-nn --test it kill::a_thousand_kills -- --ignored --nocapture"]
 fn a_thousand_kills() {
-    killed_trainings_end_with_the_same_bits(1000);
+    killed_trainings_end_with_the_same_bits(process::kills(1000));
 }
 
 /// The program that does nothing but save.

@@ -7,6 +7,7 @@ mod golden;
 mod learning;
 mod replay;
 mod resume;
+mod resume_ppo;
 mod rollout;
 mod steps;
 mod tabular;

@@ -188,15 +188,13 @@ fn four_kills() {
 #[test]
 #[ignore = "minutes: cargo test -p etude-rl --test it resume::many_kills -- --ignored --nocapture"]
 fn many_kills() {
-    killed_runs_end_with_the_same_bits(250);
+    killed_runs_end_with_the_same_bits(process::kills(250));
 }
 
 #[test]
-#[ignore = "minutes: cargo test -p etude-rl resume::the_program -- --ignored --nocapture"]
-fn the_program_ends_with_the_same_files_however_often_it_is_killed() {
-    let within = tempfile::tempdir().expect("a temporary folder");
-    let done = process::example_survives_kills("dqn", within.path());
-    println!("{} kills, {} trainings", done.kills, done.trainings);
+#[ignore = "minutes: cargo test -p etude-rl resume::dqn -- --ignored --nocapture"]
+fn dqn_however_often_it_is_killed() {
+    process::example_survives_kills("dqn", process::kills(100));
 }
 
 /// The program whose memory is watched.
