@@ -1,19 +1,21 @@
 //! A LeNet reads handwritten digits: training on 10,000 images, the test accuracy, and pictures of what it looks at.
 //!
-//!     cargo run --release -p etude-cnn --example lenet -- [--quick] [--seed N] [--out DIR]
+//!     cargo run --release -p etude-cnn --example lenet -- [--quick] [--seed N] [--out DIR] [--resume]
+//!
+//! It can be stopped at any moment and resumed with `--resume`, and ends with the same bits.
 
 use anyhow::Result;
 use etude_autograd::Tensor;
-use etude_cnn::{Evaluation, FitConfig, LeNet, LeNetConfig, Step, evaluate, fit, grad_cam, smooth_saliency};
+use etude_cnn::{Evaluation, Fit, FitConfig, LeNet, LeNetConfig, Step, evaluate, grad_cam, smooth_saliency};
 use etude_data::example::{Args, Better, Report};
 use etude_data::picture::{Grid, Picture, heat};
 use etude_data::plot::{Chart, HeatMap};
-use etude_data::{Augment, ImageSet, Samples, mnist};
-use etude_nn::{Ctx, Journal};
+use etude_data::{Augment, Batches, ImageSet, Samples, mnist};
+use etude_nn::{Checkpoint, Ctx, Journal, JournalPosition};
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let mut report = Report::new(&args, "cnn", "lenet", "A convolutional network reads handwritten digits")?;
+    let mut report = Report::resumable(&args, "cnn", "lenet", "A convolutional network reads handwritten digits")?;
     report.about(
         "A LeNet (two convolutions, two poolings, three linear layers) was trained from scratch on 10,000 MNIST digits, \
          each shifted, turned and scaled a little every time it came up; the accuracy is on 2,000 images it never saw.",
@@ -28,16 +30,37 @@ fn main() -> Result<()> {
     let steps = args.pick(1200, 260);
     let augment = Augment { shift: 2.0, rotate: 12.0, scale: 0.12, ..Augment::default() };
     let mut changes = cx.rng.split();
-    let batches = train.batches(64).shuffled(&mut cx).endless();
-    let batches = batches.map(|(images, labels)| (augment.apply(&images, &mut changes), labels));
-    let mut journal = Journal::new(None, "lenet", steps)?;
-    let mut curve: Vec<Step> = Vec::new();
-    let fit_config = FitConfig { steps, lr: 4e-3, ..FitConfig::default() };
-    fit(&model, &fit_config, batches, &mut cx, |step| {
+    let mut batches = train.batches(64).shuffled(&mut cx).endless();
+    let mut run = Fit::new(&model, &FitConfig { steps, lr: 4e-3, ..FitConfig::default() })?;
+    let (mut curve, mut at) = (Vec::<Step>::new(), JournalPosition::default());
+    let checkpoint = report.checkpoint()?;
+    macro_rules! parts {
+        () => {
+            Checkpoint::new()
+                .config("run", &(args.seed, steps))
+                .model("model", &model)
+                .optimizer("opt", &mut run.opt)
+                .rng("rng", &mut cx.rng)
+                .rng("changes", &mut changes)
+                .cursor("batches", &mut batches, Batches::cursor, Batches::resume)
+                .data("curve", &mut curve)
+                .data("journal", &mut at)
+                .keep_previous()
+        };
+    }
+    parts!().resume(&checkpoint)?;
+    let mut journal = Journal::resume(Some(report.dir()), "lenet", steps, &at)?;
+    while !run.is_done() {
+        let (images, labels) = batches.next().expect("an endless iterator over a non-empty set");
+        let step = run.step(&augment.apply(&images, &mut changes), &labels, &mut cx)?;
         journal.scalar("loss", step.step, step.loss);
         journal.tick(step.step + 1, format!("loss {:.3}", step.loss));
         curve.push(step);
-    })?;
+        if (step.step + 1) % 20 == 0 {
+            at = journal.position();
+            parts!().save(&checkpoint, step.step + 1)?;
+        }
+    }
     journal.finish()?;
 
     let result = evaluate(&model, &test.images, &test.labels, &cx)?;

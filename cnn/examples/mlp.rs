@@ -1,19 +1,21 @@
 //! A multi-layer perceptron reads the same digits as the convolutional network: what the convolutions are worth.
 //!
-//!     cargo run --release -p etude-cnn --example mlp -- [--quick] [--seed N] [--out DIR]
+//!     cargo run --release -p etude-cnn --example mlp -- [--quick] [--seed N] [--out DIR] [--resume]
+//!
+//! It can be stopped at any moment and resumed with `--resume`, and ends with the same bits.
 
 use anyhow::Result;
 use etude_autograd::Tensor;
-use etude_cnn::{FitConfig, ImageMlp, ImageMlpConfig, evaluate, fit, saliency};
+use etude_cnn::{Fit, FitConfig, ImageMlp, ImageMlpConfig, Step, evaluate, saliency};
 use etude_data::example::{Args, Better, Report};
 use etude_data::picture::{Grid, Picture, heat};
 use etude_data::plot::Chart;
-use etude_data::{Samples, mnist};
-use etude_nn::{Ctx, Journal};
+use etude_data::{Batches, Samples, mnist};
+use etude_nn::{Checkpoint, Ctx, Journal, JournalPosition};
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let mut report = Report::new(&args, "cnn", "mlp", "A multi-layer perceptron reads handwritten digits")?;
+    let mut report = Report::resumable(&args, "cnn", "mlp", "A multi-layer perceptron reads handwritten digits")?;
     report.about(
         "A perceptron with two hidden layers was trained from scratch on 10,000 MNIST digits as they are; the accuracy is \
          on 2,000 images it never saw.",
@@ -24,22 +26,45 @@ fn main() -> Result<()> {
     let model =
         ImageMlp::new(ImageMlpConfig { hidden: vec![512, 256], dropout: 0.4, ..ImageMlpConfig::default() }, &mut cx)?;
 
-    let config = FitConfig { steps: args.pick(3000, 700), lr: 2e-3, ..FitConfig::default() };
-    let mut journal = Journal::new(None, "mlp", config.steps)?;
-    let (mut losses, mut errors) = (Vec::new(), Vec::new());
-    fit(&model, &config, train.batches(100).shuffled(&mut cx).endless(), &mut cx, |step| {
+    let steps = args.pick(3000, 700);
+    let mut batches = train.batches(100).shuffled(&mut cx).endless();
+    let mut run = Fit::new(&model, &FitConfig { steps, lr: 2e-3, ..FitConfig::default() })?;
+    let (mut curve, mut at) = (Vec::<Step>::new(), JournalPosition::default());
+    let checkpoint = report.checkpoint()?;
+    macro_rules! parts {
+        () => {
+            Checkpoint::new()
+                .config("run", &(args.seed, steps))
+                .model("model", &model)
+                .optimizer("opt", &mut run.opt)
+                .rng("rng", &mut cx.rng)
+                .cursor("batches", &mut batches, Batches::cursor, Batches::resume)
+                .data("curve", &mut curve)
+                .data("journal", &mut at)
+                .keep_previous()
+        };
+    }
+    parts!().resume(&checkpoint)?;
+    let mut journal = Journal::resume(Some(report.dir()), "mlp", steps, &at)?;
+    while !run.is_done() {
+        let (images, labels) = batches.next().expect("an endless iterator over a non-empty set");
+        let step = run.step(&images, &labels, &mut cx)?;
         journal.scalar("loss", step.step, step.loss);
         journal.tick(step.step + 1, format!("loss {:.3}", step.loss));
-        losses.push((step.step as f64, step.loss));
-        errors.push((step.step as f64, 1.0 - step.accuracy));
-    })?;
+        curve.push(step);
+        if (step.step + 1) % 100 == 0 {
+            at = journal.position();
+            parts!().save(&checkpoint, step.step + 1)?;
+        }
+    }
     journal.finish()?;
 
     let result = evaluate(&model, &test.images, &test.labels, &cx)?;
     report.result("mlp_accuracy", result.accuracy(), Better::Higher, args.pick(0.96, 0.945));
     report.result("mlp_loss", result.loss, Better::Lower, args.pick(0.16, 0.2));
     let chart = Chart::new("Training").x("step").y("cross-entropy, share of errors");
-    let chart = chart.smoothed("cross-entropy", losses).smoothed("errors", errors);
+    let chart = chart.smoothed("cross-entropy", curve.iter().map(|s| (s.step as f64, s.loss)));
+    let chart = chart.smoothed("errors", curve.iter().map(|s| (s.step as f64, 1.0 - s.accuracy)));
     report.figure_svg(chart.svg()?, "loss.svg", "Loss and errors on training batches.")?;
     let few = test.first(10);
     let pixels = saliency(&model, &few.images, &few.labels, &cx)?;

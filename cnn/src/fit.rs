@@ -54,7 +54,7 @@ impl FitConfig {
 }
 
 /// What one update saw.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Step {
     /// Its number, from 0.
     pub step: u64,
@@ -78,30 +78,89 @@ pub fn fit(
     cx: &mut Ctx,
     mut each: impl FnMut(Step),
 ) -> Result<(), Error> {
-    config.validate()?;
-    let mut opt =
-        AdamW::new(model, config.lr).weight_decay(config.weight_decay).decay_where(|_, shape| shape.len() > 1);
-    let schedule = config.schedule();
+    let mut run = Fit::new(model, config)?;
     let mut batches = batches.into_iter();
-    for step in 0..config.steps {
+    while !run.is_done() {
         let Some((images, labels)) = batches.next() else {
-            return Err(Error::Batches { found: step, expected: config.steps });
+            return Err(Error::Batches { found: run.steps(), expected: config.steps });
         };
-        check::images(&images)?;
-        check::label_count(&labels, images.dim(0))?;
-        let logits = model.forward(&images, cx);
-        check::labels(&labels, images.dim(0), logits.dim(1))?;
-        let accuracy = metrics::accuracy(&logits, &labels);
-        let loss = if config.smoothing > 0.0 {
-            loss::cross_entropy_smooth(&logits, &labels, config.smoothing)
-        } else {
-            loss::cross_entropy(&logits, &labels)
-        };
-        let value = check_finite(loss.item(), step)?;
-        let lr = schedule.at(step);
-        opt.set_lr(lr);
-        opt.try_step(&loss.backward())?;
-        each(Step { step, loss: f64::from(value), accuracy, lr });
+        each(run.step(&images, &labels, cx)?);
     }
     Ok(())
+}
+
+/// What [`fit`] does, step by step, for a training that is stopped and resumed: all that changes beside the model is in its
+/// optimiser, the number of steps included.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("run.safetensors");
+/// use etude_autograd::Tensor;
+/// use etude_cnn::{Fit, FitConfig, ImageMlp, ImageMlpConfig};
+/// use etude_nn::{Checkpoint, Ctx};
+///
+/// let mut cx = Ctx::train(0);
+/// let model = ImageMlp::new(ImageMlpConfig::default(), &mut cx)?;
+/// let mut run = Fit::new(&model, &FitConfig { steps: 4, ..FitConfig::default() })?;
+/// Checkpoint::new().model("model", &model).optimizer("opt", &mut run.opt).rng("rng", &mut cx.rng).resume(&path)?;
+/// while !run.is_done() {
+///     let labels = Tensor::from_slice(&[3, 1], [2]);
+///     let step = run.step(&Tensor::rand([2, 1, 28, 28], &mut cx), &labels, &mut cx)?.step;
+///     let parts = Checkpoint::new().model("model", &model).optimizer("opt", &mut run.opt).rng("rng", &mut cx.rng);
+///     parts.save(&path, step + 1)?;
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Fit<'a, M> {
+    model: &'a M,
+    config: FitConfig,
+    schedule: Schedule,
+    /// AdamW, for a checkpoint.
+    pub opt: AdamW,
+}
+
+impl<'a, M: Layer> Fit<'a, M> {
+    /// A training before its first step.
+    ///
+    /// # Errors
+    /// If the configuration is not valid.
+    pub fn new(model: &'a M, config: &FitConfig) -> Result<Self, Error> {
+        config.validate()?;
+        let opt = AdamW::new(model, config.lr).weight_decay(config.weight_decay);
+        let opt = opt.decay_where(|_, shape| shape.len() > 1);
+        Ok(Fit { model, schedule: config.schedule(), opt, config: config.clone() })
+    }
+
+    /// Updates so far.
+    pub fn steps(&self) -> u64 {
+        self.opt.steps()
+    }
+
+    /// Whether all of them are made.
+    pub fn is_done(&self) -> bool {
+        self.steps() >= self.config.steps
+    }
+
+    /// One update.
+    ///
+    /// # Errors
+    /// If the batch is not valid, or the loss or a gradient is not finite. The model is unchanged then.
+    pub fn step(&mut self, images: &Tensor, labels: &Tensor<i64>, cx: &mut Ctx) -> Result<Step, Error> {
+        let step = self.steps();
+        check::images(images)?;
+        check::label_count(labels, images.dim(0))?;
+        let logits = self.model.forward(images, cx);
+        check::labels(labels, images.dim(0), logits.dim(1))?;
+        let accuracy = metrics::accuracy(&logits, labels);
+        let loss = if self.config.smoothing > 0.0 {
+            loss::cross_entropy_smooth(&logits, labels, self.config.smoothing)
+        } else {
+            loss::cross_entropy(&logits, labels)
+        };
+        let value = check_finite(loss.item(), step)?;
+        let lr = self.schedule.at(step);
+        self.opt.set_lr(lr);
+        self.opt.try_step(&loss.backward())?;
+        Ok(Step { step, loss: f64::from(value), accuracy, lr })
+    }
 }

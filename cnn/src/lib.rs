@@ -2,7 +2,7 @@
 //! they look at.
 //!
 //! * [`ImageMlp`], [`LeNet`], [`ConvNet`] and [`ResNet`] map images `[n, channels, height, width]` to class scores `[n, classes]`.
-//! * [`fit`] trains any such [`Layer`](etude_nn::Layer) on batches, [`evaluate`] measures it.
+//! * [`fit`] trains any such [`Layer`](etude_nn::Layer) on batches, [`Fit`] does so step by step, [`evaluate`] measures it.
 //! * [`saliency`] shows which pixels move a score (Simonyan et al. 2013), [`grad_cam`] which regions do (Selvaraju et al.
 //!   2017).
 //!
@@ -23,7 +23,7 @@ pub use conv_net::{ConvNet, ConvNetConfig};
 pub use error::Error;
 pub use etude_nn::{LeNet, LeNetConfig};
 pub use evaluate::{Evaluation, evaluate, predict};
-pub use fit::{FitConfig, Step, fit};
+pub use fit::{Fit, FitConfig, Step, fit};
 pub use mlp::{ImageMlp, ImageMlpConfig};
 pub use resnet::{BasicBlock, ResNet, ResNetConfig};
 pub use saliency::{grad_cam, saliency, smooth_saliency};

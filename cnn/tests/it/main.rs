@@ -3,4 +3,5 @@
 mod faults;
 mod learning;
 mod pictures;
+mod resume;
 mod steps;
