@@ -1,4 +1,5 @@
-//! An LSTM writes Shakespeare, character by character.
+//! An LSTM writes Shakespeare, character by character. It can be stopped at any moment and resumed with `--resume`, and ends
+//! with the same bits.
 
 use anyhow::Result;
 use etude_autograd::no_grad;
@@ -7,14 +8,14 @@ use etude_data::example::{Args, Better, Report};
 use etude_data::plot::Chart;
 use etude_data::windows::{Scored, Streams};
 use etude_nn::schedule::Schedule;
-use etude_nn::{Adam, Ctx, Journal, Optimizer, Sampler, check_finite};
+use etude_nn::{Adam, Checkpoint, Ctx, Journal, JournalPosition, Optimizer, Sampler, check_finite};
 use etude_rnn::{CharLm, CharLmConfig};
 
 const LN_2: f64 = std::f64::consts::LN_2;
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let mut report = Report::new(&args, "rnn", "char_lstm", "An LSTM writes Shakespeare")?;
+    let mut report = Report::resumable(&args, "rnn", "char_lstm", "An LSTM writes Shakespeare")?;
     let (steps, batch, len) = (args.pick(1000, 420), 32, 64);
     let mut cx = Ctx::train(args.seed);
     let text = Text::shakespeare();
@@ -23,25 +24,44 @@ fn main() -> Result<()> {
     let model = CharLm::new(config, &mut cx)?;
     let mut opt = Adam::new(&model, 4e-3).clip_norm(1.0);
     let schedule = Schedule::cosine(4e-3, 4e-4, steps).warm_up(50);
-    let mut journal = Journal::new(Some(report.dir()), "char_lstm", steps)?;
-    let mut curve = Vec::new();
-    let mut step = 0;
+    let (mut streams, mut state) = (Streams::new(train, batch, len)?, model.zero_state(batch));
+    let (mut curve, mut at) = (Vec::new(), JournalPosition::default());
+    let checkpoint = report.checkpoint()?;
+    macro_rules! parts {
+        () => {
+            Checkpoint::new()
+                .config("run", &(args.seed, steps))
+                .model("model", &model)
+                .optimizer("opt", &mut opt)
+                .rng("rng", &mut cx.rng)
+                .cursor("streams", &mut streams, Streams::position, |streams, &at| streams.seek(at))
+                .tensors("state", state.tensors_mut())
+                .data("curve", &mut curve)
+                .data("journal", &mut at)
+                .keep_previous()
+        };
+    }
+    let mut step = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
+    let mut journal = Journal::resume(Some(report.dir()), "char_lstm", steps, &at)?;
     while step < steps {
-        let mut state = model.zero_state(batch);
-        for (x, y) in Streams::new(train, batch, len)? {
-            let (logits, next) = model.forward(&x, &state, &mut cx);
-            let loss = logits.flatten(0..2).cross_entropy(&y.flatten(0..2));
-            let bits = f64::from(check_finite(loss.item(), step)?) / LN_2;
-            opt.set_lr(schedule.at(step));
-            opt.step(&loss.backward());
-            state = next.detach(); // truncated back-propagation: values go on, the graph does not
-            curve.push((step as f64, bits));
-            step += 1;
-            journal.scalar("bits", step, bits as f32);
-            journal.tick(step, format!("{bits:.3} bits a character"));
-            if step == steps {
-                break;
-            }
+        let Some((x, y)) = streams.next() else {
+            streams.seek(0)?;
+            state = model.zero_state(batch);
+            continue;
+        };
+        let (logits, next) = model.forward(&x, &state, &mut cx);
+        let loss = logits.flatten(0..2).cross_entropy(&y.flatten(0..2));
+        let bits = f64::from(check_finite(loss.item(), step)?) / LN_2;
+        opt.set_lr(schedule.at(step));
+        opt.step(&loss.backward());
+        state = next.detach(); // truncated back-propagation: values go on, the graph does not
+        curve.push((step as f64, bits));
+        step += 1;
+        journal.scalar("bits", step, bits as f32);
+        journal.tick(step, format!("{bits:.3} bits a character"));
+        if step % 20 == 0 {
+            at = journal.position();
+            parts!().save(&checkpoint, step)?;
         }
     }
     journal.finish()?;

@@ -93,6 +93,14 @@ impl CharLmState {
             CharLmState::Gru(h) => CharLmState::Gru(h.detach()),
         }
     }
+
+    /// Its tensors, for a checkpoint ([`etude_nn::Checkpoint::tensors`]).
+    pub fn tensors_mut(&mut self) -> Vec<&mut Tensor> {
+        match self {
+            CharLmState::Lstm(LstmState { h, c }) => vec![h, c],
+            CharLmState::Gru(h) => vec![h],
+        }
+    }
 }
 
 impl Module for CharLm {

@@ -1,4 +1,5 @@
-//! A GPT writes Shakespeare, character by character.
+//! A GPT writes Shakespeare, character by character. It can be stopped at any moment and resumed with `--resume`, and ends with
+//! the same bits.
 
 use anyhow::{Result, ensure};
 use etude_autograd::{Tensor, no_grad};
@@ -7,14 +8,14 @@ use etude_data::example::{Args, Better, Report};
 use etude_data::plot::Chart;
 use etude_data::windows::{RandomWindows, Scored};
 use etude_nn::schedule::Schedule;
-use etude_nn::{AdamW, Ctx, Journal, Optimizer, Sampler, check_finite};
+use etude_nn::{AdamW, Checkpoint, Ctx, Journal, JournalPosition, Optimizer, Sampler, check_finite};
 use etude_transformer::{Gpt, GptConfig};
 
 const LN_2: f64 = std::f64::consts::LN_2;
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let mut report = Report::new(&args, "transformer", "gpt", "A GPT writes Shakespeare")?;
+    let mut report = Report::resumable(&args, "transformer", "gpt", "A GPT writes Shakespeare")?;
     let (steps, batch) = (args.pick(1200, 280), 16);
     let mut cx = Ctx::train(args.seed);
     let text = Text::shakespeare();
@@ -24,10 +25,25 @@ fn main() -> Result<()> {
     let model = Gpt::new(config, &mut cx)?;
     let mut opt = AdamW::new(&model, 3e-3).betas(0.9, 0.99).clip_norm(1.0);
     let schedule = Schedule::cosine(3e-3, 3e-4, steps).warm_up(100);
-    let mut journal = Journal::new(Some(report.dir()), "gpt", steps)?;
     let mut windows = RandomWindows::new(train, batch, context, &mut cx)?;
-    let mut curve = Vec::new();
-    for step in 0..steps {
+    let (mut curve, mut at) = (Vec::new(), JournalPosition::default());
+    let checkpoint = report.checkpoint()?;
+    macro_rules! parts {
+        () => {
+            Checkpoint::new()
+                .config("run", &(args.seed, steps))
+                .model("model", &model)
+                .optimizer("opt", &mut opt)
+                .rng("rng", &mut cx.rng)
+                .cursor("windows", &mut windows, RandomWindows::cursor, RandomWindows::resume)
+                .data("curve", &mut curve)
+                .data("journal", &mut at)
+                .keep_previous()
+        };
+    }
+    let first = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
+    let mut journal = Journal::resume(Some(report.dir()), "gpt", steps, &at)?;
+    for step in first..steps {
         let (x, y) = windows.next().expect("random windows never end");
         let loss = model.forward(&x, &mut cx).flatten(0..2).cross_entropy(&y.flatten(0..2));
         let bits = f64::from(check_finite(loss.item(), step)?) / LN_2;
@@ -36,6 +52,10 @@ fn main() -> Result<()> {
         curve.push((step as f64, bits));
         journal.scalar("bits", step, bits as f32);
         journal.tick(step, format!("{bits:.3} bits a character"));
+        if (step + 1) % 20 == 0 {
+            at = journal.position();
+            parts!().save(&checkpoint, step + 1)?;
+        }
     }
     journal.finish()?;
 

@@ -1,5 +1,7 @@
 //! Properties of the character model: state, causality, learning, PyTorch's losses, bad input.
 
+mod resume;
+
 use etude_autograd::{Tensor, no_grad};
 use etude_nn::{Adam, Ctx, Module, Optimizer, PromptError, Sampler, loss, testing};
 use etude_rnn::{Cell, CharLm, CharLmConfig, Error};

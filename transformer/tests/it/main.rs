@@ -1,5 +1,7 @@
 //! Properties of the GPT and of BERT: causality, cache, positions, learning, PyTorch's losses, bad input.
 
+mod resume;
+
 use etude_autograd::{Tensor, no_grad};
 use etude_nn::{Act, AdamW, Ctx, Module, Optimizer, PromptError, Sampler, Storage, loss, testing};
 use etude_transformer::{Bert, BertConfig, Error, Gpt, GptConfig};
