@@ -1,4 +1,5 @@
-//! A plain and a denoising autoencoder on MNIST: sixteen numbers for a digit, and a digit out of noise.
+//! A plain and a denoising autoencoder on MNIST: sixteen numbers for a digit, and a digit out of noise. It can be stopped at
+//! any moment and resumed with `--resume`, and ends with the same bits.
 
 use anyhow::Result;
 use etude_ae_vae::{Autoencoder, Denoising, DenoisingConfig, Vanilla, VanillaConfig};
@@ -6,39 +7,9 @@ use etude_autograd::{Tensor, no_grad};
 use etude_data::example::{Args, Better, Report};
 use etude_data::picture::{Grid, Picture};
 use etude_data::plot::Chart;
-use etude_data::{Samples, mnist};
+use etude_data::{Batches, Samples, mnist};
 use etude_nn::schedule::Schedule;
-use etude_nn::{Adam, Ctx, Journal, Module, Optimizer, check_finite};
-
-const BATCH: usize = 100;
-
-/// Trains by `loss` and returns the curve of it.
-fn train<M: Module>(
-    model: &M,
-    images: &Tensor,
-    epochs: usize,
-    journal: &mut Journal,
-    cx: &mut Ctx,
-    loss: impl Fn(&M, &Tensor, &mut Ctx) -> Tensor,
-) -> Result<Vec<(f64, f64)>> {
-    let mut batches = images.batches(BATCH).shuffled(cx);
-    let each = batches.batches_an_epoch() as u64;
-    let schedule = Schedule::cosine(2e-3, 1e-4, epochs as u64 * each);
-    let mut opt = Adam::new(model, 2e-3);
-    let mut curve = Vec::new();
-    for _ in 0..epochs {
-        for x in batches.by_ref() {
-            let value = loss(model, &x, cx);
-            let nats = check_finite(value.item(), opt.steps())?;
-            opt.set_lr(schedule.at(opt.steps()));
-            opt.step(&value.backward());
-            curve.push((opt.steps() as f64 / each as f64, f64::from(nats)));
-            journal.tick(opt.steps(), format!("{nats:.1} nats"));
-        }
-        batches.next_epoch();
-    }
-    Ok(curve)
-}
+use etude_nn::{Adam, Checkpoint, Ctx, Journal, JournalPosition, Optimizer, check_finite};
 
 /// 10·lg(1/MSE) in decibels.
 fn psnr(a: &Tensor, b: &Tensor) -> f64 {
@@ -47,17 +18,59 @@ fn psnr(a: &Tensor, b: &Tensor) -> f64 {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let mut report = Report::new(&args, "ae-vae", "autoencoders", "Sixteen numbers for a digit, a digit out of noise")?;
-    let epochs = args.pick(30, 10);
+    let mut report =
+        Report::resumable(&args, "ae-vae", "autoencoders", "Sixteen numbers for a digit, a digit out of noise")?;
     let mut cx = Ctx::train(args.seed);
     let images = mnist::train().images.flatten_from(1);
     let test = mnist::test().images.flatten_from(1);
-    let mut journal = Journal::new(Some(report.dir()), "autoencoders", (2 * epochs * images.dim(0) / BATCH) as u64)?;
 
     let vanilla = Vanilla::new(VanillaConfig::default(), &mut cx)?;
-    let plain = train(&vanilla, &images, epochs, &mut journal, &mut cx, Vanilla::loss)?;
     let denoising = Denoising::new(DenoisingConfig::default(), &mut cx)?;
-    let noisy = train(&denoising, &images, epochs, &mut journal, &mut cx, Denoising::loss)?;
+    let (mut vanilla_opt, mut denoising_opt) = (Adam::new(&vanilla, 2e-3), Adam::new(&denoising, 2e-3));
+    let mut batches = images.batches(100).shuffled(&mut cx).endless();
+    let each = batches.batches_an_epoch() as u64;
+    let total = args.pick(30, 10) * each;
+    let schedule = Schedule::cosine(2e-3, 1e-4, total);
+    let (mut plain, mut noisy, mut at) = (Vec::new(), Vec::new(), JournalPosition::default());
+    let checkpoint = report.checkpoint()?;
+    macro_rules! parts {
+        () => {
+            Checkpoint::new()
+                .config("run", &(args.seed, total))
+                .model("vanilla", &vanilla)
+                .model("denoising", &denoising)
+                .optimizer("vanilla_opt", &mut vanilla_opt)
+                .optimizer("denoising_opt", &mut denoising_opt)
+                .rng("rng", &mut cx.rng)
+                .cursor("batches", &mut batches, Batches::cursor, Batches::resume)
+                .data("plain", &mut plain)
+                .data("noisy", &mut noisy)
+                .data("journal", &mut at)
+                .keep_previous()
+        };
+    }
+    let first = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
+    let mut journal = Journal::resume(Some(report.dir()), "autoencoders", total, &at)?;
+    for step in first..total {
+        let x = batches.next().expect("an endless iterator over a non-empty set");
+        // Descends along a loss and adds it to its curve.
+        let update = |loss: Tensor, opt: &mut Adam, curve: &mut Vec<(f64, f64)>| -> Result<f32> {
+            let nats = check_finite(loss.item(), step)?;
+            opt.set_lr(schedule.at(step));
+            opt.step(&loss.backward());
+            curve.push(((step + 1) as f64 / each as f64, f64::from(nats)));
+            Ok(nats)
+        };
+        let a = update(vanilla.loss(&x, &mut cx), &mut vanilla_opt, &mut plain)?;
+        let b = update(denoising.loss(&x, &mut cx), &mut denoising_opt, &mut noisy)?;
+        journal.scalar("plain", step, a);
+        journal.scalar("denoising", step, b);
+        journal.tick(step + 1, format!("{a:.1} and {b:.1} nats"));
+        if (step + 1) % 50 == 0 {
+            at = journal.position();
+            parts!().save(&checkpoint, step + 1)?;
+        }
+    }
     journal.finish()?;
 
     let mut eval = cx.eval();
