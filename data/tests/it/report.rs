@@ -36,8 +36,8 @@ fn arguments_have_defaults_and_refuse_nonsense() {
 fn resuming_is_refused_where_there_is_no_checkpoint() {
     let dir = tempfile::tempdir().expect("a folder");
     let args = Args { resume: true, ..args(dir.path()) };
-    let error = Report::new(&args, "rl", "ppo", "t").expect_err("ppo starts anew");
-    assert_eq!(error.to_string(), "ppo: keeps no checkpoint, so there is nothing to --resume");
+    let error = Report::new(&args, "som", "digits", "t").expect_err("it starts anew");
+    assert_eq!(error.to_string(), "digits: keeps no checkpoint, so there is nothing to --resume");
     assert!(!args.out.exists(), "nothing was made");
     assert!(Report::resumable(&args, "rl", "dqn", "t").is_ok());
 }

@@ -329,12 +329,13 @@ fn losses() -> Vec<Entry> {
             let of = |[a, p, n]: [Vec<f64>; 3]| (distance(&a, &p) - distance(&a, &n) + 0.5).max(0.0);
             mean(triplet_rows(case, x).into_iter().map(of))
         }, tolerance: loose),
+        // Both ways round: a near negative is near the anchor in one and near the positive in the other.
         entry!("loss::triplet_margin_swap", "the same with the nearer of ‖a − n‖ and ‖p − n‖, mean", |draw| sided(draw, 3), |case, x| {
             let [a, p, n] = triplets(case, x);
-            loss::triplet_margin_swap(&a, &p, &n, 0.5)
+            loss::triplet_margin_swap(&a, &p, &n, 0.5) + loss::triplet_margin_swap(&p, &a, &n, 0.5)
         }, |case, x| {
-            let of = |[a, p, n]: [Vec<f64>; 3]| (distance(&a, &p) - distance(&a, &n).min(distance(&p, &n)) + 0.5).max(0.0);
-            mean(triplet_rows(case, x).into_iter().map(of))
+            let of = |a: &[f64], p: &[f64], n: &[f64]| (distance(a, p) - distance(a, n).min(distance(p, n)) + 0.5).max(0.0);
+            mean(triplet_rows(case, x).into_iter().map(|[a, p, n]| of(&a, &p, &n) + of(&p, &a, &n)))
         }, tolerance: loose),
         entry!("loss::multilabel_margin", "Σ over a right and a wrong label of max(0, 1 − (x[right] − x[wrong])) / labels, mean", |draw| {
             let (n, classes) = (draw.positive(4), draw.positive(4));
