@@ -157,9 +157,9 @@ fn a_foreign_cursor_is_refused_and_changes_nothing() {
     let before = batches.cursor();
     let foreign = numbered(11).1.batches(3).cursor();
     assert!(batches.resume(&foreign).expect_err("11 samples").to_string().contains("11 samples"));
-    let beyond = Cursor { position: 99, ..before.clone() };
+    let beyond = Cursor { position: 99, ..before };
     assert!(batches.resume(&beyond).is_err());
-    let endless = Cursor { epoch: u64::MAX, ..before.clone() };
+    let endless = Cursor { epoch: u64::MAX, ..before };
     assert!(batches.resume(&endless).expect_err("no count").to_string().contains("epoch"));
     assert_eq!(batches.cursor(), before);
 }
