@@ -43,7 +43,7 @@ fn train_cell(cell: Cell, folder: &Path, until: u64) {
         opt.step(&loss.backward());
         state = next.detach();
         step += 1;
-        if step % 4 == 0 || step == until {
+        if step.is_multiple_of(4) || step == until {
             parts!().save(&path, step).expect("writable");
         }
     }
