@@ -40,7 +40,7 @@ fn train(folder: &Path, until: u64) {
         let (images, labels) = batches.next().expect("an endless iterator");
         let step = run.step(&augment.apply(&images, &mut changes), &labels, &mut cx).expect("finite");
         losses.push(step.loss as f32);
-        if (step.step + 1) % 5 == 0 || step.step + 1 == until {
+        if (step.step + 1).is_multiple_of(5) || step.step + 1 == until {
             parts!().save(&path, step.step + 1).expect("writable");
         }
     }
