@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use crate::workspace;
 
 /// Runs this command line again with `feature`, built by a profile of cargo's; `false` when it failed. Both profiles
-/// optimise; `dev` shares the build of the tests.
+/// optimise; `dev` finds the other crates that the tests need already built.
 pub fn with(feature: &str, profile: &str) -> Result<bool> {
     eprintln!("Building xtask with the feature \"{feature}\" …");
     // Not `workspace::cargo()`: a relative path among the arguments means a file in the folder that we were started in.
