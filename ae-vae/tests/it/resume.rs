@@ -66,17 +66,17 @@ fn four_kills() {
 #[test]
 #[ignore = "a minute: cargo test -p etude-ae-vae --test it resume::many_kills -- --ignored --nocapture"]
 fn many_kills() {
-    TRAINING.survives(process::kills(250));
+    println!("{:?}", TRAINING.survives(process::kills(250)));
 }
 
 #[test]
 #[ignore = "minutes: cargo test -p etude-ae-vae resume::vae -- --ignored --nocapture"]
 fn vae_however_often_it_is_killed() {
-    process::example_survives_kills("vae", process::kills(100));
+    println!("{:?}", process::example_survives_kills("vae", process::kills(100)));
 }
 
 #[test]
 #[ignore = "minutes: cargo test -p etude-ae-vae resume::autoencoders -- --ignored --nocapture"]
 fn autoencoders_however_often_it_is_killed() {
-    process::example_survives_kills("autoencoders", process::kills(100));
+    println!("{:?}", process::example_survives_kills("autoencoders", process::kills(100)));
 }

@@ -68,17 +68,17 @@ fn four_kills() {
 #[test]
 #[ignore = "a minute: cargo test -p etude-cnn --test it resume::many_kills -- --ignored --nocapture"]
 fn many_kills() {
-    TRAINING.survives(process::kills(250));
+    println!("{:?}", TRAINING.survives(process::kills(250)));
 }
 
 #[test]
 #[ignore = "minutes: cargo test -p etude-cnn resume::lenet -- --ignored --nocapture"]
 fn lenet_however_often_it_is_killed() {
-    process::example_survives_kills("lenet", process::kills(100));
+    println!("{:?}", process::example_survives_kills("lenet", process::kills(100)));
 }
 
 #[test]
 #[ignore = "minutes: cargo test -p etude-cnn resume::mlp -- --ignored --nocapture"]
 fn mlp_however_often_it_is_killed() {
-    process::example_survives_kills("mlp", process::kills(100));
+    println!("{:?}", process::example_survives_kills("mlp", process::kills(100)));
 }

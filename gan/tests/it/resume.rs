@@ -65,17 +65,17 @@ fn four_kills() {
 #[test]
 #[ignore = "a minute: cargo test -p etude-gan --test it resume::many_kills -- --ignored --nocapture"]
 fn many_kills() {
-    TRAINING.survives(process::kills(250));
+    println!("{:?}", TRAINING.survives(process::kills(250)));
 }
 
 #[test]
 #[ignore = "minutes: cargo test -p etude-gan resume::dcgan -- --ignored --nocapture"]
 fn dcgan_however_often_it_is_killed() {
-    process::example_survives_kills("dcgan", process::kills(100));
+    println!("{:?}", process::example_survives_kills("dcgan", process::kills(100)));
 }
 
 #[test]
 #[ignore = "minutes: cargo test -p etude-gan resume::wgan_gp -- --ignored --nocapture"]
 fn wgan_gp_however_often_it_is_killed() {
-    process::example_survives_kills("wgan_gp", process::kills(100));
+    println!("{:?}", process::example_survives_kills("wgan_gp", process::kills(100)));
 }

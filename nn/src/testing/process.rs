@@ -134,7 +134,7 @@ pub fn survives_kills(test: &str, within: &Path, kills: usize, longest: Duration
 ///
 /// # Panics
 /// As there, and if something differs.
-pub fn example_survives_kills(name: &str, kills: usize) {
+pub fn example_survives_kills(name: &str, kills: usize) -> Killed {
     let within = tempfile::tempdir().expect("a temporary folder");
     let within = within.path();
     let start = |folder: &Path| {
@@ -146,8 +146,7 @@ pub fn example_survives_kills(name: &str, kills: usize) {
     assert!(start(&folder).status().expect("a program").success(), "{name} failed");
     let (longest, expected) = (began.elapsed() / 3, outcome(&folder));
     let check = |folder: &Path| assert!(outcome(folder) == expected, "{name}: another outcome");
-    let Killed { kills, trainings } = kill_and_resume(within, kills, 10, longest, start, check);
-    println!("{name}: {kills} kills, {trainings} trainings");
+    kill_and_resume(within, kills, 10, longest, start, check)
 }
 
 /// A training that is stopped and resumed, as a test holds it.
@@ -193,11 +192,10 @@ impl Training {
     ///
     /// # Panics
     /// As [`survives_kills`].
-    pub fn survives(&self, kills: usize) {
+    pub fn survives(&self, kills: usize) -> Killed {
         let within = tempfile::tempdir().expect("a temporary folder");
         let (expected, time) = self.whole(self.steps);
-        let done = survives_kills(self.program, within.path(), kills, time.max(Duration::from_millis(60)), &expected);
-        println!("{}: {} kills, {} trainings", self.program, done.kills, done.trainings);
+        survives_kills(self.program, within.path(), kills, time.max(Duration::from_millis(60)), &expected)
     }
 }
 

@@ -194,7 +194,7 @@ fn many_kills() {
 #[test]
 #[ignore = "minutes: cargo test -p etude-rl resume::dqn -- --ignored --nocapture"]
 fn dqn_however_often_it_is_killed() {
-    process::example_survives_kills("dqn", process::kills(100));
+    println!("{:?}", process::example_survives_kills("dqn", process::kills(100)));
 }
 
 /// The program whose memory is watched.

@@ -136,11 +136,11 @@ fn four_kills() {
 #[test]
 #[ignore = "minutes: cargo test -p etude-rl --test it resume_ppo::many_kills -- --ignored --nocapture"]
 fn many_kills() {
-    TRAINING.survives(process::kills(250));
+    println!("{:?}", TRAINING.survives(process::kills(250)));
 }
 
 #[test]
 #[ignore = "minutes: cargo test -p etude-rl resume_ppo::ppo -- --ignored --nocapture"]
 fn ppo_however_often_it_is_killed() {
-    process::example_survives_kills("ppo", process::kills(100));
+    println!("{:?}", process::example_survives_kills("ppo", process::kills(100)));
 }

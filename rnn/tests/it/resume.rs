@@ -76,11 +76,11 @@ fn four_kills() {
 #[test]
 #[ignore = "a minute: cargo test -p etude-rnn --test it resume::many_kills -- --ignored --nocapture"]
 fn many_kills() {
-    TRAINING.survives(process::kills(250));
+    println!("{:?}", TRAINING.survives(process::kills(250)));
 }
 
 #[test]
 #[ignore = "minutes: cargo test -p etude-rnn resume::char_lstm -- --ignored --nocapture"]
 fn char_lstm_however_often_it_is_killed() {
-    process::example_survives_kills("char_lstm", process::kills(100));
+    println!("{:?}", process::example_survives_kills("char_lstm", process::kills(100)));
 }

@@ -65,11 +65,11 @@ fn four_kills() {
 #[test]
 #[ignore = "a minute: cargo test -p etude-transformer --test it resume::many_kills -- --ignored --nocapture"]
 fn many_kills() {
-    TRAINING.survives(process::kills(250));
+    println!("{:?}", TRAINING.survives(process::kills(250)));
 }
 
 #[test]
 #[ignore = "minutes: cargo test -p etude-transformer resume::gpt -- --ignored --nocapture"]
 fn gpt_however_often_it_is_killed() {
-    process::example_survives_kills("gpt", process::kills(100));
+    println!("{:?}", process::example_survives_kills("gpt", process::kills(100)));
 }
