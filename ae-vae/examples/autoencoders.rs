@@ -61,8 +61,8 @@ fn main() -> Result<()> {
             curve.push(((step + 1) as f64 / each as f64, f64::from(nats)));
             Ok(nats)
         };
-        let a = update(vanilla.loss(&x, &mut cx), &mut vanilla_opt, &mut plain)?;
-        let b = update(denoising.loss(&x, &mut cx), &mut denoising_opt, &mut noisy)?;
+        let a = update(vanilla.forward(&x, &mut cx).loss.total(), &mut vanilla_opt, &mut plain)?;
+        let b = update(denoising.forward(&x, &mut cx).loss.total(), &mut denoising_opt, &mut noisy)?;
         journal.scalar("plain", step, a);
         journal.scalar("denoising", step, b);
         journal.tick(step + 1, format!("{a:.1} and {b:.1} nats"));

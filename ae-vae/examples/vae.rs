@@ -2,7 +2,7 @@
 //! resumed with `--resume`, and ends with the same bits.
 
 use anyhow::Result;
-use etude_ae_vae::{Autoencoder, Vae, VaeConfig};
+use etude_ae_vae::{Autoencoder, Generative, Vae, VaeConfig, measure};
 use etude_autograd::{Tensor, no_grad};
 use etude_data::example::{Args, Better, Report};
 use etude_data::picture::{Grid, Picture};
@@ -52,7 +52,7 @@ fn main() -> Result<()> {
     while step < total {
         let x = batches.next().expect("an endless iterator over a non-empty set");
         let x = binarise(&x, &mut cx); // drawn anew each time, which keeps 10,000 images from being learnt by heart
-        let loss = model.forward(&x, &mut cx).parts(&x).loss();
+        let loss = model.forward(&x, &mut cx).loss.total();
         let nats = check_finite(loss.item(), step)?;
         opt.set_lr(schedule.at(step));
         opt.step(&loss.backward());
@@ -68,7 +68,7 @@ fn main() -> Result<()> {
     journal.finish()?;
 
     let mut eval = cx.eval();
-    let neg_elbo = model.neg_elbo(&test, &mut eval)?;
+    let neg_elbo = measure::mean_loss(&model, &test, &mut eval)?;
     report.about(
         "A network with 20 latent variables was trained on 10,000 handwritten digits to explain every image by a point \
          in a smooth space, and to draw images from such points.",

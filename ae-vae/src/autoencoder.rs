@@ -1,23 +1,77 @@
-//! What every autoencoder can do, and the check of its data.
+//! The verbs that all models share, and the check of their data.
 
-use etude_autograd::Tensor;
-use etude_nn::{Act, Ctx, Linear, Module};
+use etude_autograd::{Tensor, no_grad};
+use etude_nn::{Ctx, Module};
 
 use crate::error::Error;
+use crate::likelihood::Likelihood;
+use crate::loss::Loss;
 
-/// A model that maps images to codes and back.
+/// What a forward pass gives, of every model.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// What the decoder says of each image, as [`Autoencoder::decode`].
+    pub decoded: Tensor,
+    /// The code that it was given, `[batch, code]`.
+    pub code: Tensor,
+    /// The loss in its parts.
+    pub loss: Loss,
+}
+
+/// A model that maps images `[batch, pixels]` with pixels in [0, 1] to codes and back.
 pub trait Autoencoder: Module {
+    /// Pixels of an image.
+    fn pixels(&self) -> usize;
+
+    /// What the decoder's numbers mean.
+    fn likelihood(&self) -> Likelihood {
+        Likelihood::Bernoulli
+    }
+
     /// The code of each image: for a probabilistic encoder, its mean. `[batch, pixels]` → `[batch, code]`.
     fn encode(&self, x: &Tensor, cx: &mut Ctx) -> Tensor;
 
-    /// The logits of the pixels of each code. `[batch, code]` → `[batch, pixels]`.
+    /// Logits of the means of the pixels of each code, and what else the likelihood has: `[batch, code]` →
+    /// `[batch, numbers·pixels]`.
     fn decode(&self, code: &Tensor, cx: &mut Ctx) -> Tensor;
+
+    /// The pass that training takes: code, reconstruction and loss of a batch.
+    fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output;
 
     /// Each image through its code and back, as pixels in (0, 1).
     fn reconstruct(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
         let code = self.encode(x, cx);
-        self.decode(&code, cx).sigmoid()
+        self.likelihood().mean(&self.decode(&code, cx))
     }
+}
+
+/// A model that knows how codes are distributed.
+pub trait Generative: Autoencoder {
+    /// `n` codes from the prior, `[n, code]`.
+    fn prior(&self, n: usize, cx: &mut Ctx) -> Tensor;
+
+    /// New images: the means of the pixels of `n` draws from the prior, `[n, pixels]`. No graph is recorded.
+    fn sample(&self, n: usize, cx: &mut Ctx) -> Tensor {
+        no_grad(|| {
+            let code = self.prior(n, cx);
+            self.likelihood().mean(&self.decode(&code, cx))
+        })
+    }
+}
+
+/// A model of p(x, z) = p(x|z)·p(z) with an approximate posterior q(z|x).
+pub trait Variational: Generative {
+    /// ln p(x, zᵢ) − ln q(zᵢ|x) of `k` draws zᵢ from q for each image, `[k, batch]`.
+    ///
+    /// Their mean is the evidence lower bound, and the logarithm of the mean of their exponentials a tighter one (Burda et
+    /// al. 2016, arXiv:1509.00519, eq. (8)): [`crate::Iwae`] trains on it, [`crate::measure::log_likelihood`] measures by it.
+    fn log_weights(&self, x: &Tensor, k: usize, cx: &mut Ctx) -> Tensor;
+}
+
+/// `x` `[batch, …]` repeated for `k` draws, `[k·batch, …]`: what belongs to codes `[k, batch, latent]` laid out as one batch.
+pub(crate) fn repeat(x: &Tensor, k: usize) -> Tensor {
+    let shape = [&[k], x.shape()].concat();
+    x.unsqueeze(0).expand(shape).flatten(0..2)
 }
 
 /// Checks data where it enters: `[batch, pixels]` with at least one image and every pixel in [0, 1].
@@ -32,18 +86,9 @@ pub fn check_pixels(what: &'static str, x: &Tensor, pixels: usize) -> Result<(),
         return Err(Error::Empty { what });
     }
     // Negated, so that NaN is caught as well.
-    match x.to_vec().iter().position(|v| !(0.0..=1.0).contains(v)) {
-        Some(at) => Err(Error::Pixel { what, image: at / pixels, pixel: at % pixels, value: x.to_vec()[at] }),
+    let values = x.to_vec();
+    match values.iter().position(|v| !(0.0..=1.0).contains(v)) {
+        Some(at) => Err(Error::Pixel { what, image: at / pixels, pixel: at % pixels, value: values[at] }),
         None => Ok(()),
     }
-}
-
-/// Linear maps with an activation after each: the trunk of an encoder or a decoder.
-pub(crate) fn trunk(layers: &[Linear], act: Act, x: &Tensor, cx: &mut Ctx) -> Tensor {
-    layers.iter().fold(x.clone(), |x, layer| act.apply(&etude_nn::Layer::forward(layer, &x, cx)))
-}
-
-/// The linear maps of a trunk from size to size.
-pub(crate) fn layers(sizes: &[usize], cx: &mut Ctx) -> Vec<Linear> {
-    sizes.windows(2).map(|w| Linear::new(w[0], w[1], cx)).collect()
 }

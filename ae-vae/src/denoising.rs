@@ -7,13 +7,15 @@ use etude_autograd::Tensor;
 use etude_nn::{Ctx, module};
 use serde::{Deserialize, Serialize};
 
-use crate::autoencoder::Autoencoder;
+use crate::autoencoder::{Autoencoder, Output};
 use crate::corruption::Corruption;
 use crate::error::Error;
+use crate::likelihood::Likelihood;
 use crate::vanilla::{Vanilla, VanillaConfig};
 
 /// The net and the corruption of a [`Denoising`] autoencoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DenoisingConfig {
     /// The sizes of the net.
     pub net: VanillaConfig,
@@ -24,7 +26,7 @@ pub struct DenoisingConfig {
 impl Default for DenoisingConfig {
     /// 784-512-256-128 against Gaussian noise of deviation 0.5.
     fn default() -> Self {
-        let net = VanillaConfig { input: 784, hidden: vec![512, 256], code: 128 };
+        let net = VanillaConfig { hidden: vec![512, 256], code: 128, ..VanillaConfig::default() };
         DenoisingConfig { net, corruption: Corruption::Gaussian { std: 0.5 } }
     }
 }
@@ -51,19 +53,24 @@ impl Denoising {
     pub fn corruption(&self) -> Corruption {
         self.corruption
     }
-
-    /// The cross-entropy in nats between the clean images and the reconstruction of corrupted ones, mean over the batch.
-    pub fn loss(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        let seen = self.corruption.apply(x, cx);
-        self.net.loss_against(&seen, x, cx)
-    }
 }
 
 impl Autoencoder for Denoising {
+    fn pixels(&self) -> usize {
+        self.net.pixels()
+    }
+    fn likelihood(&self) -> Likelihood {
+        self.net.likelihood()
+    }
     fn encode(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
         self.net.encode(x, cx)
     }
     fn decode(&self, code: &Tensor, cx: &mut Ctx) -> Tensor {
         self.net.decode(code, cx)
+    }
+    /// Sees corrupted images and pays for what it misses of the clean ones, x. The loss has one part, `reconstruction`.
+    fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
+        let seen = self.corruption.apply(x, cx);
+        self.net.forward_to(&seen, x, cx)
     }
 }

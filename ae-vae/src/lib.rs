@@ -1,8 +1,9 @@
 //! Autoencoders and variational autoencoders.
 //!
-//! One file a model: its configuration, forward pass, loss as named parts, and sampler where it has a prior. All share
-//! [`Autoencoder`]: encode, decode, reconstruct. Images are rows of pixels in [0, 1], `[batch, pixels]`; decoders give
-//! logits, never probabilities, so that the likelihood is stable.
+//! One file a model: its configuration, forward pass, loss as named parts, and prior where it has one. All share the verbs of
+//! [`Autoencoder`]: `encode`, `decode`, `forward`, `reconstruct`; those with a prior add `sample` ([`Generative`]), those with
+//! a likelihood `log_weights` ([`Variational`]). Images are rows of pixels in [0, 1], `[batch, pixels]`; decoders give logits,
+//! never probabilities, so that the [`Likelihood`] is stable.
 //!
 //! | model | paper |
 //! |---|---|
@@ -15,12 +16,20 @@ mod autoencoder;
 mod corruption;
 mod denoising;
 mod error;
+mod gaussian;
+mod likelihood;
+mod loss;
+pub mod measure;
+mod net;
 mod vae;
 mod vanilla;
 
-pub use autoencoder::{Autoencoder, check_pixels};
+pub use autoencoder::{Autoencoder, Generative, Output, Variational, check_pixels};
 pub use corruption::Corruption;
 pub use denoising::{Denoising, DenoisingConfig};
 pub use error::Error;
-pub use vae::{ElboParts, Vae, VaeConfig, VaeOutput};
+pub use gaussian::Gaussian;
+pub use likelihood::Likelihood;
+pub use loss::{KlWeight, Loss, Part};
+pub use vae::{Vae, VaeConfig};
 pub use vanilla::{Vanilla, VanillaConfig};

@@ -7,11 +7,15 @@ use etude_autograd::Tensor;
 use etude_nn::{Act, ConfigError, Ctx, Layer, Linear, module};
 use serde::{Deserialize, Serialize};
 
-use crate::autoencoder::{Autoencoder, layers, trunk};
+use crate::autoencoder::{Autoencoder, Output};
 use crate::error::Error;
+use crate::likelihood::Likelihood;
+use crate::loss::Loss;
+use crate::net::{check_sizes, layers, trunk};
 
 /// The sizes of a [`Vanilla`] autoencoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct VanillaConfig {
     /// Pixels of an image.
     pub input: usize,
@@ -19,12 +23,16 @@ pub struct VanillaConfig {
     pub hidden: Vec<usize>,
     /// Size of the code.
     pub code: usize,
+    /// The activation of hidden layers; the code itself is linear.
+    pub act: Act,
+    /// What the decoder's numbers mean.
+    pub likelihood: Likelihood,
 }
 
 impl Default for VanillaConfig {
     /// 784-256-64-16, for MNIST.
     fn default() -> Self {
-        VanillaConfig { input: 784, hidden: vec![256, 64], code: 16 }
+        VanillaConfig { input: 784, hidden: vec![256, 64], code: 16, act: Act::Relu, likelihood: Likelihood::Bernoulli }
     }
 }
 
@@ -34,18 +42,12 @@ impl VanillaConfig {
     /// # Errors
     /// Names the field.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let check = |good, field, value: String| ConfigError::check(good, "VanillaConfig", field, value, "at least 1");
-        check(self.input > 0, "input", self.input.to_string())?;
-        check(!self.hidden.contains(&0), "hidden", format!("{:?}", self.hidden))?;
-        check(self.code > 0, "code", self.code.to_string())
-    }
-
-    fn encoder_sizes(&self) -> Vec<usize> {
-        [&[self.input], &self.hidden[..], &[self.code]].concat()
+        check_sizes("VanillaConfig", &[("input", self.input), ("code", self.code)], &self.hidden, false)?;
+        self.likelihood.validate()
     }
 }
 
-/// Encoder and decoder of linear maps with ReLU between them; the code itself is linear.
+/// Encoder and decoder of linear maps with an activation between them; the code itself is linear.
 #[derive(Clone, Debug)]
 pub struct Vanilla {
     config: VanillaConfig,
@@ -61,8 +63,9 @@ impl Vanilla {
     /// If a size is 0.
     pub fn new(config: VanillaConfig, cx: &mut Ctx) -> Result<Self, Error> {
         config.validate()?;
-        let sizes = config.encoder_sizes();
+        let mut sizes = [&[config.input], &config.hidden[..], &[config.code]].concat();
         let encoder = layers(&sizes, cx);
+        sizes[0] *= config.likelihood.numbers();
         let decoder = layers(&sizes.into_iter().rev().collect::<Vec<_>>(), cx);
         Ok(Vanilla { config, encoder, decoder })
     }
@@ -72,30 +75,42 @@ impl Vanilla {
         &self.config
     }
 
-    /// The reconstruction's cross-entropy in nats an image, mean over the batch.
-    pub fn loss(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        self.loss_against(x, x, cx)
-    }
-
-    /// The same with another image to reconstruct than the one that is seen: see [`crate::Denoising`].
-    pub(crate) fn loss_against(&self, seen: &Tensor, target: &Tensor, cx: &mut Ctx) -> Tensor {
+    /// A pass that sees one image and is to give another: see [`crate::Denoising`].
+    pub(crate) fn forward_to(&self, seen: &Tensor, target: &Tensor, cx: &mut Ctx) -> Output {
         let code = self.encode(seen, cx);
-        self.decode(&code, cx).bce_with_logits(target).sum_dims([1]).mean()
+        self.output(code, target, cx)
     }
-}
 
-/// ReLU after every map but the last.
-fn forward(layers: &[Linear], x: &Tensor, cx: &mut Ctx) -> Tensor {
-    let (last, before) = layers.split_last().expect("an encoder has an input and a code");
-    let x = trunk(before, Act::Relu, x, cx);
-    last.forward(&x, cx)
+    /// Decodes a code and holds the result against the images.
+    pub(crate) fn output(&self, code: Tensor, target: &Tensor, cx: &mut Ctx) -> Output {
+        let decoded = self.decode(&code, cx);
+        let loss = Loss::new("reconstruction", self.config.likelihood.nll(&decoded, target));
+        Output { decoded, code, loss }
+    }
+
+    /// The activation after every map but the last.
+    fn run(&self, layers: &[Linear], x: &Tensor, cx: &mut Ctx) -> Tensor {
+        let (last, before) = layers.split_last().expect("an encoder has an input and a code");
+        let x = trunk(before, self.config.act, x, cx);
+        last.forward(&x, cx)
+    }
 }
 
 impl Autoencoder for Vanilla {
+    fn pixels(&self) -> usize {
+        self.config.input
+    }
+    fn likelihood(&self) -> Likelihood {
+        self.config.likelihood
+    }
     fn encode(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        forward(&self.encoder, x, cx)
+        self.run(&self.encoder, x, cx)
     }
     fn decode(&self, code: &Tensor, cx: &mut Ctx) -> Tensor {
-        forward(&self.decoder, code, cx)
+        self.run(&self.decoder, code, cx)
+    }
+    /// The loss has one part, `reconstruction`.
+    fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
+        self.forward_to(x, x, cx)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use etude_ae_vae::{Vae, VaeConfig};
+use etude_ae_vae::{Autoencoder, Vae, VaeConfig};
 use etude_autograd::Tensor;
 use etude_data::{Batches, Samples};
 use etude_nn::schedule::Schedule;
@@ -15,7 +15,8 @@ fn train(folder: &Path, until: u64) {
     let path = folder.join("run.safetensors");
     let mut cx = Ctx::train(1);
     let images: Tensor = Tensor::rand([50, 16], &mut cx);
-    let vae = Vae::new(VaeConfig { input: 16, hidden: vec![12], latent: 2 }, &mut cx).expect("valid");
+    let vae =
+        Vae::new(VaeConfig { input: 16, hidden: vec![12], latent: 2, ..VaeConfig::default() }, &mut cx).expect("valid");
     let mut opt = Adam::new(&vae, 1e-2);
     let schedule = Schedule::cosine(1e-2, 1e-4, 60);
     let mut batches = images.batches(8).shuffled(&mut cx).endless();
@@ -34,7 +35,7 @@ fn train(folder: &Path, until: u64) {
     for step in first..until {
         let x: Tensor = batches.next().expect("an endless iterator");
         let x = Tensor::rand(x.shape(), &mut cx).lt(&x).to_float();
-        let loss = vae.forward(&x, &mut cx).parts(&x).loss();
+        let loss = vae.forward(&x, &mut cx).loss.total();
         losses.push(loss.item());
         opt.set_lr(schedule.at(step));
         opt.step(&loss.backward());

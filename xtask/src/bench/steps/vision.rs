@@ -76,14 +76,15 @@ pub fn w3(size: Size) -> Result<Job> {
 /// A variational autoencoder of images, Adam.
 pub fn w4(size: Size) -> Result<Job> {
     let (batch, input, hidden, latent) = size.pick((128, 784, 400, 20), (8, 20, 12, 3));
-    let model = Vae::new(VaeConfig { input, hidden: vec![hidden], latent }, &mut Ctx::train(0))?;
+    let model =
+        Vae::new(VaeConfig { input, hidden: vec![hidden], latent, ..VaeConfig::default() }, &mut Ctx::train(0))?;
     initialise(&model);
     let x = ids("x", [batch, input], 2).to_float();
     let opt = Adam::new(&model, 1e-3);
     let mut noise = Noise::new(size);
     Ok(descend(model, opt, ("samples", batch), move |m, cx| {
         let eps = noise.standard("eps", &[batch, latent]);
-        m.forward_with_noise(&x, &eps, cx).parts(&x).loss()
+        m.forward_with_noise(&x, &eps, cx).loss.total()
     }))
 }
 

@@ -1,0 +1,82 @@
+//! What is measured of a trained model.
+
+use etude_autograd::{Tensor, no_grad};
+use etude_nn::metrics::Mean;
+use etude_nn::{ConfigError, Ctx};
+
+use crate::autoencoder::{Autoencoder, Variational, check_pixels};
+use crate::error::Error;
+
+/// Images that are looked at together.
+const BATCH: usize = 500;
+
+/// Images times draws that are decoded together.
+const DRAWS: usize = 2000;
+
+/// Batches of at most `size` images.
+fn batches(x: &Tensor, size: usize) -> impl Iterator<Item = Tensor> + '_ {
+    (0..x.dim(0)).step_by(size).map(move |start| x.narrow(0, start, size.min(x.dim(0) - start)))
+}
+
+/// The mean of every part of the loss over all images, and their weighted sum under the name `total`, in batches. No graph
+/// is recorded. Of a [`crate::Vae`] that is the negative evidence lower bound with one draw of z an image.
+///
+/// # Errors
+/// If the images are none, have another size, or hold anything but 0 to 1.
+pub fn loss_parts<M: Autoencoder>(model: &M, x: &Tensor, cx: &mut Ctx) -> Result<Vec<(&'static str, f64)>, Error> {
+    check_pixels("loss_parts", x, model.pixels())?;
+    let mut means: Vec<(&'static str, Mean)> = Vec::new();
+    for batch in batches(x, BATCH) {
+        let loss = no_grad(|| model.forward(&batch, cx).loss);
+        let parts = loss.parts().iter().map(|part| (part.name, loss.part(part.name).expect("it has this part")));
+        let parts = parts.chain([("total", f64::from(loss.total().item()))]);
+        for (i, (name, value)) in parts.enumerate() {
+            if means.len() == i {
+                means.push((name, Mean::default()));
+            }
+            means[i].1.add_weighted(value, batch.dim(0) as f64);
+        }
+    }
+    Ok(means.into_iter().map(|(name, mean)| (name, mean.get())).collect())
+}
+
+/// The mean of the whole loss over all images, as [`loss_parts`]: of a [`crate::Vae`] the negative evidence lower bound.
+///
+/// # Errors
+/// As [`loss_parts`].
+pub fn mean_loss<M: Autoencoder>(model: &M, x: &Tensor, cx: &mut Ctx) -> Result<f64, Error> {
+    Ok(loss_parts(model, x, cx)?.last().expect("there is a total").1)
+}
+
+/// ln p(x) of each image by importance sampling with `k` draws of q, `[n]`: a bound that tightens with k.
+///
+/// Burda et al. 2016, arXiv:1509.00519, eq. (8): ln 1/k Σ p(x|zᵢ)p(zᵢ)/q(zᵢ|x), streamed as a log-sum-exp in f64, so that
+/// memory does not grow with k.
+///
+/// # Errors
+/// As [`loss_parts`], and if `k` is 0.
+pub fn log_likelihood<M: Variational>(model: &M, x: &Tensor, k: usize, cx: &mut Ctx) -> Result<Tensor, Error> {
+    check_pixels("log_likelihood", x, model.pixels())?;
+    ConfigError::check(k > 0, "log_likelihood", "k", k, "at least 1")?;
+    let mut found = Vec::with_capacity(x.dim(0));
+    for batch in batches(x, BATCH) {
+        let n = batch.dim(0);
+        // The largest weight so far, and the sum of all in units of it.
+        let mut sums = vec![(f64::NEG_INFINITY, 0.0); n];
+        let together = (DRAWS / n).clamp(1, k);
+        for start in (0..k).step_by(together) {
+            let weights = no_grad(|| model.log_weights(&batch, together.min(k - start), cx));
+            for (i, w) in weights.to_vec().into_iter().enumerate() {
+                let (top, sum) = &mut sums[i % n];
+                let w = f64::from(w);
+                if w > *top {
+                    (*top, *sum) = (w, *sum * (*top - w).exp() + 1.0);
+                } else {
+                    *sum += (w - *top).exp();
+                }
+            }
+        }
+        found.extend(sums.into_iter().map(|(top, sum)| (top + sum.ln() - (k as f64).ln()) as f32));
+    }
+    Ok(Tensor::from_vec(found, [x.dim(0)]))
+}
