@@ -61,11 +61,22 @@ pub trait Generative: Autoencoder {
 
 /// A model of p(x, z) = p(x|z)·p(z) with an approximate posterior q(z|x).
 pub trait Variational: Generative {
-    /// ln p(x, zᵢ) − ln q(zᵢ|x) of `k` draws zᵢ from q for each image, `[k, batch]`.
+    /// `k` draws of z from q for each image.
+    fn draws(&self, x: &Tensor, k: usize, cx: &mut Ctx) -> Draws;
+}
+
+/// Draws from the posterior of every image of a batch, and how much each counts.
+#[derive(Clone, Debug)]
+pub struct Draws {
+    /// z, `[k·batch, code]`, the first draws of all images first.
+    pub code: Tensor,
+    /// What the decoder says of each, `[k·batch, numbers·pixels]`.
+    pub decoded: Tensor,
+    /// ln p(x, z) − ln q(z|x), `[k, batch]`.
     ///
     /// Their mean is the evidence lower bound, and the logarithm of the mean of their exponentials a tighter one (Burda et
     /// al. 2016, arXiv:1509.00519, eq. (8)): [`crate::Iwae`] trains on it, [`crate::measure::log_likelihood`] measures by it.
-    fn log_weights(&self, x: &Tensor, k: usize, cx: &mut Ctx) -> Tensor;
+    pub log_weights: Tensor,
 }
 
 /// `x` `[batch, …]` repeated for `k` draws, `[k·batch, …]`: what belongs to codes `[k, batch, latent]` laid out as one batch.

@@ -25,6 +25,16 @@ pub enum Error {
         /// What the model was built for.
         pixels: usize,
     },
+    /// A class that the model does not have.
+    #[error("image {image} has class {class}, expected 0 to {}", classes - 1)]
+    Class {
+        /// Which image.
+        image: usize,
+        /// Its class.
+        class: usize,
+        /// How many there are.
+        classes: usize,
+    },
     /// A pixel that is no probability.
     #[error("{what}: pixel {pixel} of image {image} is {value}, expected 0 to 1")]
     Pixel {

@@ -2,34 +2,64 @@
 //!
 //! One file a model: its configuration, forward pass, loss as named parts, and prior where it has one. All share the verbs of
 //! [`Autoencoder`]: `encode`, `decode`, `forward`, `reconstruct`; those with a prior add `sample` ([`Generative`]), those with
-//! a likelihood `log_weights` ([`Variational`]). Images are rows of pixels in [0, 1], `[batch, pixels]`; decoders give logits,
+//! an approximate posterior `draws` ([`Variational`]). Images are rows of pixels in [0, 1], `[batch, pixels]`; decoders give logits,
 //! never probabilities, so that the [`Likelihood`] is stable.
 //!
 //! | model | paper |
 //! |---|---|
 //! | [`Vanilla`] | Hinton & Salakhutdinov 2006, *Reducing the dimensionality of data with neural networks* |
 //! | [`Denoising`] | Vincent et al. 2008, *Extracting and composing robust features with denoising autoencoders* |
-//! | [`Vae`] | Kingma & Welling 2014, arXiv:1312.6114 |
+//! | [`Sparse`] | Ng 2011, CS294A lecture notes; Makhzani & Frey 2014, arXiv:1312.5663 |
+//! | [`Contractive`] | Rifai et al. 2011, *Contractive auto-encoders* |
+//! | [`Vae`] | Kingma & Welling 2014, arXiv:1312.6114; with [`KlWeight`] Higgins et al. 2017, *β-VAE* |
+//! | [`Conditional`] | Sohn et al. 2015, *Learning structured output representation using deep conditional generative models* |
+//! | [`BetaTc`] | Chen et al. 2018, arXiv:1802.04942 |
+//! | [`Iwae`] | Burda et al. 2016, arXiv:1509.00519 |
+//! | [`Iaf`] | Kingma et al. 2016, arXiv:1606.04934 |
+//! | [`Vamp`] | Tomczak & Welling 2018, arXiv:1705.07120 |
+//! | [`Ladder`] | Sønderby et al. 2016, arXiv:1602.02282 |
+//! | [`Wae`] | Tolstikhin et al. 2018, arXiv:1711.01558 |
+//! | [`Adversarial`] | Makhzani et al. 2016, arXiv:1511.05644 |
 #![forbid(unsafe_code)]
 
+mod adversarial;
 mod autoencoder;
+mod beta_tc;
+mod conditional;
+mod contractive;
 mod corruption;
 mod denoising;
 mod error;
 mod gaussian;
+mod iaf;
+mod iwae;
+mod ladder;
 mod likelihood;
 mod loss;
 pub mod measure;
 mod net;
+mod sparse;
 mod vae;
+mod vamp;
 mod vanilla;
+mod wae;
 
-pub use autoencoder::{Autoencoder, Generative, Output, Variational, check_pixels};
+pub use adversarial::{Adversarial, AdversarialConfig};
+pub use autoencoder::{Autoencoder, Draws, Generative, Output, Variational, check_pixels};
+pub use beta_tc::{BetaTc, BetaTcConfig};
+pub use conditional::{Conditional, ConditionalConfig, Given};
+pub use contractive::{Contractive, ContractiveConfig};
 pub use corruption::Corruption;
 pub use denoising::{Denoising, DenoisingConfig};
 pub use error::Error;
 pub use gaussian::Gaussian;
+pub use iaf::{Iaf, IafConfig};
+pub use iwae::Iwae;
+pub use ladder::{Ladder, LadderConfig};
 pub use likelihood::Likelihood;
 pub use loss::{KlWeight, Loss, Part};
+pub use sparse::{Sparse, SparseConfig, Sparsity};
 pub use vae::{Vae, VaeConfig};
+pub use vamp::{Vamp, VampConfig};
 pub use vanilla::{Vanilla, VanillaConfig};
+pub use wae::{Wae, WaeConfig};

@@ -65,7 +65,7 @@ pub fn log_likelihood<M: Variational>(model: &M, x: &Tensor, k: usize, cx: &mut 
         let mut sums = vec![(f64::NEG_INFINITY, 0.0); n];
         let together = (DRAWS / n).clamp(1, k);
         for start in (0..k).step_by(together) {
-            let weights = no_grad(|| model.log_weights(&batch, together.min(k - start), cx));
+            let weights = no_grad(|| model.draws(&batch, together.min(k - start), cx).log_weights);
             for (i, w) in weights.to_vec().into_iter().enumerate() {
                 let (top, sum) = &mut sums[i % n];
                 let w = f64::from(w);

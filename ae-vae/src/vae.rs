@@ -10,7 +10,7 @@ use etude_autograd::Tensor;
 use etude_nn::{Act, ConfigError, Ctx, module};
 use serde::{Deserialize, Serialize};
 
-use crate::autoencoder::{Autoencoder, Generative, Output, Variational, repeat};
+use crate::autoencoder::{Autoencoder, Draws, Generative, Output, Variational, repeat};
 use crate::error::Error;
 use crate::gaussian::{Gaussian, std_normal_log_prob};
 use crate::likelihood::Likelihood;
@@ -99,14 +99,21 @@ impl Vae {
         (z, decoded, nll)
     }
 
-    /// z of `k` draws of ε for each image, and ln p(x|z) − ln q(z|x) of each: `[k, batch, latent]` and `[k, batch]`.
-    pub(crate) fn draws(&self, q: &Gaussian, x: &Tensor, k: usize, cx: &mut Ctx) -> (Tensor, Tensor) {
-        let eps = Tensor::randn([k, x.dim(0), self.config.latent], cx);
-        let z = q.at(&eps);
-        let decoded = self.decode(&z.flatten(0..2), cx);
-        let nll = self.config.likelihood.nll(&decoded, &repeat(x, k)).reshape([k, x.dim(0)]);
+    /// `k` draws for each image under a prior whose logarithm `log_prior` gives: `[n, latent]` → `[n]`.
+    pub(crate) fn draws_under(
+        &self,
+        x: &Tensor,
+        k: usize,
+        cx: &mut Ctx,
+        log_prior: impl FnOnce(&Tensor, &mut Ctx) -> Tensor,
+    ) -> Draws {
+        let q = self.posterior(x, cx);
+        let z = q.at(&Tensor::randn([k, x.dim(0), self.config.latent], cx));
         let log_q = q.log_prob(&z).sum_dims([2]);
-        (z, -(nll + log_q))
+        let code = z.flatten(0..2);
+        let decoded = self.decode(&code, cx);
+        let joint = log_prior(&code, cx) - self.config.likelihood.nll(&decoded, &repeat(x, k));
+        Draws { code, decoded, log_weights: joint.reshape([k, x.dim(0)]) - log_q }
     }
 }
 
@@ -140,9 +147,7 @@ impl Generative for Vae {
 }
 
 impl Variational for Vae {
-    fn log_weights(&self, x: &Tensor, k: usize, cx: &mut Ctx) -> Tensor {
-        let q = self.posterior(x, cx);
-        let (z, rest) = self.draws(&q, x, k, cx);
-        rest + std_normal_log_prob(&z).sum_dims([2])
+    fn draws(&self, x: &Tensor, k: usize, cx: &mut Ctx) -> Draws {
+        self.draws_under(x, k, cx, |z, _| std_normal_log_prob(z).sum_dims([1]))
     }
 }
