@@ -35,6 +35,16 @@ pub enum Error {
         /// How many there are.
         classes: usize,
     },
+    /// A word that is not in the vocabulary or codebook.
+    #[error("word {word} at position {at}, expected 0 to {}", words - 1)]
+    Word {
+        /// Where it stands.
+        at: usize,
+        /// The word.
+        word: i64,
+        /// How many there are.
+        words: usize,
+    },
     /// A pixel that is no probability.
     #[error("{what}: pixel {pixel} of image {image} is {value}, expected 0 to 1")]
     Pixel {

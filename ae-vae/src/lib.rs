@@ -8,6 +8,7 @@
 //! | model | paper |
 //! |---|---|
 //! | [`Vanilla`] | Hinton & Salakhutdinov 2006, *Reducing the dimensionality of data with neural networks* |
+//! | [`Convolutional`] | Masci et al. 2011, *Stacked convolutional auto-encoders* |
 //! | [`Denoising`] | Vincent et al. 2008, *Extracting and composing robust features with denoising autoencoders* |
 //! | [`Sparse`] | Ng 2011, CS294A lecture notes; Makhzani & Frey 2014, arXiv:1312.5663 |
 //! | [`Contractive`] | Rifai et al. 2011, *Contractive auto-encoders* |
@@ -18,6 +19,7 @@
 //! | [`Iaf`] | Kingma et al. 2016, arXiv:1606.04934 |
 //! | [`Vamp`] | Tomczak & Welling 2018, arXiv:1705.07120 |
 //! | [`Ladder`] | Sønderby et al. 2016, arXiv:1602.02282 |
+//! | [`Vq`] with [`CodePrior`] | van den Oord et al. 2017, arXiv:1711.00937 |
 //! | [`Wae`] | Tolstikhin et al. 2018, arXiv:1711.01558 |
 //! | [`Adversarial`] | Makhzani et al. 2016, arXiv:1511.05644 |
 #![forbid(unsafe_code)]
@@ -25,8 +27,12 @@
 mod adversarial;
 mod autoencoder;
 mod beta_tc;
+mod code_prior;
+mod codebook;
 mod conditional;
 mod contractive;
+mod conv_net;
+mod convolutional;
 mod corruption;
 mod denoising;
 mod error;
@@ -42,13 +48,17 @@ mod sparse;
 mod vae;
 mod vamp;
 mod vanilla;
+mod vq;
 mod wae;
 
 pub use adversarial::{Adversarial, AdversarialConfig};
 pub use autoencoder::{Autoencoder, Draws, Generative, Output, Variational, check_pixels};
 pub use beta_tc::{BetaTc, BetaTcConfig};
+pub use code_prior::{CodePrior, CodePriorConfig};
 pub use conditional::{Conditional, ConditionalConfig, Given};
 pub use contractive::{Contractive, ContractiveConfig};
+pub use conv_net::PictureConfig;
+pub use convolutional::{Convolutional, ConvolutionalConfig};
 pub use corruption::Corruption;
 pub use denoising::{Denoising, DenoisingConfig};
 pub use error::Error;
@@ -62,4 +72,5 @@ pub use sparse::{Sparse, SparseConfig, Sparsity};
 pub use vae::{Vae, VaeConfig};
 pub use vamp::{Vamp, VampConfig};
 pub use vanilla::{Vanilla, VanillaConfig};
+pub use vq::{Vq, VqConfig};
 pub use wae::{Wae, WaeConfig};
