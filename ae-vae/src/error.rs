@@ -45,6 +45,16 @@ pub enum Error {
         /// How many there are.
         words: usize,
     },
+    /// A code that is not finite.
+    #[error("element {element} of code {code} is {value}, expected a finite number")]
+    Code {
+        /// Which code.
+        code: usize,
+        /// Which element.
+        element: usize,
+        /// What it holds.
+        value: f64,
+    },
     /// A pixel that is no probability.
     #[error("{what}: pixel {pixel} of image {image} is {value}, expected 0 to 1")]
     Pixel {

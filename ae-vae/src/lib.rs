@@ -22,6 +22,9 @@
 //! | [`Vq`] with [`CodePrior`] | van den Oord et al. 2017, arXiv:1711.00937 |
 //! | [`Wae`] | Tolstikhin et al. 2018, arXiv:1711.01558 |
 //! | [`Adversarial`] | Makhzani et al. 2016, arXiv:1511.05644 |
+//! | [`Sentence`] | Bowman et al. 2016, arXiv:1511.06349 |
+//!
+//! [`Mixture`] is a prior for the codes of any model, and [`measure`] has what is measured.
 #![forbid(unsafe_code)]
 
 mod adversarial;
@@ -43,7 +46,9 @@ mod ladder;
 mod likelihood;
 mod loss;
 pub mod measure;
+mod mixture;
 mod net;
+mod sentence;
 mod sparse;
 mod vae;
 mod vamp;
@@ -68,6 +73,8 @@ pub use iwae::Iwae;
 pub use ladder::{Ladder, LadderConfig};
 pub use likelihood::Likelihood;
 pub use loss::{KlWeight, Loss, Part};
+pub use mixture::{Mixture, MixtureConfig};
+pub use sentence::{Sentence, SentenceConfig, Sentences};
 pub use sparse::{Sparse, SparseConfig, Sparsity};
 pub use vae::{Vae, VaeConfig};
 pub use vamp::{Vamp, VampConfig};
