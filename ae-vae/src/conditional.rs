@@ -126,7 +126,7 @@ impl Given<'_> {
         Tensor::concat(&[x, &repeat(&self.classes, x.dim(0) / n)], 1)
     }
 
-    fn at(&self, x: &Tensor, eps: &Tensor, cx: &mut Ctx) -> Output {
+    pub(crate) fn at(&self, x: &Tensor, eps: &Tensor, cx: &mut Ctx) -> Output {
         let q = self.posterior(x, cx);
         let code = q.at(eps);
         let decoded = self.decode(&code, cx);

@@ -40,6 +40,8 @@ mod corruption;
 mod denoising;
 mod error;
 mod gaussian;
+#[cfg(test)]
+mod golden_tests;
 mod iaf;
 mod iwae;
 mod ladder;

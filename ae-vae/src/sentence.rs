@@ -179,7 +179,7 @@ impl Sentence {
     }
 
     /// What the decoder is told: the beginning, then every word but the last, some of them dropped while training.
-    fn told(&self, batch: &Sentences, cx: &mut Ctx) -> Tensor<i64> {
+    pub(crate) fn told(&self, batch: &Sentences, cx: &mut Ctx) -> Tensor<i64> {
         let (steps, n) = (batch.words.dim(0), batch.len());
         let first = Tensor::from_vec(vec![self.beginning(); n], [1, n]);
         let told = Tensor::concat_ids(&[&first, &batch.words.narrow(0, 0, steps - 1)], 0);

@@ -99,16 +99,16 @@ impl Vae {
         (z, decoded, nll)
     }
 
-    /// `k` draws for each image under a prior whose logarithm `log_prior` gives: `[n, latent]` → `[n]`.
-    pub(crate) fn draws_under(
+    /// Draws from noise `[k, batch, latent]` under a prior whose logarithm `log_prior` gives: `[n, latent]` → `[n]`.
+    pub(crate) fn draws_at(
         &self,
         x: &Tensor,
-        k: usize,
+        eps: &Tensor,
         cx: &mut Ctx,
         log_prior: impl FnOnce(&Tensor, &mut Ctx) -> Tensor,
     ) -> Draws {
-        let q = self.posterior(x, cx);
-        let z = q.at(&Tensor::randn([k, x.dim(0), self.config.latent], cx));
+        let (k, q) = (eps.dim(0), self.posterior(x, cx));
+        let z = q.at(eps);
         let log_q = q.log_prob(&z).sum_dims([2]);
         let code = z.flatten(0..2);
         let decoded = self.decode(&code, cx);
@@ -148,6 +148,7 @@ impl Generative for Vae {
 
 impl Variational for Vae {
     fn draws(&self, x: &Tensor, k: usize, cx: &mut Ctx) -> Draws {
-        self.draws_under(x, k, cx, |z, _| std_normal_log_prob(z).sum_dims([1]))
+        let eps = Tensor::randn([k, x.dim(0), self.config.latent], cx);
+        self.draws_at(x, &eps, cx, |z, _| std_normal_log_prob(z).sum_dims([1]))
     }
 }

@@ -120,7 +120,8 @@ impl Generative for Vamp {
 
 impl Variational for Vamp {
     fn draws(&self, x: &Tensor, k: usize, cx: &mut Ctx) -> Draws {
-        self.net.draws_under(x, k, cx, |z, cx| log_mixture(&self.components(cx), z))
+        let eps = Tensor::randn([k, x.dim(0), self.net.config().latent], cx);
+        self.net.draws_at(x, &eps, cx, |z, cx| log_mixture(&self.components(cx), z))
     }
 }
 

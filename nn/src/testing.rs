@@ -1,7 +1,7 @@
 //! Weights, inputs and losses that a PyTorch program computes as well, for tests and benches.
 //!
 //! Weights and inputs come from an integer hash of a name and an index, so both sides make them without a file between
-//! them; `tests/golden/steps.py` does the same in Python and wrote `steps.json`: for each workload of
+//! them; `tests/golden/shared/hashed.py` does the same in Python. `steps.py` beside it wrote `steps.json`: for each workload of
 //! `cargo xtask bench steps` the first loss at full size, and ten losses of a twin of reduced width.
 //!
 //! The hash: splitmix64 (Steele et al. 2014) of FNV-1a(name) xor index; its upper 53 bits are a number u in [0, 1).
