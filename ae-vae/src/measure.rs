@@ -23,7 +23,11 @@ fn batches(x: &Tensor, size: usize) -> impl Iterator<Item = Tensor> + '_ {
 ///
 /// # Errors
 /// If the images are none, have another size, or hold anything but 0 to 1.
-pub fn loss_parts<M: Autoencoder>(model: &M, x: &Tensor, cx: &mut Ctx) -> Result<Vec<(&'static str, f64)>, Error> {
+pub fn loss_parts<M: Autoencoder + ?Sized>(
+    model: &M,
+    x: &Tensor,
+    cx: &mut Ctx,
+) -> Result<Vec<(&'static str, f64)>, Error> {
     check_pixels("loss_parts", x, model.pixels())?;
     let mut means: Vec<(&'static str, Mean)> = Vec::new();
     for batch in batches(x, BATCH) {
@@ -44,7 +48,7 @@ pub fn loss_parts<M: Autoencoder>(model: &M, x: &Tensor, cx: &mut Ctx) -> Result
 ///
 /// # Errors
 /// As [`loss_parts`].
-pub fn mean_loss<M: Autoencoder>(model: &M, x: &Tensor, cx: &mut Ctx) -> Result<f64, Error> {
+pub fn mean_loss<M: Autoencoder + ?Sized>(model: &M, x: &Tensor, cx: &mut Ctx) -> Result<f64, Error> {
     Ok(loss_parts(model, x, cx)?.last().expect("there is a total").1)
 }
 
@@ -55,7 +59,7 @@ pub fn mean_loss<M: Autoencoder>(model: &M, x: &Tensor, cx: &mut Ctx) -> Result<
 ///
 /// # Errors
 /// As [`loss_parts`], and if `k` is 0.
-pub fn log_likelihood<M: Variational>(model: &M, x: &Tensor, k: usize, cx: &mut Ctx) -> Result<Tensor, Error> {
+pub fn log_likelihood<M: Variational + ?Sized>(model: &M, x: &Tensor, k: usize, cx: &mut Ctx) -> Result<Tensor, Error> {
     check_pixels("log_likelihood", x, model.pixels())?;
     ConfigError::check(k > 0, "log_likelihood", "k", k, "at least 1")?;
     let mut found = Vec::with_capacity(x.dim(0));

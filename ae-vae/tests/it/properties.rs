@@ -1,0 +1,116 @@
+//! What holds of every model, trained or not.
+
+use etude_ae_vae::{Autoencoder, Vae, VaeConfig, Variational, measure};
+use etude_autograd::{Tensor, no_grad};
+use etude_kernels::rng::Rng;
+use etude_nn::Ctx;
+
+use super::{deterministic, quarters, variational};
+
+/// A model as its trait's object.
+fn plain(model: Box<dyn Variational>) -> Box<dyn Autoencoder> {
+    model
+}
+
+/// Every model there is.
+fn all(cx: &mut Ctx) -> Vec<(&'static str, Box<dyn Autoencoder>)> {
+    let mut models = deterministic(cx);
+    models.extend(variational(cx).into_iter().map(|(name, model)| (name, plain(model))));
+    models
+}
+
+#[test]
+fn every_parameter_of_every_model_has_a_finite_gradient() {
+    let mut cx = Ctx::train(0);
+    for (name, model) in all(&mut cx) {
+        for batch in [1, 5] {
+            let x = quarters(batch, &mut cx.rng);
+            let loss = model.forward(&x, &mut cx).loss.total();
+            assert!(loss.item().is_finite(), "{name}, {batch} images: {}", loss.item());
+            let grads = loss.backward();
+            for (param, p) in model.named_params() {
+                let g = grads.by_id(p.id()).unwrap_or_else(|| panic!("{name}: {param} has no gradient"));
+                assert!(g.to_vec().iter().all(|g| g.is_finite()), "{name}: the gradient of {param}");
+            }
+        }
+    }
+}
+
+#[test]
+fn images_do_not_influence_one_another_and_evaluation_is_deterministic() {
+    let mut cx = Ctx::train(1);
+    for (name, model) in all(&mut cx) {
+        let x = Tensor::rand([6, 16], &mut cx);
+        let eval = || cx.eval();
+        let back = |x: &Tensor| no_grad(|| model.reconstruct(x, &mut eval()));
+        let whole = back(&x);
+        assert_eq!(whole.shape(), [6, 16], "{name}");
+        assert_eq!(whole.to_vec(), back(&x).to_vec(), "{name}: twice the same");
+        assert!(whole.to_vec().iter().all(|p| (0.0..=1.0).contains(p)), "{name}");
+        let off = (back(&x.flip(0)).flip(0) - &whole).abs().to_vec().into_iter().fold(0f32, f32::max);
+        assert!(off < 1e-5, "{name}: the order of a batch changes it by {off}");
+        let off = (back(&x.narrow(0, 2, 1)) - whole.narrow(0, 2, 1)).abs().to_vec().into_iter().fold(0f32, f32::max);
+        assert!(off < 1e-5, "{name}: an image alone differs by {off}");
+    }
+}
+
+#[test]
+fn the_loss_is_the_bound_that_draws_have_and_more_draws_tighten_it() {
+    let mut cx = Ctx::train(2);
+    for (name, model) in variational(&mut cx) {
+        let x = repeated(&quarters(4, &mut cx.rng), 500);
+        let (parts, weights) = no_grad(|| (model.forward(&x, &mut cx).loss, model.draws(&x, 1, &mut cx).log_weights));
+        let (loss, weights) = (parts.each(), weights.squeeze(0));
+        let gap = f64::from((loss.mean() + weights.mean()).item());
+        let variance = f64::from((loss.var_dims([0]) + weights.var_dims([0])).item());
+        // Five standard errors of the difference of the two means.
+        let allowed = 5.0 * (variance / x.dim(0) as f64).sqrt();
+        assert!(gap.abs() < allowed, "{name}: the loss and −E ln w differ by {gap}, allowed {allowed}");
+        let mut last = -weights.mean().item();
+        for k in [5, 50] {
+            let bound =
+                -measure::log_likelihood(&*model, &x.narrow(0, 0, 400), k, &mut cx).expect("valid").mean().item();
+            assert!(bound < last + 0.02, "{name}: {bound} with {k} draws, {last} with fewer");
+            last = bound;
+        }
+    }
+}
+
+/// Images, each `n` times.
+fn repeated(x: &Tensor, n: usize) -> Tensor {
+    x.unsqueeze(0).expand([n, x.dim(0), x.dim(1)]).flatten(0..2)
+}
+
+#[test]
+fn importance_sampling_finds_the_integral() {
+    // One latent variable, so that ∫ p(x|z) N(z; 0, 1) dz is a sum over a fine grid.
+    let mut cx = Ctx::train(3);
+    let config = VaeConfig { input: 16, hidden: vec![8], latent: 1, ..VaeConfig::default() };
+    let vae = Vae::new(config, &mut cx).expect("valid");
+    super::train(&vae, 100, &mut cx);
+    let x = quarters(3, &mut cx.rng);
+    let n = 4001;
+    let z: Tensor = Tensor::from_vec((0..n).map(|i| i as f32 / 200.0 - 10.0).collect(), [n, 1]);
+    let found = measure::log_likelihood(&vae, &x, 5000, &mut cx).expect("valid").to_vec();
+    for (i, found) in found.into_iter().enumerate() {
+        let image = x.narrow(0, i, 1).expand([n, 16]);
+        let log_p = no_grad(|| vae.decode(&z, &mut cx)).bce_with_logits(&image).sum_dims([1]);
+        let log_prior = z.squeeze(1).square().affine(-0.5, -0.918_938_5);
+        let want = (log_prior - log_p).logsumexp(0).item() - 200f32.ln();
+        assert!((found - want).abs() < 0.05, "image {i}: {found} by 5000 draws, {want} by integration");
+    }
+}
+
+#[test]
+fn a_stream_of_draws_is_as_good_as_all_at_once() {
+    // The same draws, whether in one pass of k or in k passes of one: the generator's numbers come in the same order.
+    let mut cx = Ctx::train(4);
+    let vae = Vae::new(super::vae_net(), &mut cx).expect("valid");
+    let x = quarters(1, &mut Rng::new(0));
+    let mut one = Ctx::eval_with_seed(7);
+    let singles: Vec<Tensor> = (0..300).map(|_| no_grad(|| vae.draws(&x, 1, &mut one)).log_weights).collect();
+    let all = Tensor::concat(&singles.iter().collect::<Vec<_>>(), 0);
+    let want = all.logsumexp(0).item() - 300f32.ln();
+    let found = measure::log_likelihood(&vae, &x, 300, &mut Ctx::eval_with_seed(7)).expect("valid").item();
+    assert!((found - want).abs() < 1e-4, "{found} streamed, {want} from {} draws", all.dim(0));
+}
