@@ -46,6 +46,8 @@ mod crc32c;
 mod ctx;
 mod error;
 pub mod file;
+#[cfg(feature = "linalg")]
+mod frechet;
 pub mod guard;
 pub mod init;
 pub mod journal;
@@ -78,6 +80,8 @@ pub use config::ConfigError;
 pub use ctx::{Ctx, Mode};
 pub use error::{Error, check_finite};
 pub use etude_autograd::Storage;
+#[cfg(feature = "linalg")]
+pub use frechet::frechet_distance;
 pub use guard::Guard;
 pub use journal::{Journal, JournalPosition};
 pub use layers::{
