@@ -1,6 +1,7 @@
 //! Embedded data sets, readers for the standard file formats, loaders, augmentation, pictures and charts for Étude.
 //!
-//! * **Sets**: [`mnist`], [`digits`], [`emoji`], [`text::shakespeare`], [`series`]; real data, compiled in, no download.
+//! * **Sets**: [`mnist`], [`digits`], [`emoji`], [`text::shakespeare`], [`series`]; real data, compiled in, no download; and
+//!   [`mod@shapes`], drawn, whose factors are known.
 //! * **Readers**: [`idx`], [`table`], [`text`], [`series`], [`picture`], each for a file of the user's too, plain or gzip. A bad
 //!   file is a [`DataError`] that names the file, the place in it, what was expected and what was found; it is never a panic, and
 //!   memory grows only with the bytes that are really there.
@@ -30,6 +31,7 @@ pub mod mnist;
 pub mod picture;
 pub mod plot;
 pub mod series;
+pub mod shapes;
 pub mod table;
 pub mod text;
 pub mod windows;
