@@ -10,6 +10,7 @@ mod again;
 mod asan;
 mod bench;
 mod columns;
+mod fetch;
 mod golden;
 mod neon;
 mod ops;
@@ -42,6 +43,8 @@ enum Command {
     Neon(neon::NeonArgs),
     /// Run the kernels' tests under AddressSanitizer, with a nightly compiler
     Asan(asan::AsanArgs),
+    /// Bring a data set that is too large to embed from the package that ships it
+    Fetch(fetch::FetchArgs),
     /// Run the scripts beside the golden files again and name the files that changed
     Golden(golden::GoldenArgs),
 }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Ops(args) => ops::main(&args),
         Command::Neon(args) => neon::main(&args),
         Command::Asan(args) => asan::main(&args),
+        Command::Fetch(args) => fetch::main(&args),
         Command::Golden(args) => golden::main(&args),
     };
     match result {

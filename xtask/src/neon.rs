@@ -4,7 +4,7 @@
 //! crate's manifest). Where they cannot be fetched the command says so and succeeds, because a machine without them can
 //! prove nothing about NEON; `--require` makes that a failure. The emulator says nothing about speed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -26,7 +26,8 @@ pub struct NeonArgs {
 
 /// Runs the tests; `false` when one failed.
 pub fn main(args: &NeonArgs) -> Result<bool> {
-    let cache = cache()?;
+    // The unpacked compiler is large, and survives `cargo clean`.
+    let cache = workspace::cache()?.join("neon");
     if let Err(reason) = prepare(&cache) {
         println!("neon: skipped: {reason:#}");
         return Ok(!args.require);
@@ -44,17 +45,6 @@ pub fn main(args: &NeonArgs) -> Result<bool> {
         .status()
         .context("cannot start cargo")?;
     Ok(status.success())
-}
-
-/// Where the unpacked compiler lives: it is large, and survives `cargo clean`.
-fn cache() -> Result<PathBuf> {
-    let base = match std::env::var_os("XDG_CACHE_HOME") {
-        Some(base) => PathBuf::from(base),
-        None => {
-            PathBuf::from(std::env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?).join(".cache")
-        }
-    };
-    Ok(base.join("etude").join("neon"))
 }
 
 /// Makes sure that compiler, linker and emulator are there.
