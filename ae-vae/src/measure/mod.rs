@@ -1,11 +1,17 @@
 //! What is measured of a trained model.
 
+mod code;
+mod image;
+
 use etude_autograd::{Tensor, no_grad};
 use etude_nn::metrics::Mean;
 use etude_nn::{ConfigError, Ctx};
 
 use crate::autoencoder::{Autoencoder, Variational, check_pixels};
 use crate::error::Error;
+
+pub use code::{Collapse, active_units, auroc, collapse, linear_probe, mutual_information_gap, perplexity};
+pub use image::{psnr, ssim};
 
 /// Images that are looked at together.
 const BATCH: usize = 500;
@@ -83,4 +89,9 @@ pub fn log_likelihood<M: Variational + ?Sized>(model: &M, x: &Tensor, k: usize, 
         found.extend(sums.into_iter().map(|(top, sum)| (top + sum.ln() - (k as f64).ln()) as f32));
     }
     Ok(Tensor::from_vec(found, [x.dim(0)]))
+}
+
+/// Nats an image as bits a pixel: what a perfect entropy coder would spend.
+pub fn bits_per_pixel(nats: f64, pixels: usize) -> f64 {
+    nats / (pixels as f64 * std::f64::consts::LN_2)
 }
