@@ -2,7 +2,7 @@
 //! resumed with `--resume`, and ends with the same bits.
 
 use anyhow::Result;
-use etude_ae_vae::{Autoencoder, Generative, Vae, VaeConfig, measure};
+use etude_ae_vae::{Autoencoder, Generative, Vae, VaeConfig, binarise, measure};
 use etude_autograd::{Tensor, no_grad};
 use etude_data::example::{Args, Better, Report};
 use etude_data::picture::{Grid, Picture};
@@ -11,11 +11,6 @@ use etude_data::{Batches, Samples, mnist};
 use etude_kernels::rng::Rng;
 use etude_nn::schedule::Schedule;
 use etude_nn::{Adam, Checkpoint, Ctx, Journal, JournalPosition, Optimizer, check_finite};
-
-/// Each pixel 1 with its own value as probability.
-fn binarise(x: &Tensor, rng: &mut impl AsMut<Rng>) -> Tensor {
-    Tensor::rand(x.shape(), rng).lt(x).to_float()
-}
 
 fn main() -> Result<()> {
     let args = Args::parse();

@@ -59,6 +59,12 @@ impl Corruption {
     }
 }
 
+/// Black or white pixels: each 1 with its own value as probability. Drawn once, images are statically binarised; drawn anew
+/// each time they are seen, dynamically.
+pub fn binarise(x: &Tensor, rng: &mut impl AsMut<Rng>) -> Tensor {
+    Tensor::rand(x.shape(), rng).lt(x).to_float()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +82,15 @@ mod tests {
         let blurred = Corruption::Gaussian { std: 0.1 }.apply(&x, &mut rng);
         let var = blurred.to_vec().iter().map(|p| f64::from(p - 0.5).powi(2)).sum::<f64>() / 1e5;
         assert!((var.sqrt() - 0.1).abs() < 0.002 && blurred.to_vec().iter().all(|p| (0.0..=1.0).contains(p)));
+    }
+
+    #[test]
+    fn as_many_pixels_are_white_as_they_are_bright() {
+        let white = binarise(&Tensor::full([100, 1000], 0.3), &mut Rng::new(2));
+        assert!(white.to_vec().iter().all(|&p| p == 0.0 || p == 1.0));
+        assert!((white.mean().item() - 0.3).abs() < 0.007);
+        let extremes = binarise(&Tensor::from_slice(&[0.0f32, 1.0], [2]), &mut Rng::new(3));
+        assert_eq!(extremes.to_vec(), [0.0, 1.0]);
     }
 
     #[test]

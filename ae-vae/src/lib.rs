@@ -66,7 +66,7 @@ pub use conditional::{Conditional, ConditionalConfig, Given};
 pub use contractive::{Contractive, ContractiveConfig};
 pub use conv_net::PictureConfig;
 pub use convolutional::{Convolutional, ConvolutionalConfig};
-pub use corruption::Corruption;
+pub use corruption::{Corruption, binarise};
 pub use denoising::{Denoising, DenoisingConfig};
 pub use error::Error;
 pub use gaussian::Gaussian;
