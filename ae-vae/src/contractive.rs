@@ -1,8 +1,8 @@
 //! The contractive autoencoder: a code that changes little when the image does.
 //!
-//! Rifai, Vincent, Muller, Glorot & Bengio 2011, *Contractive Auto-Encoders*, ICML: Σ L(x, g(f(x))) + λ‖J_f(x)‖²_F (eq. 5)
-//! with J the Jacobian of the code by the pixels (eq. 1). It is exact here, for encoders of any depth: one derivative a unit
-//! of the code, each of which is differentiated again. The paper's closed form (eq. 6) holds for one sigmoid layer.
+//! Rifai, Vincent, Muller, Glorot & Bengio 2011, *Contractive Auto-Encoders*, ICML: Σ L(x, g(f(x))) + λ‖J_f(x)‖²_F with J the
+//! Jacobian of the code by the pixels. It is exact here, for encoders of any depth: one derivative a unit of the code, each of
+//! which is differentiated again. The paper's closed form holds for one sigmoid layer.
 
 use etude_autograd::{CreateGraph, Tensor, grad};
 use etude_nn::{ConfigError, Ctx, module};
@@ -117,7 +117,7 @@ mod tests {
         let model = Contractive::new(ContractiveConfig { net, weight: 1.0 }, cx).expect("valid");
         let x = testing::uniform("x", [4, 5], 0.0, 1.0);
         let found = model.jacobian_norm(&x, cx).to_vec();
-        // eq. (6): Σⱼ (hⱼ(1 − hⱼ))² Σᵢ W²ⱼᵢ
+        // Σⱼ (hⱼ(1 − hⱼ))² Σᵢ W²ⱼᵢ
         let h = model.encode(&x, cx);
         let w = model.named_params().into_iter().find(|(name, _)| name == "encoder.0.weight").expect("one layer").1;
         let want = ((&h * h.affine(-1.0, 1.0)).square() * w.get().square().sum_dims([1])).sum_dims([1]);

@@ -18,7 +18,7 @@ use crate::loss::Loss;
 use crate::net::{Decoder, GaussianEncoder};
 use crate::vae::VaeConfig;
 
-/// What is added to s, so that a step changes little before it is trained: section 4, "close to +1 or +2".
+/// What is added to s, so that a step changes little before it is trained; section 4 asks for 1 or 2.
 const OPEN: f64 = 1.5;
 
 /// The net and the flow of an [`Iaf`] autoencoder.

@@ -27,6 +27,11 @@
 //! [`Mixture`] is a prior for the codes of any model, and [`measure`] has what is measured.
 #![forbid(unsafe_code)]
 
+/// The examples of the crate's page compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod adversarial;
 mod autoencoder;
 mod beta_tc;

@@ -47,7 +47,7 @@ pub struct SparseConfig {
 }
 
 impl Default for SparseConfig {
-    /// 784-1000 of which 25 units speak: Makhzani & Frey, table 2.
+    /// 784-1000 of which 25 units speak, as of Makhzani & Frey for MNIST.
     fn default() -> Self {
         let net = VanillaConfig { hidden: vec![], code: 1000, ..VanillaConfig::default() };
         SparseConfig { net, sparsity: Sparsity::TopK { k: 25 } }

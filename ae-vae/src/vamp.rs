@@ -26,7 +26,7 @@ pub struct VampConfig {
 }
 
 impl Default for VampConfig {
-    /// 784-400-20 with 500 pseudo-inputs: section 5.2.
+    /// 784-400-20 with 500 pseudo-inputs, as the authors have.
     fn default() -> Self {
         VampConfig { net: VaeConfig::default(), components: 500 }
     }

@@ -15,7 +15,7 @@ fn variances(codes: &Tensor) -> Vec<f64> {
 /// How many latent variables say something of the image: those whose posterior mean has a variance above 0.01 over the images.
 /// `codes` are the means, `[n, latent]`, of [`crate::Autoencoder::encode`].
 ///
-/// Burda et al. 2016, arXiv:1509.00519, section 5.2.
+/// Burda et al. 2016, arXiv:1509.00519, section 5.
 ///
 /// # Panics
 /// If the codes are not `[n, latent]` with n at least 1.
@@ -143,7 +143,7 @@ const BINS: usize = 20;
 /// factors. 1 if every factor has an element of its own.
 ///
 /// Chen et al. 2018, arXiv:1802.04942, eq. (6); the information is that of 20 equal bins of an element's range, as in
-/// Locatello et al. 2019, arXiv:1811.12359, appendix C.
+/// Locatello et al. 2019, arXiv:1811.12359.
 ///
 /// # Errors
 /// If there is no code or factor, a factor has another number of values or only one value, or there are fewer than two elements.
