@@ -38,7 +38,7 @@ pub fn train<M: Autoencoder>(
     let total = plan.epochs as u64 * each;
     let schedule = Schedule::cosine(plan.lr.0, plan.lr.1, total);
     let mut curve = Vec::new();
-    let (mut cursor, mut at) = (batches.cursor().clone(), JournalPosition::default());
+    let (mut cursor, mut at) = (batches.cursor(), JournalPosition::default());
     macro_rules! parts {
         () => {
             Checkpoint::new()
@@ -73,7 +73,7 @@ pub fn train<M: Autoencoder>(
             journal.scalar("loss", step, mean as f32);
             curve.push((step as f64 / each as f64, mean));
             journal.tick(step, format!("{mean:.1} nats"));
-            (cursor, at) = (batches.cursor().clone(), journal.position());
+            (cursor, at) = (batches.cursor(), journal.position());
             parts!().save(&checkpoint, step)?;
         }
     }
