@@ -101,13 +101,23 @@ pub fn fit(
 ///
 /// let mut cx = Ctx::train(0);
 /// let model = ImageMlp::new(ImageMlpConfig::default(), &mut cx)?;
-/// let mut run = Fit::new(&model, &FitConfig { steps: 4, ..FitConfig::default() })?;
-/// Checkpoint::new().model("model", &model).optimizer("opt", &mut run.opt).rng("rng", &mut cx.rng).resume(&path)?;
+/// let config = FitConfig { steps: 4, ..FitConfig::default() };
+/// let mut run = Fit::new(&model, &config)?;
+/// macro_rules! parts {
+///     () => {
+///         // The schedule is a function of the configuration, which must be the same.
+///         Checkpoint::new()
+///             .config("fit", &config)
+///             .model("model", &model)
+///             .optimizer("opt", &mut run.opt)
+///             .rng("rng", &mut cx.rng)
+///     };
+/// }
+/// parts!().resume(&path)?;
 /// while !run.is_done() {
 ///     let labels = Tensor::from_slice(&[3, 1], [2]);
 ///     let step = run.step(&Tensor::rand([2, 1, 28, 28], &mut cx), &labels, &mut cx)?.step;
-///     let parts = Checkpoint::new().model("model", &model).optimizer("opt", &mut run.opt).rng("rng", &mut cx.rng);
-///     parts.save(&path, step + 1)?;
+///     parts!().save(&path, step + 1)?;
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -144,7 +154,8 @@ impl<'a, M: Layer> Fit<'a, M> {
     /// One update.
     ///
     /// # Errors
-    /// If the batch is not valid, or the loss or a gradient is not finite. The model is unchanged then.
+    /// If the batch is not valid, or the loss or a gradient is not finite. No parameter is changed then; running statistics
+    /// and the context's random numbers may have moved on.
     pub fn step(&mut self, images: &Tensor, labels: &Tensor<i64>, cx: &mut Ctx) -> Result<Step, Error> {
         let step = self.steps();
         check::images(images)?;

@@ -252,8 +252,15 @@ impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
     pub fn resume(config: &PpoConfig, make: F, path: impl AsRef<Path>) -> Result<Self, RlError> {
         let mut run = Run::new(config, make)?;
         let (best, mut ledger) = (run.agent.clone(), run.ledger());
+        let path = path.as_ref();
         let found = run.parts(&mut ledger, &best).resume(path).map_err(RlError::checkpoint)?;
         if let Some(found) = found {
+            // No run of this configuration comes further, and what is derived from more might overflow.
+            let most = config.iterations();
+            if found.step > most as u64 {
+                let reason = format!("{}: {} rollouts, at most {most} expected", path.display(), found.step);
+                return Err(RlError::Checkpoint { reason });
+            }
             (run.record, run.loss, run.journal) = ledger.restore(&mut run.envs, best)?;
             run.iteration = found.step as usize;
         }
@@ -320,7 +327,8 @@ impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
     pub fn step(&mut self) -> Result<Progress, RlError> {
         let step = self.steps();
         let Run { config, cx, rng, envs, agent, opt, record, loss, iteration, .. } = self;
-        let left = 1.0 - *iteration as f64 / config.iterations() as f64;
+        // A caller may go on beyond the last rollout.
+        let left = (1.0 - *iteration as f64 / config.iterations() as f64).max(0.0);
         opt.set_lr(config.lr * left);
         let clip = if config.anneal_clip { config.clip * left } else { config.clip };
 

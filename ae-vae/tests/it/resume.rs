@@ -10,8 +10,8 @@ use etude_nn::schedule::Schedule;
 use etude_nn::testing::process::{self, RESULT, Training};
 use etude_nn::{Adam, Checkpoint, Ctx, Optimizer};
 
-/// Trains in `folder` from its checkpoint to step `until`, and leaves a checkpoint there, too.
-fn train(folder: &Path, until: u64) {
+/// Trains in `folder` from its checkpoint to step `until`, and leaves a checkpoint there, too. Gives the step it began at.
+fn train(folder: &Path, until: u64) -> u64 {
     let path = folder.join("run.safetensors");
     let mut cx = Ctx::train(1);
     let images: Tensor = Tensor::rand([50, 16], &mut cx);
@@ -44,6 +44,7 @@ fn train(folder: &Path, until: u64) {
         }
     }
     std::fs::copy(path, folder.join(RESULT)).expect("writable");
+    first
 }
 
 const TRAINING: Training = Training { train, steps: 60, program: "resume::train_until_killed" };

@@ -21,7 +21,8 @@ impl<T: Float> Tensor<T> {
     /// Running ln Σ eˣ along `axis`, without overflow.
     ///
     /// By doubling as [`Tensor::cumprod`]: no term is subtracted again, so small ones are not lost behind large ones. A term
-    /// of −∞ adds nothing to a sum and gets no gradient from it, not even where the sum is −∞ and PyTorch's is NaN.
+    /// of −∞ adds nothing to a sum and gets no gradient from it, not even where the sum is −∞ and PyTorch's is NaN; only the
+    /// first term, which is its own sum, gets that one's.
     ///
     /// # Panics
     /// If there is no such axis.

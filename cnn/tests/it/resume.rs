@@ -9,8 +9,8 @@ use etude_data::{Augment, Batches, Samples};
 use etude_nn::testing::process::{self, RESULT, Training};
 use etude_nn::{Checkpoint, Ctx};
 
-/// Trains in `folder` from its checkpoint to step `until`, and leaves a checkpoint there, too.
-fn train(folder: &Path, until: u64) {
+/// Trains in `folder` from its checkpoint to step `until`, and leaves a checkpoint there, too. Gives the step it began at.
+fn train(folder: &Path, until: u64) -> u64 {
     let path = folder.join("run.safetensors");
     let mut cx = Ctx::train(1);
     let images: Tensor = Tensor::rand([30, 1, 16, 16], &mut cx);
@@ -36,6 +36,7 @@ fn train(folder: &Path, until: u64) {
         };
     }
     parts!().resume(&path).expect("old or new, but whole");
+    let first = run.steps();
     while run.steps() < until {
         let (images, labels) = batches.next().expect("an endless iterator");
         let step = run.step(&augment.apply(&images, &mut changes), &labels, &mut cx).expect("finite");
@@ -45,6 +46,7 @@ fn train(folder: &Path, until: u64) {
         }
     }
     std::fs::copy(path, folder.join(RESULT)).expect("writable");
+    first
 }
 
 const TRAINING: Training = Training { train, steps: 60, program: "resume::train_until_killed" };

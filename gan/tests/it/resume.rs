@@ -9,8 +9,8 @@ use etude_gan::dcgan::{DcganConfig, Discriminator, Generator, discriminator_step
 use etude_nn::testing::process::{self, RESULT, Training};
 use etude_nn::{Adam, Checkpoint, Ctx};
 
-/// Trains in `folder` from its checkpoint to step `until`, and leaves a checkpoint there, too.
-fn train(folder: &Path, until: u64) {
+/// Trains in `folder` from its checkpoint to step `until`, and leaves a checkpoint there, too. Gives the step it began at.
+fn train(folder: &Path, until: u64) -> u64 {
     let path = folder.join("run.safetensors");
     let mut cx = Ctx::train(1);
     let images: Tensor = Tensor::rand([20, 1, 8, 8], &mut cx);
@@ -42,6 +42,7 @@ fn train(folder: &Path, until: u64) {
         }
     }
     std::fs::copy(path, folder.join(RESULT)).expect("writable");
+    first
 }
 
 const TRAINING: Training = Training { train, steps: 60, program: "resume::train_until_killed" };

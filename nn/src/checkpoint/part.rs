@@ -130,16 +130,23 @@ impl Contents {
         let text = self.metadata.get(key);
         let value = text.and_then(|text| read(text));
         if value.is_none() {
-            let found = text.map_or("missing".to_string(), |text| format!("{:?}", start(text)));
+            let found = text.map_or("missing".to_string(), |text| format!("{:?}", start(text, expected)));
             mismatches.push(Mismatch::Metadata { key: key.into(), found, expected: expected.into() });
         }
         value
     }
 }
 
-/// The beginning of a text that may be long.
-fn start(text: &str) -> String {
-    text.chars().take(200).collect()
+/// The part of a text that may be long which says most: from a little before where it parts from what was expected, or
+/// from its beginning if that is near.
+fn start(text: &str, expected: &str) -> String {
+    const SHOWN: usize = 200;
+    const BEFORE: usize = 40;
+    let common = text.chars().zip(expected.chars()).take_while(|(a, b)| a == b).count();
+    if common + BEFORE < SHOWN {
+        return text.chars().take(SHOWN).collect();
+    }
+    std::iter::once('…').chain(text.chars().skip(common - BEFORE).take(SHOWN)).collect()
 }
 
 /// An optimiser's state but for its tensors.

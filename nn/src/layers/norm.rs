@@ -311,7 +311,8 @@ impl BatchNorm {
 impl Running {
     /// Moves towards the mean and the biased variance of a batch with `n` values a channel.
     fn track(&self, momentum: Option<f64>, mean: &Tensor, var: &Tensor, n: usize) {
-        let batches = self.batches.get().item() + 1;
+        // A count from a file may be anything.
+        let batches = self.batches.get().item().max(0).saturating_add(1);
         self.batches.set(&Tensor::scalar(batches));
         let momentum = momentum.unwrap_or(1.0 / batches as f64);
         let toward = |old: &Buffer, new: &Tensor, scale: f64| {

@@ -92,7 +92,10 @@ pub fn kill_and_resume(
                     if let Some(status) = child.try_wait().expect("our child") {
                         break status;
                     }
-                    assert!(Instant::now() < deadline, "the program does not end");
+                    if Instant::now() >= deadline {
+                        let _ = child.kill();
+                        panic!("the program does not end");
+                    }
                     std::thread::sleep(Duration::from_millis(2));
                 };
                 assert!(status.success(), "the program failed when it was resumed: {status}");
@@ -151,8 +154,8 @@ pub fn example_survives_kills(name: &str, kills: usize) -> Killed {
 
 /// A training that is stopped and resumed, as a test holds it.
 pub struct Training {
-    /// Trains in a folder from the checkpoint that is there up to a step, and leaves [`RESULT`].
-    pub train: fn(&Path, u64),
+    /// Trains in a folder from the checkpoint that is there up to a step, and leaves [`RESULT`]. Gives the step it began at.
+    pub train: fn(&Path, u64) -> u64,
     /// Its steps in all.
     pub steps: u64,
     /// The ignored test that calls [`Training::run`].
@@ -181,8 +184,8 @@ impl Training {
     pub fn halves(&self) {
         for n in [1, 7, self.steps / 2] {
             let folder = tempfile::tempdir().expect("a temporary folder");
-            (self.train)(folder.path(), n);
-            (self.train)(folder.path(), 2 * n);
+            assert_eq!((self.train)(folder.path(), n), 0, "a new run");
+            assert_eq!((self.train)(folder.path(), 2 * n), n, "the second half resumes the first");
             let twice = fs::read(folder.path().join(RESULT)).expect("just written");
             assert!(twice == self.whole(2 * n).0, "{n} steps and {n} steps");
         }
@@ -202,9 +205,12 @@ impl Training {
 /// The kills of a long test: `ETUDE_TEST_KILLS`, for a part of it, or this many.
 ///
 /// # Panics
-/// If the variable holds no number.
+/// If the variable holds no number, or 0.
 pub fn kills(all: usize) -> usize {
-    std::env::var("ETUDE_TEST_KILLS").map_or(all, |text| text.parse().expect("ETUDE_TEST_KILLS is a number"))
+    let kills =
+        std::env::var("ETUDE_TEST_KILLS").map_or(all, |text| text.parse().expect("ETUDE_TEST_KILLS is a number"));
+    assert!(kills > 0, "ETUDE_TEST_KILLS=0 would test nothing");
+    kills
 }
 
 /// Runs the ignored test `test` for `steps` steps in a process of its own.

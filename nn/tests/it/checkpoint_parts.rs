@@ -248,3 +248,16 @@ fn the_one_before_is_found_through_a_link() {
     std::fs::remove_file(&file).expect("there");
     assert_eq!(resume(), Some(1), "the link leads to nothing");
 }
+
+#[test]
+fn another_configuration_shows_where_it_is_another_however_long_it_is() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.safetensors");
+    let config = |last: u32| (vec![7u32; 300], "seed", last);
+    Checkpoint::new().config("config", &config(1)).save(&path, 0).expect("writable");
+    let error = Checkpoint::new().config("config", &config(2)).resume(&path).expect_err("another seed");
+    let Error::Mismatch { mismatches, .. } = &error else { panic!("{error}") };
+    let [Mismatch::Metadata { key, found, .. }] = &mismatches[..] else { panic!("{mismatches:?}") };
+    assert_eq!(key, "config");
+    assert!(found.contains("seed") && found.contains(",1]") && found.chars().count() < 300, "{found}");
+}

@@ -465,3 +465,16 @@ fn what_a_configuration_names_is_data() {
     let args: Conv2dArgs = serde_json::from_str(r#"{"padding":[1,1]}"#).expect("the others have defaults");
     assert_eq!(args, Conv2dArgs::new(1, 1));
 }
+
+#[test]
+fn a_count_of_batches_that_is_none_keeps_running_statistics_finite() {
+    let mut cx = Ctx::train(0);
+    for count in [-1, i64::MIN, i64::MAX] {
+        let norm = BatchNorm1d { momentum: None, ..BatchNorm1d::new(2) };
+        let running = norm.running.as_ref().expect("a new layer has them");
+        running.batches.set(&Tensor::scalar(count));
+        norm.forward(&Tensor::randn([4, 2], &mut cx), &mut cx);
+        let found = [running.mean.get().to_vec(), running.var.get().to_vec()].concat();
+        assert!(found.iter().all(|v| v.is_finite()), "{count}: {found:?}");
+    }
+}

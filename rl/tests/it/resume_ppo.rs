@@ -102,10 +102,29 @@ fn a_checkpoint_of_another_run_is_refused() {
     assert!(refused(&config(), 40).is_none());
 }
 
-/// Trains in `folder` from its checkpoint for `until` rollouts in all.
-fn train(folder: &Path, until: u64) {
+#[test]
+fn rollouts_beyond_the_last_are_refused_in_a_checkpoint_and_harmless_in_a_run() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.safetensors");
+    let mut run = Run::new(&config(), || Identity::new(3, 40)).expect("valid");
+    while !run.is_done() {
+        run.step().expect("it runs");
+    }
+    let last = run.rollouts();
+    // The learning rate is 0 by now and stays there.
+    for _ in 0..2 {
+        run.step().expect("it runs");
+    }
+    run.save(&path).expect("writable");
+    let error = Run::resume(&config(), || Identity::new(3, 40), &path).err().expect("too many").to_string();
+    assert!(error.contains("run.safetensors") && error.contains(&format!("at most {last} expected")), "{error}");
+}
+
+/// Trains in `folder` from its checkpoint for `until` rollouts in all. Gives how many the checkpoint had.
+fn train(folder: &Path, until: u64) -> u64 {
     let path = folder.join("run.safetensors");
     let mut run = Run::resume(&config(), CartPole::new, &path).expect("old or new, but whole");
+    let first = run.rollouts() as u64;
     while run.rollouts() < until as usize {
         run.step().expect("it runs");
         if run.rollouts() % 3 == 0 || run.rollouts() == until as usize {
@@ -113,6 +132,7 @@ fn train(folder: &Path, until: u64) {
         }
     }
     std::fs::write(folder.join(RESULT), text(&run.finish())).expect("writable");
+    first
 }
 
 const TRAINING: Training = Training { train, steps: 20, program: "resume_ppo::train_until_killed" };

@@ -8,8 +8,8 @@ use etude_nn::testing::process::{self, RESULT, Training};
 use etude_nn::{Adam, Checkpoint, Ctx, Optimizer};
 use etude_rnn::{Cell, CharLm, CharLmConfig};
 
-/// Trains in `folder` from its checkpoint to step `until`, and leaves a checkpoint there, too.
-fn train_cell(cell: Cell, folder: &Path, until: u64) {
+/// Trains in `folder` from its checkpoint to step `until`, and leaves a checkpoint there, too. Gives the step it began at.
+fn train_cell(cell: Cell, folder: &Path, until: u64) -> u64 {
     let path = folder.join("run.safetensors");
     let mut cx = Ctx::train(1);
     let text: Vec<u32> = (0..150).map(|i| i * i % 7).collect();
@@ -30,7 +30,8 @@ fn train_cell(cell: Cell, folder: &Path, until: u64) {
                 .floats("losses", &mut losses)
         };
     }
-    let mut step = parts!().resume(&path).expect("old or new, but whole").map_or(0, |found| found.step);
+    let first = parts!().resume(&path).expect("old or new, but whole").map_or(0, |found| found.step);
+    let mut step = first;
     while step < until {
         let Some((x, y)) = streams.next() else {
             streams.seek(0).expect("a place");
@@ -48,10 +49,11 @@ fn train_cell(cell: Cell, folder: &Path, until: u64) {
         }
     }
     std::fs::copy(path, folder.join(RESULT)).expect("writable");
+    first
 }
 
-fn train(folder: &Path, until: u64) {
-    train_cell(Cell::Lstm, folder, until);
+fn train(folder: &Path, until: u64) -> u64 {
+    train_cell(Cell::Lstm, folder, until)
 }
 
 const TRAINING: Training = Training { train, steps: 60, program: "resume::train_until_killed" };
