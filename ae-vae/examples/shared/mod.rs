@@ -3,9 +3,9 @@
 use anyhow::Result;
 use etude_ae_vae::{Autoencoder, KlWeight, Loss};
 use etude_autograd::Tensor;
-use etude_data::Samples;
 use etude_data::example::Report;
 use etude_data::picture::{Grid, Picture};
+use etude_data::{Batches, Samples};
 use etude_nn::schedule::Schedule;
 use etude_nn::{Adam, Checkpoint, Ctx, Journal, JournalPosition, Optimizer, check_finite};
 
@@ -38,7 +38,7 @@ pub fn train<M: Autoencoder>(
     let total = plan.epochs as u64 * each;
     let schedule = Schedule::cosine(plan.lr.0, plan.lr.1, total);
     let mut curve = Vec::new();
-    let (mut cursor, mut at) = (batches.cursor(), JournalPosition::default());
+    let mut at = JournalPosition::default();
     macro_rules! parts {
         () => {
             Checkpoint::new()
@@ -46,14 +46,13 @@ pub fn train<M: Autoencoder>(
                 .model("model", model)
                 .optimizer("opt", &mut opt)
                 .rng("rng", &mut cx.rng)
-                .data("cursor", &mut cursor)
+                .cursor("batches", &mut batches, Batches::cursor, Batches::resume)
                 .data("curve", &mut curve)
                 .data("journal", &mut at)
                 .keep_previous()
         };
     }
     let mut step = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
-    batches.resume(&cursor)?;
     let mut journal = Journal::resume(Some(report.dir()), "training", total, &at)?;
     let mut sum = 0.0;
     while step < total {
@@ -73,7 +72,7 @@ pub fn train<M: Autoencoder>(
             journal.scalar("loss", step, mean as f32);
             curve.push((step as f64 / each as f64, mean));
             journal.tick(step, format!("{mean:.1} nats"));
-            (cursor, at) = (batches.cursor(), journal.position());
+            at = journal.position();
             parts!().save(&checkpoint, step)?;
         }
     }
