@@ -72,7 +72,7 @@ impl Loss {
 ///
 /// β multiplies the divergence of a [`crate::Vae`]: with β > 1 that is the β-VAE of Higgins et al. 2017, eq. (4). The
 /// warm-up raises the weight linearly from 0 (Bowman et al. 2016, arXiv:1511.06349, section 3.1; Sønderby et al. 2016,
-/// arXiv:1602.02282, section 2). Free bits let every latent variable hold λ nats for nothing, Σ_j max(λ, E_batch[KL_j])
+/// arXiv:1602.02282, section 2). Free bits let every latent variable hold λ nats for nothing, `Σ_j max(λ, E_batch[KL_j])`
 /// (Kingma et al. 2016, arXiv:1606.04934, eq. (15), a group a variable): the part must be called `kl`.
 ///
 /// ```

@@ -182,7 +182,7 @@ impl Autoencoder for Vq {
         let features = self.config.net.act.apply(&self.from_code.forward(&chosen, cx));
         self.decoder.forward(&features, cx)
     }
-    /// The loss has the parts `reconstruction` and `commitment`, ‖z_e − sg[e]‖². A training pass updates the codebook.
+    /// The loss has the parts `reconstruction` and `commitment`, `‖z_e − sg[e]‖²`. A training pass updates the codebook.
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
         let features = self.features(x, cx);
         let rows = self.rows(&features);
