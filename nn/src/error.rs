@@ -132,9 +132,9 @@ fn lines(mismatches: &[Mismatch]) -> String {
 }
 
 /// Names in a sentence: all of a few, the first of many.
-pub(crate) fn list(names: &[String]) -> String {
+pub(crate) fn list(names: &[impl AsRef<str>]) -> String {
     const SHOWN: usize = 20;
-    let mut text = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let mut text = names.iter().take(SHOWN).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {
         text.push_str(&format!(" and {} more", names.len() - SHOWN));
     }

@@ -7,6 +7,7 @@ use etude_autograd::{Grads, Tensor, no_grad};
 use etude_kernels::{Buf, ew, reduce};
 use serde::Serialize;
 
+use super::group::GroupLr;
 use super::settings::{self, GroupState, Settings};
 use super::{OptimState, Optimizer};
 use crate::error::Error;
@@ -48,8 +49,8 @@ pub(super) struct Entry {
 #[derive(Clone)]
 pub(super) struct Group<R> {
     pub(super) rule: R,
-    /// What the learning rate is multiplied by.
-    pub(super) factor: f64,
+    /// [`GroupLr::Times`] 1 for the first group, always: [`Whole::lr`] is its rate.
+    pub(super) lr: GroupLr,
     maximize: bool,
 }
 
@@ -92,7 +93,7 @@ impl<R: Rule> Optim<R> {
         }
         let whole =
             Whole { lr: 0.0, clip_norm: None, clip_value: None, allow_missing: false, allow_other_settings: false };
-        let groups = vec![Group { rule, factor: 1.0, maximize: false }];
+        let groups = vec![Group { rule, lr: GroupLr::Times(1.0), maximize: false }];
         let mut out = Optim { groups, whole, steps: 0, grad_norm: 0.0, entries };
         out.set_lr(lr);
         out.fit_states(0);
@@ -164,8 +165,8 @@ impl<R: Rule> Optim<R> {
     }
 
     /// Lets [`Optimizer::set_state`] take over the state of an optimiser with other settings (decays, ε, clipping, groups …)
-    /// instead of refusing: for a run that goes on with new settings on purpose. These here hold, and the learning rate is
-    /// the old run's, as always.
+    /// instead of refusing: for a run that goes on with new settings on purpose. These here hold, and the learning rates are
+    /// the old run's, as always; where the parameters of a group had several, it keeps its proportion to the optimiser's.
     pub fn allow_other_settings(mut self) -> Self {
         self.whole.allow_other_settings = true;
         self
@@ -238,6 +239,12 @@ impl<R: Rule> Optim<R> {
         all
     }
 
+    /// The names of each group's parameters.
+    fn members(&self) -> impl Iterator<Item = Vec<&str>> {
+        let of = |group| self.entries.iter().filter(move |entry| entry.group == group);
+        (0..self.groups.len()).map(move |group| of(group).map(|entry| entry.name.as_str()).collect())
+    }
+
     /// The parameters with equal settings, together.
     fn group_states(&self) -> Vec<GroupState> {
         let mut out: Vec<(usize, GroupState)> = Vec::new();
@@ -246,8 +253,8 @@ impl<R: Rule> Optim<R> {
             match out.iter_mut().find(|(group, state)| *group == entry.group && state.settings == settings) {
                 Some((_, state)) => state.params.push(entry.name.clone()),
                 None => {
-                    let lr_factor = self.groups[entry.group].factor;
-                    out.push((entry.group, GroupState { params: vec![entry.name.clone()], lr_factor, settings }));
+                    let lr = self.groups[entry.group].lr;
+                    out.push((entry.group, GroupState { params: vec![entry.name.clone()], lr, settings }));
                 }
             }
         }
@@ -275,7 +282,7 @@ impl<R: Rule> Optimizer for Optim<R> {
         let clipped = self.whole.clip_norm.map_or(1.0, |max| (max / (clipped_norm + 1e-6)).min(1.0));
         for (entry, g) in self.entries.iter_mut().zip(&found) {
             let Some(g) = g else { continue };
-            let Group { rule, factor, maximize } = &self.groups[entry.group];
+            let Group { rule, lr, maximize } = &self.groups[entry.group];
             let mut g = elements(g);
             let mut scaled;
             let sign = if *maximize { -clipped } else { clipped };
@@ -289,7 +296,7 @@ impl<R: Rule> Optimizer for Optim<R> {
             let mut slots: [&mut [f32]; MOST_STATES] = Default::default();
             let count = states.len();
             slots.iter_mut().zip(states).for_each(|(slot, state)| *slot = state.make_mut());
-            let lr = self.whole.lr * factor * *scale;
+            let lr = lr.at(self.whole.lr) * *scale;
             param.update(|p| rule.update(lr, *decay, *step, p, g, &mut slots[..count]));
         }
         self.steps += 1;
@@ -332,6 +339,7 @@ impl<R: Rule> Optimizer for Optim<R> {
         let mut out = state.unfit(&own);
         if !self.whole.allow_other_settings && state.kind == own.kind {
             out.extend(settings::differences(&own.groups, &state.groups));
+            out.extend(settings::several_rates(self.members(), &state.groups));
         }
         out
     }
@@ -352,13 +360,15 @@ impl<R: Rule> Optimizer for Optim<R> {
                 entry.step = v.item() as u64;
             }
         }
-        for (i, group) in self.groups.iter_mut().enumerate() {
-            let members = self.entries.iter().filter(|entry| entry.group == i).map(|entry| entry.name.as_str());
-            if let Some(factor) = settings::common_factor(&state.groups, members) {
-                group.factor = factor;
-            }
+        let found: Vec<Option<GroupLr>> =
+            self.members().map(|members| settings::common_rate(members, &state.groups)).collect();
+        // Parameters may have changed groups on purpose: the rate of the first one is the optimiser's again.
+        let base = found[0].unwrap_or(GroupLr::Times(1.0));
+        self.whole.lr = base.at(state.lr);
+        for (group, lr) in self.groups.iter_mut().zip(found) {
+            group.lr = lr.map_or(group.lr, |lr| lr.over(base, state.lr));
         }
-        self.whole.lr = state.lr;
+        self.groups[0].lr = GroupLr::Times(1.0);
         self.steps = state.steps;
         Ok(())
     }

@@ -31,6 +31,7 @@ use etude_autograd::Grads;
 
 pub use adam::{Adam, AdamRule, AdamW};
 pub use engine::{MOST_STATES, Optim, Rule};
+pub use group::GroupLr;
 pub use rmsprop::{RmsProp, RmsPropRule};
 pub use settings::{GroupState, Settings};
 pub use sgd::{Sgd, SgdRule};
@@ -59,10 +60,11 @@ pub trait Optimizer {
         }
     }
 
-    /// The learning rate.
+    /// The learning rate: that of the parameters in no [`Optim::group`].
     fn lr(&self) -> f64;
 
-    /// Changes the learning rate: `opt.set_lr(schedule.at(step))`. Groups with one of their own follow in proportion.
+    /// Changes the learning rate: `opt.set_lr(schedule.at(step))`. Groups with one of their own follow in proportion, also to
+    /// 0 and back.
     ///
     /// # Panics
     /// If it is negative or not finite.
@@ -85,7 +87,7 @@ pub trait Optimizer {
     /// the state's. [`Optim::allow_other_settings`] lets the settings differ.
     ///
     /// # Errors
-    /// If it has not; nothing is changed then.
+    /// If it has not, or the parameters of one group have several learning rates in the state; nothing is changed then.
     fn set_state(&mut self, state: &OptimState) -> Result<(), Error>;
 }
 
@@ -122,7 +124,7 @@ impl OptimState {
         if i64::try_from(self.steps).is_err() {
             out.push(wrong("the number of steps", self.steps.to_string(), "a count below 2⁶³"));
         }
-        out.extend(settings::malformed(&self.groups));
+        out.extend(settings::malformed(&self.groups, self.lr));
         out.extend(compare_values(&own.tensors, &self.tensors));
         for (name, value) in &self.tensors {
             if let Value::Int(count) = value

@@ -38,9 +38,9 @@ pub struct PlateauConfig {
     pub threshold: Threshold,
     /// Metrics after a reduction that do not count.
     pub cooldown: u64,
-    /// The learning rate falls no further.
+    /// The learning rate falls no further: the optimiser's, see [`Plateau`].
     pub min_lr: f64,
-    /// A reduction by no more than this is left out.
+    /// A reduction of the optimiser's learning rate by no more than this is left out.
     pub eps: f64,
 }
 
@@ -74,7 +74,11 @@ impl PlateauConfig {
 /// Lowers the learning rate when a metric, of each epoch for instance, has not become better for a while: PyTorch's
 /// `ReduceLROnPlateau`.
 ///
-/// It remembers, so it is a part of a checkpoint, settings included: `checkpoint.data("plateau", &mut plateau)`.
+/// With groups, [`PlateauConfig::min_lr`] and [`PlateauConfig::eps`] are for [`Optimizer::lr`], and the groups keep their
+/// proportion to it; PyTorch holds every group to them by itself.
+///
+/// It remembers, so it is a part of a checkpoint: `checkpoint.data("plateau", &mut plateau)`. The settings are, too: those of
+/// the file replace those of the program on resume, as in PyTorch. [`Plateau::config`] tells which hold.
 ///
 /// ```
 /// # use etude_autograd::Tensor;
@@ -136,7 +140,7 @@ impl Plateau {
     }
 
     /// Takes the next metric, and lowers the optimiser's learning rate if it is time; says whether it did. Groups with a
-    /// rate of their own follow in proportion. A metric that is no finite number is no improvement.
+    /// rate of their own follow as in [`Optimizer::set_lr`]. A metric that is no finite number is no improvement.
     pub fn step(&mut self, metric: f64, opt: &mut dyn Optimizer) -> bool {
         let PlateauConfig { factor, patience, cooldown, min_lr, eps, .. } = self.config;
         if metric.is_finite() && self.best.is_none_or(|best| self.is_better(metric, best)) {

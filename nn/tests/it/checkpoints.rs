@@ -4,7 +4,7 @@ use std::path::Path;
 
 use etude_autograd::{Tensor, cow_copies};
 use etude_kernels::rng::Rng;
-use etude_nn::optim::OptimState;
+use etude_nn::optim::{GroupLr, OptimState};
 use etude_nn::{Adam, Buffer, Checkpoint, Error, Module, Optimizer, Param, RmsProp, Sgd, file, module};
 
 struct Net {
@@ -224,16 +224,25 @@ fn damaged_settings_of_an_optimiser_are_named() {
     run.parts().save(&path, 1).expect("writable");
     let whole = file::read(&path).expect("just written");
     let head: serde_json::Value = serde_json::from_str(&whole.metadata["opt"]).expect("JSON");
-    let edits: [(&str, serde_json::Value, &str); 9] = [
+    let edits: [(&str, serde_json::Value, &str); 10] = [
         ("/lr", (-1.0).into(), "opt/the learning rate is -1, expected a finite number, at least 0"),
         ("/lr", "fast".into(), "opt is "),
         ("/steps", (-1).into(), "opt is "),
         ("/steps", u64::MAX.into(), "opt/the number of steps is 18446744073709551615"),
         ("/groups", serde_json::json!([]), "opt/betas is missing, expected [0.9,0.999]"),
-        ("/groups/0/lr_factor", (-2.0).into(), "opt/the learning rate's factor of hidden, out is -2"),
+        (
+            "/groups/0/lr",
+            serde_json::json!({"Times": -2.0}),
+            "opt/the learning rate of hidden, out is -2.0 times the optimiser's, expected a finite number, at least 0",
+        ),
+        (
+            "/groups/0/lr",
+            serde_json::json!({"Fixed": -2.0}),
+            "of hidden, out is -2.0 whatever the optimiser's, expected",
+        ),
         ("/groups/0/params/1", "hidden".into(), "opt/the settings of hidden is there twice, expected there once"),
         ("/groups/0/settings/betas", "[0.9,0.99]".into(), "opt/betas is [0.9,0.99], expected [0.9,0.999]"),
-        ("/groups/0/settings/more", "1".into(), "opt/more is 1, expected missing"),
+        ("/groups/0/settings/more", "1".into(), "opt/an unknown setting of hidden, out is more, expected none"),
     ];
     for (place, value, wanted) in edits {
         let mut edited = head.clone();
@@ -255,6 +264,16 @@ fn the_state_of_an_optimiser_with_an_endless_count_is_refused() {
     let state = OptimState { steps: u64::MAX, ..run.opt.state() };
     let error = run.opt.set_state(&state).expect_err("no count").to_string();
     assert!(error.contains("the number of steps is 18446744073709551615"), "{error}");
+    assert!(run.same(&Run::new(1, adam)));
+}
+
+#[test]
+fn the_state_of_an_optimiser_with_an_endless_learning_rate_is_refused() {
+    let mut run = Run::new(1, adam);
+    let mut state = OptimState { lr: 100.0, ..run.opt.state() };
+    state.groups[0].lr = GroupLr::Times(1e308);
+    let error = run.opt.set_state(&state).expect_err("no rate").to_string();
+    assert!(error.contains("the learning rate of hidden, out is 1e308 times the optimiser's"), "{error}");
     assert!(run.same(&Run::new(1, adam)));
 }
 

@@ -233,11 +233,100 @@ fn groups_that_make_no_sense_are_refused() {
     assert_eq!(text, "group: no parameter is left that fits");
     let text = refusal(|| drop(Sgd::new(&model, 0.1).group(|_, _| true, |group| group.clip_norm(1.0))));
     assert_eq!(text, "group: clipping and what is allowed belong to the whole optimiser");
-    let text = refusal(|| drop(Sgd::new(&model, 0.0).group(|_, _| true, |group| group.with_lr(1.0))));
-    assert_eq!(text, "a group's learning rate 1 is a multiple of the optimiser's, which is 0");
     assert_eq!(refusal(|| grouped(&model).set_lr_of(2, 0.1)), "set_lr_of: group 2 of 2");
     assert_eq!(refusal(|| grouped(&model).set_lr_of(1, -1.0)), "set_lr_of: the learning rate is -1");
     assert_eq!(refusal(|| drop(Sgd::new(&model, 0.1).clip_value(0.0))), "clip_value: 0 is not positive");
+}
+
+#[test]
+fn a_learning_rate_of_0_is_one_as_any_other() {
+    let model = pair(&[1.0; 10]);
+    let new = || Sgd::new(&model, 0.5).group(|name, _| name == "b", |group| group.with_lr(1.0));
+    // A schedule that ends at 0 and starts again.
+    let mut opt = new();
+    opt.set_lr(0.0);
+    assert_eq!(opt.lrs(), [0.0, 0.0]);
+    opt.set_lr(0.25);
+    assert_eq!(opt.lrs(), [0.25, 0.5]);
+    // The same with a save in between.
+    opt.set_lr(0.0);
+    let mut resumed = new();
+    resumed.set_state(&opt.state()).expect("it fits");
+    resumed.set_lr(0.25);
+    assert_eq!(resumed.lrs(), [0.25, 0.5]);
+
+    // A rate chosen beside 0 stays: nothing is in proportion to 0. That of a resumed run, too.
+    opt.set_lr_of(1, 0.125);
+    assert_eq!(opt.lrs(), [0.0, 0.125]);
+    opt.step(&gradients(&model, &[1.0; 10]));
+    assert_eq!((model.a.get().to_vec(), model.b.get().to_vec()), (vec![1.0; 6], vec![0.875; 4]));
+    let mut resumed = new();
+    resumed.set_state(&opt.state()).expect("it fits");
+    for opt in [&mut opt, &mut resumed] {
+        opt.set_lr(0.25);
+        assert_eq!(opt.lrs(), [0.25, 0.125]);
+        opt.set_lr_of(1, 0.125);
+        opt.set_lr(0.5);
+        assert_eq!(opt.lrs(), [0.5, 0.25], "in proportion again");
+    }
+
+    // The first group rests while the other goes on.
+    let mut opt = new();
+    opt.set_lr_of(0, 0.0);
+    assert_eq!((opt.lrs(), opt.lr()), (vec![0.0, 1.0], 0.0));
+    opt.set_lr_of(0, 0.25);
+    assert_eq!(opt.lrs(), [0.25, 1.0]);
+    opt.set_lr(0.5);
+    assert_eq!(opt.lrs(), [0.5, 2.0]);
+
+    let warm = |lr| Sgd::new(&model, 0.0).group(|name, _| name == "b", |group| group.with_lr(lr));
+    assert_eq!(warm(1.0).lrs(), [0.0, 1.0]);
+    let mut same = warm(0.0);
+    same.set_lr(0.5);
+    assert_eq!(same.lrs(), [0.5, 0.5]);
+}
+
+#[test]
+fn a_group_does_not_go_on_with_several_learning_rates() {
+    let model = pair(&[1.0; 10]);
+    let fresh = || AdamW::new(&model, 1e-3);
+    let matrix = |name: &str, _: &[usize]| name == "a";
+    let vector = |name: &str, _: &[usize]| name == "b";
+    let mut ran = fresh().group(vector, |group| group.with_lr(1e-2));
+    ran.step(&gradients(&model, &[0.5; 10]));
+    let refused = |mut opt: AdamW, state| {
+        let before = opt.lrs();
+        let error = opt.set_state(state).expect_err("two rates").to_string();
+        assert_eq!((opt.lrs(), opt.steps()), (before, 0));
+        error
+    };
+    let line = "the learning rate of a group is 1.0 times the optimiser's for a, 10.0 times the optimiser's for b, \
+                expected one for all its parameters";
+    let state = ran.state();
+    let error = refused(fresh(), &state);
+    assert!(error.ends_with(line), "{error}");
+    // Any group, and where the rates are equal only because both are 0.
+    ran.set_lr(0.0);
+    let error = refused(fresh().group(|_, _| true, |group| group), &ran.state());
+    assert!(error.ends_with(line), "{error}");
+    let mut allowed = fresh().allow_other_settings();
+    allowed.set_state(&state).expect("on purpose");
+    assert_eq!((allowed.lrs(), allowed.steps()), (vec![1e-3], 1));
+
+    // Groups that were cut in another way, but with one rate each: the first one's is the optimiser's again.
+    for lr in [1e-3, 0.0] {
+        ran.set_lr(lr);
+        let mut turned = fresh().group(matrix, |group| group);
+        turned.set_state(&ran.state()).expect("one rate each");
+        assert_eq!(turned.lr(), turned.lrs()[0]);
+        assert_eq!(turned.lrs(), [ran.lrs()[1], ran.lrs()[0]]);
+        turned.set_lr_of(0, 0.5);
+        assert_eq!((turned.lr(), turned.lrs()[0]), (0.5, 0.5));
+    }
+    let mut turned = fresh().group(matrix, |group| group);
+    turned.set_state(&ran.state()).expect("one rate each");
+    turned.set_lr(1.0);
+    assert_eq!(turned.lrs(), [1.0, 0.1], "from 0, in the old proportion");
 }
 
 #[test]
