@@ -86,22 +86,33 @@ impl Carried {
     }
 }
 
-/// An error that names the file and leaves everything as it was, or a run that can go on.
+/// Both checkpoints.
 pub fn checkpoint(bytes: &[u8]) {
+    carried(bytes);
+    run(bytes);
+}
+
+/// An error that names the file and leaves everything as it was, or a place and a state that fit; says whether they do.
+pub fn carried(bytes: &[u8]) -> bool {
     let mut carried = Carried { state: [Tensor::zeros([2]), Tensor::zeros([1, 3])], place: 3 };
     let loaded = carried.parts().load_bytes(NAME, bytes);
     let untouched = carried.place == 3 && carried.state.iter().all(|x| x.to_vec().iter().all(|&x| x == 0.0));
-    match loaded {
+    match &loaded {
         Err(error) => assert!(error.to_string().starts_with(NAME) && untouched, "half restored after: {error}"),
         Ok(_) => {
             assert!(carried.place < 10);
             assert_eq!((carried.state[0].shape(), carried.state[1].shape()), (&[2][..], &[1, 3][..]));
         }
     }
+    loaded.is_ok()
+}
+
+/// An error that names the file and leaves everything as it was, or a run that can go on; says whether it can.
+pub fn run(bytes: &[u8]) -> bool {
     let mut run = Run::new();
     let before = run.text();
     let loaded = run.parts().load_bytes(NAME, bytes);
-    match loaded {
+    match &loaded {
         Err(error) => {
             assert!(error.to_string().starts_with(NAME), "{error}");
             assert_eq!(run.text(), before, "half restored after: {error}");
@@ -112,4 +123,5 @@ pub fn checkpoint(bytes: &[u8]) {
             run.rng.next_u64();
         }
     }
+    loaded.is_ok()
 }

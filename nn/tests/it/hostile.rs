@@ -3,8 +3,10 @@
 
 use std::path::Path;
 
+use etude_autograd::Tensor;
 use etude_nn::file::{self, FileProblem};
-use etude_nn::{Act, Ctx, Error, Mlp, Module};
+use etude_nn::optim::GroupState;
+use etude_nn::{Act, Checkpoint, Ctx, Error, Mlp, Module, Optimizer, Param, Sgd, Value};
 
 use crate::safetensors_files::build;
 
@@ -27,6 +29,22 @@ fn damaged_safetensors() {
 #[test]
 fn damaged_checkpoints() {
     twin::run(&corpus("checkpoint"), target::checkpoint, 2_000);
+}
+
+/// The corpus would go stale unseen where a format changes: each seed does what it is there for.
+#[test]
+fn whole_checkpoints_of_the_corpus_load() {
+    let mut loaded: Vec<String> = Vec::new();
+    for entry in std::fs::read_dir(corpus("checkpoint")).expect("the corpus of the target") {
+        let path = entry.expect("readable").path();
+        let bytes = std::fs::read(&path).expect("readable");
+        let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+        if target::carried(&bytes) || target::run(&bytes) {
+            loaded.push(name);
+        }
+    }
+    loaded.sort();
+    assert_eq!(loaded, ["carried", "good", "groups", "nan"]);
 }
 
 #[test]
@@ -89,6 +107,44 @@ fn a_million_tiny_tensors() {
         &bytes,
     );
     println!("{used} bytes for a file of {}", bytes.len());
+}
+
+/// A checkpoint of an optimiser of 100 parameters that names 20,000 settings of each, in one group or in one per parameter:
+/// the parameters times the names would be 2,000,000 texts.
+#[test]
+fn invented_settings_take_no_more_than_the_file() {
+    fn load(bytes: &[u8]) {
+        let params: Vec<Param> = (0..PARAMS).map(|_| Param::new(Tensor::zeros([1]))).collect();
+        let mut opt = Sgd::new(&params, 0.1);
+        let error = Checkpoint::new().optimizer("opt", &mut opt).load_bytes("t", bytes).expect_err("invented");
+        let Error::Mismatch { mismatches, .. } = error else { panic!("{error}") };
+        assert!(mismatches.iter().any(|m| m.to_string().contains("an unknown setting of ")), "{mismatches:?}");
+        assert!(mismatches.len() <= 2 * PARAMS, "{} mismatches", mismatches.len());
+    }
+    const PARAMS: usize = 100;
+    const NAMES: usize = 20_000;
+    let params: Vec<Param> = (0..PARAMS).map(|_| Param::new(Tensor::zeros([1]))).collect();
+    let state = Sgd::new(&params, 0.1).state();
+    let [mut one] = state.groups.try_into().expect("one group");
+    let invented = |from: usize, count: usize| (from..from + count).map(|i| (i.to_string(), String::new()));
+    let each: Vec<GroupState> = (one.params.iter().enumerate())
+        .map(|(i, name)| {
+            let mut settings = one.settings.clone();
+            settings.extend(invented(i * NAMES / PARAMS, NAMES / PARAMS));
+            GroupState { params: vec![name.clone()], settings, ..one.clone() }
+        })
+        .collect();
+    one.settings.extend(invented(0, NAMES));
+    let tensors: Vec<(String, Value)> =
+        state.tensors.into_iter().map(|(name, value)| (format!("opt/{name}"), value)).collect();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.safetensors");
+    for groups in [vec![one], each] {
+        let head = serde_json::json!({"kind": "SGD", "lr": 0.1, "steps": 0, "groups": groups}).to_string();
+        let metadata = [("etude.step", "0"), ("opt", &head)].map(|(k, v)| (k.to_string(), v.to_string()));
+        file::write(&path, &tensors, &metadata.into()).expect("writable");
+        twin::measured(load, &std::fs::read(&path).expect("just written"));
+    }
 }
 
 /// A file with holes, which takes no room on the disk, and the length of its header.
