@@ -266,7 +266,7 @@ impl Part<'_> {
                 contents.parse(name, "JSON", |text| Some(text.to_string()), mismatches).and_then(|json| {
                     let wrong = data.check(&json).err().map(|error| Mismatch::Metadata {
                         key: name.into(),
-                        found: start(&json),
+                        found: start(&json, ""),
                         expected: format!("a value that fits ({error})"),
                     });
                     let good = wrong.is_none();
