@@ -4,7 +4,7 @@
 //! Jacobian of the code by the pixels. It is exact here, for encoders of any depth: one derivative a unit of the code, each of
 //! which is differentiated again. The paper's closed form holds for one sigmoid layer.
 
-use etude_autograd::{CreateGraph, Tensor, grad};
+use etude_autograd::{CreateGraph, Tensor, enable_grad, grad, is_grad_enabled};
 use etude_nn::{ConfigError, Ctx, module};
 use serde::{Deserialize, Serialize};
 
@@ -60,11 +60,21 @@ impl Contractive {
         Ok(Contractive { weight: config.weight, net: Vanilla::new(config.net, cx)? })
     }
 
-    /// ‖J_f(x)‖²_F of each image, `[batch]`, differentiable by the weights.
+    /// ‖J_f(x)‖²_F of each image, `[batch]`, differentiable by the weights unless it is computed inside
+    /// [`etude_autograd::no_grad`].
     pub fn jacobian_norm(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        let x = x.requires_grad();
-        let code = self.encode(&x, cx);
-        jacobian_norm(&code, &x)
+        self.encode_with_norm(x, cx).1
+    }
+
+    /// The code and the norm of its Jacobian, which needs a graph, whether or not the caller records one.
+    fn encode_with_norm(&self, x: &Tensor, cx: &mut Ctx) -> (Tensor, Tensor) {
+        let (code, norm) = enable_grad(|| {
+            let seen = x.requires_grad();
+            let code = self.encode(&seen, cx);
+            let norm = jacobian_norm(&code, &seen);
+            (code, norm)
+        });
+        if is_grad_enabled() { (code, norm) } else { (code.detach(), norm.detach()) }
     }
 }
 
@@ -92,14 +102,8 @@ impl Autoencoder for Contractive {
         self.net.decode(code, cx)
     }
     /// The loss has the parts `reconstruction` and `contraction`, the squared norm of the Jacobian.
-    ///
-    /// # Panics
-    /// Inside [`etude_autograd::no_grad`], where there is no Jacobian.
-    #[track_caller]
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
-        let seen = x.requires_grad();
-        let code = self.encode(&seen, cx);
-        let norm = jacobian_norm(&code, &seen);
+        let (code, norm) = self.encode_with_norm(x, cx);
         let Output { decoded, code, loss } = self.net.output(code, x, cx);
         Output { decoded, code, loss: loss.with("contraction", self.weight, norm) }
     }

@@ -63,7 +63,7 @@ pub use dtype::{Dtype, Float};
 pub use etude_kernels::{Packed, Storage, precision};
 pub use gradcheck::{GradcheckError, gradcheck, gradgradcheck};
 pub use layout::{Shape, ShapeError};
-pub use mode::{is_grad_enabled, no_grad};
+pub use mode::{enable_grad, is_grad_enabled, no_grad};
 pub use node::{LeafId, Op, Saves, Vjp};
 pub use observe::{Anomaly, Profile, ProfileRow, Stage, Watch, detect_anomaly, profile, profile_of_run, scope};
 pub use ops::attention::Mask;

@@ -2,7 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use etude_autograd::{CreateGraph, Op, Saves, Tensor, Vjp, checkpoint, cow_copies, grad, no_grad};
+use etude_autograd::{
+    CreateGraph, Op, Saves, Tensor, Vjp, checkpoint, cow_copies, enable_grad, grad, is_grad_enabled, no_grad,
+};
 use etude_kernels::isa::Isa;
 use etude_kernels::par;
 use etude_kernels::precision::{self, Precision};
@@ -172,6 +174,8 @@ fn backward_for_prunes_and_leaves_the_rest_without_gradient() {
 fn nothing_is_recorded_in_no_grad_nor_through_detach() {
     let x = leaf(&[1.0]);
     assert!(!no_grad(|| x.exp()).is_tracked());
+    let (inner, after) = no_grad(|| (enable_grad(|| x.exp()).is_tracked(), is_grad_enabled()));
+    assert!(inner && !after, "recording inside lasts as long as its function");
     assert!(!x.detach().exp().is_tracked());
     assert!(x.exp().is_tracked());
     let text = message(|| drop(x.detach().sum().backward()));
