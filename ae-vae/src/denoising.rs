@@ -4,7 +4,7 @@
 //! x̃ ~ q(x̃ | x), loss L(x, g(f(x̃))) (eq. 4), with the cross-entropy of [`Vanilla`].
 
 use etude_autograd::Tensor;
-use etude_nn::{Ctx, module};
+use etude_nn::{ConfigError, Ctx, module};
 use serde::{Deserialize, Serialize};
 
 use crate::autoencoder::{Autoencoder, Output};
@@ -31,6 +31,17 @@ impl Default for DenoisingConfig {
     }
 }
 
+impl DenoisingConfig {
+    /// Sizes must be at least 1, the corruption must be one.
+    ///
+    /// # Errors
+    /// Names the field.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.net.validate()?;
+        self.corruption.validate()
+    }
+}
+
 /// A [`Vanilla`] autoencoder trained against a corruption.
 #[derive(Clone, Debug)]
 pub struct Denoising {
@@ -45,13 +56,18 @@ impl Denoising {
     /// # Errors
     /// If a size is 0 or the corruption makes no sense.
     pub fn new(config: DenoisingConfig, cx: &mut Ctx) -> Result<Self, Error> {
-        config.corruption.validate()?;
+        config.validate()?;
         Ok(Denoising { corruption: config.corruption, net: Vanilla::new(config.net, cx)? })
     }
 
     /// The corruption.
     pub fn corruption(&self) -> Corruption {
         self.corruption
+    }
+
+    /// As [`Autoencoder::forward`] with images that are corrupted already.
+    pub(crate) fn at(&self, seen: &Tensor, x: &Tensor, cx: &mut Ctx) -> Output {
+        self.net.forward_to(seen, x, cx)
     }
 }
 
@@ -71,6 +87,6 @@ impl Autoencoder for Denoising {
     /// Sees corrupted images and pays for what it misses of the clean ones, x. The loss has one part, `reconstruction`.
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
         let seen = self.corruption.apply(x, cx);
-        self.net.forward_to(&seen, x, cx)
+        self.at(&seen, x, cx)
     }
 }

@@ -125,6 +125,14 @@ fn sparse() {
 }
 
 #[test]
+fn denoising() {
+    let config = DenoisingConfig { net: vanilla_config(LATENT), ..DenoisingConfig::default() };
+    let (model, mut cx) = hashed(|cx| Denoising::new(config, cx));
+    let seen = ids("seen", [BATCH, PIXELS], 4).to_float::<f32>() / 3.0;
+    compare("denoising", &model, model.at(&seen, &images(), &mut cx).loss);
+}
+
+#[test]
 fn contractive() {
     let (model, mut cx) =
         hashed(|cx| Contractive::new(ContractiveConfig { net: vanilla_config(LATENT), weight: 0.5 }, cx));

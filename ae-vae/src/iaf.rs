@@ -67,8 +67,9 @@ module!(Step { hidden, context, m, s; sees, seen });
 
 impl Step {
     fn new(latent: usize, width: usize, context: usize, cx: &mut Ctx) -> Self {
-        // A hidden unit of degree d sees the first d elements, an output i the units whose degree is at most i.
-        let degree = |unit: usize| 1 + unit % (latent - 1).max(1);
+        // A hidden unit of degree d sees the first d elements, an output i the units whose degree is at most i: those of
+        // degree 0 see the image alone, and are all that the first output sees.
+        let degree = |unit: usize| unit % latent;
         let sees =
             (0..width).flat_map(|unit| (0..latent).map(move |i| f32::from(u8::from(i < degree(unit))))).collect();
         let seen =
@@ -207,6 +208,23 @@ mod tests {
             assert!(row[i + 1..].iter().all(|&d| d == 0.0), "element {i} depends on a later one: {row:?}");
             assert!((row[i].ln() - log_sigma.to_vec()[i]).abs() < 1e-5, "element {i}");
             assert!(i == 0 || row[..i].iter().any(|&d| d != 0.0), "element {i} depends on none before it");
+        }
+    }
+
+    #[test]
+    fn every_output_sees_the_image_the_first_one_too() {
+        for latent in [1, 2, 4] {
+            let cx = &mut Ctx::train(0);
+            let step = Step::new(latent, 11, 3, cx);
+            testing::initialise(&step);
+            let h = Tensor::randn([1, 3], &mut Rng::new(2)).requires_grad();
+            let (y, log_sigma) = step.forward(&Tensor::randn([1, latent], &mut Rng::new(1)), &h, Act::Tanh, cx);
+            for i in 0..latent {
+                for output in [&y, &log_sigma] {
+                    let [by_h] = grad(&output.select(1, i).sum(), [&h], CreateGraph::No);
+                    assert!(by_h.to_vec().iter().any(|&d| d != 0.0), "element {i} of {latent} does not see the image");
+                }
+            }
         }
     }
 

@@ -112,6 +112,12 @@ def sparse():
         put(f"sparse_{kind}", w, {"reconstruction": bernoulli(vanilla_decoder(w, h, code)), **parts}, {"sparsity": 0.5})
 
 
+def denoising():
+    w = Weights()
+    seen = (ids("seen", (BATCH, PIXELS), LEVELS).float() / (LEVELS - 1)).double()
+    put("denoising", w, {"reconstruction": bernoulli(vanilla_decoder(w, vanilla_encoder(w, seen)))})
+
+
 def contractive():
     w = Weights()
     encode = lambda x: torch.sigmoid(vanilla_encoder(w, x))
@@ -197,7 +203,7 @@ def iaf():
     q, h = posterior(w, X, latent=latent)
     z = q.loc + q.scale * standard("eps", (BATCH, latent))
     log_q = q.log_prob(z).sum(1)
-    degree = 1 + torch.arange(width) % (latent - 1)
+    degree = torch.arange(width) % latent
     sees = (torch.arange(latent)[None] < degree[:, None]).double()
     seen = (degree[None] <= torch.arange(latent)[:, None]).double()
     for t in range(2):
@@ -329,7 +335,7 @@ def sentence():
 
 
 for case in [
-    vanilla, sparse, contractive, likelihoods, weighted, conditional, beta_tc, iwae, vamp, iaf, ladder, wae, adversarial,
+    vanilla, sparse, denoising, contractive, likelihoods, weighted, conditional, beta_tc, iwae, vamp, iaf, ladder, wae, adversarial,
     convolutional, vq, code_prior, sentence,
 ]:
     case()
