@@ -61,13 +61,29 @@ impl Codebook {
     }
 
     /// Moves the vectors towards the means of the rows that chose them, and revives those that none chooses.
+    ///
+    /// Rows with a NaN or an infinity do not count: the averages would never forget them.
     pub(crate) fn update(&self, rows: &Tensor, ids: &Tensor<i64>, rng: &mut Rng) {
-        let (rows, codes, dim) = (rows.detach(), self.len(), self.dim());
+        let (codes, dim) = (self.len(), self.dim());
+        let seen = rows.to_vec();
+        let finite: Vec<i64> = (0..)
+            .zip(seen.chunks_exact(dim))
+            .filter(|(_, row)| row.iter().all(|v| v.is_finite()))
+            .map(|(i, _)| i)
+            .collect();
+        if finite.is_empty() {
+            return;
+        }
+        if finite.len() < rows.dim(0) {
+            let n = finite.len();
+            let kept = Tensor::from_vec(finite, [n]);
+            return self.update(&rows.detach().index_select(0, &kept), &ids.take_rows(&kept), rng);
+        }
+        let rows = rows.detach();
         let chosen = ids.one_hot::<f32>(codes);
         let moved = |old: Tensor, new: Tensor| old.affine(self.decay, 0.0) + new.affine(1.0 - self.decay, 0.0);
         let mut counts = moved(self.counts.get(), chosen.sum_dims([0])).to_vec();
         let mut sums = moved(self.sums.get(), chosen.t().matmul(&rows)).to_vec();
-        let seen = rows.to_vec();
         for code in 0..codes {
             if f64::from(counts[code]) < self.alive {
                 let from = dim * rng.below(rows.dim(0));
@@ -123,6 +139,19 @@ mod tests {
             // The noise's own variance is 0.01.
             assert!(error < 0.03, "seed {seed}: {error}");
         }
+    }
+
+    #[test]
+    fn rows_that_are_not_finite_do_not_count() {
+        let update = |values: &[f32]| {
+            let mut cx = Ctx::train(0);
+            let book = Codebook::new(3, 2, 0.5, 0.1, &mut cx);
+            let rows = Tensor::from_slice(values, [values.len() / 2, 2]);
+            book.update(&rows, &book.nearest(&rows), &mut cx.rng);
+            [&book.vectors, &book.counts, &book.sums].map(|buffer| buffer.get().to_vec())
+        };
+        assert_eq!(update(&[1.0, 2.0, f32::NAN, 0.0, 3.0, 1.0, 0.0, f32::INFINITY]), update(&[1.0, 2.0, 3.0, 1.0]));
+        assert_eq!(update(&[f32::NAN, f32::NAN]), update(&[]), "nothing finite changes nothing");
     }
 
     #[test]
