@@ -1,5 +1,7 @@
 //! The verbs that all models share, and the check of their data.
 
+use std::ops::Range;
+
 use etude_autograd::{Tensor, no_grad};
 use etude_nn::{Ctx, Module};
 
@@ -38,6 +40,13 @@ pub trait Autoencoder: Module {
     /// The pass that training takes: code, reconstruction and loss of a batch.
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output;
 
+    /// As [`Autoencoder::forward`], of the images `range` of `x`: what a loop over batches calls, so that a model that knows
+    /// something of each of the images `x`, as [`crate::Given`] does, takes what belongs to these.
+    #[track_caller]
+    fn forward_range(&self, x: &Tensor, range: Range<usize>, cx: &mut Ctx) -> Output {
+        self.forward(&x.narrow(0, range.start, range.len()), cx)
+    }
+
     /// Each image through its code and back, as pixels in (0, 1).
     fn reconstruct(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
         let code = self.encode(x, cx);
@@ -63,6 +72,12 @@ pub trait Generative: Autoencoder {
 pub trait Variational: Generative {
     /// `k` draws of z from q for each image.
     fn draws(&self, x: &Tensor, k: usize, cx: &mut Ctx) -> Draws;
+
+    /// As [`Variational::draws`], for the images `range` of `x`: see [`Autoencoder::forward_range`].
+    #[track_caller]
+    fn draws_range(&self, x: &Tensor, range: Range<usize>, k: usize, cx: &mut Ctx) -> Draws {
+        self.draws(&x.narrow(0, range.start, range.len()), k, cx)
+    }
 }
 
 /// Draws from the posterior of every image of a batch, and how much each counts.
@@ -91,7 +106,7 @@ pub(crate) fn repeat(x: &Tensor, k: usize) -> Tensor {
 /// Names what does not fit, and where.
 pub fn check_pixels(what: &'static str, x: &Tensor, pixels: usize) -> Result<(), Error> {
     if x.rank() != 2 || x.dim(1) != pixels {
-        return Err(Error::Width { what, found: x.shape().to_vec(), pixels });
+        return Err(Error::Width { what, found: x.shape().to_vec(), width: pixels });
     }
     if x.is_empty() {
         return Err(Error::Empty { what });
@@ -100,6 +115,15 @@ pub fn check_pixels(what: &'static str, x: &Tensor, pixels: usize) -> Result<(),
     let values = x.to_vec();
     match values.iter().position(|v| !(0.0..=1.0).contains(v)) {
         Some(at) => Err(Error::Pixel { what, image: at / pixels, pixel: at % pixels, value: values[at] }),
+        None => Ok(()),
+    }
+}
+
+/// Checks codes where they enter, `[n, code]`: every element must be finite.
+pub(crate) fn check_codes(codes: &Tensor) -> Result<(), Error> {
+    let (values, dim) = (codes.to_vec(), codes.dim(1));
+    match values.iter().position(|v| !v.is_finite()) {
+        Some(at) => Err(Error::Code { code: at / dim, element: at % dim, value: values[at].into() }),
         None => Ok(()),
     }
 }

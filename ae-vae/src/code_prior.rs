@@ -94,7 +94,7 @@ impl CodePrior {
     pub fn forward(&self, words: &Tensor<i64>, cx: &mut Ctx) -> Result<Loss, Error> {
         let CodePriorConfig { words: codes, positions, .. } = self.config;
         if words.rank() != 2 || words.dim(1) != positions {
-            return Err(Error::Width { what: "CodePrior", found: words.shape().to_vec(), pixels: positions });
+            return Err(Error::Width { what: "CodePrior", found: words.shape().to_vec(), width: positions });
         }
         if words.is_empty() {
             return Err(Error::Empty { what: "CodePrior" });

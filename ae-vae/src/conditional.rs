@@ -4,6 +4,8 @@
 //! eq. (4): the bound of ln p(x|y), with the class y an input of encoder and decoder, and a prior p(z|y) = p(z) that does
 //! not know it, as in Kingma et al. 2014, arXiv:1406.5298, eq. (6).
 
+use std::ops::Range;
+
 use etude_autograd::Tensor;
 use etude_nn::{ConfigError, Ctx, Module, Visitor, module};
 use serde::{Deserialize, Serialize};
@@ -83,8 +85,11 @@ impl Conditional {
     /// The model of images of these classes, one an image of a batch.
     ///
     /// # Errors
-    /// If one is not a class.
+    /// If there is none, or one is not a class.
     pub fn given(&self, classes: &[usize]) -> Result<Given<'_>, Error> {
+        if classes.is_empty() {
+            return Err(Error::Empty { what: "Conditional::given" });
+        }
         let of = self.config.classes;
         if let Some(at) = classes.iter().position(|&class| class >= of) {
             return Err(Error::Class { image: at, class: classes[at], classes: of });
@@ -94,7 +99,8 @@ impl Conditional {
     }
 }
 
-/// A [`Conditional`] autoencoder for the classes of one batch. Batches must have as many images as there are classes.
+/// A [`Conditional`] autoencoder for the classes of one batch, or of a whole set that is measured. There must be as many images
+/// as there are classes; codes may be a multiple of them, `k` draws for each class, draw by draw.
 #[derive(Clone, Debug)]
 pub struct Given<'a> {
     model: &'a Conditional,
@@ -115,15 +121,22 @@ impl Given<'_> {
     /// If there is not one class for each image.
     #[track_caller]
     pub fn posterior(&self, x: &Tensor, cx: &mut Ctx) -> Gaussian {
-        self.model.encoder.forward(&self.beside(x), cx)
+        self.check(x);
+        self.model.encoder.forward(&Tensor::concat(&[x, &self.classes], 1), cx)
     }
 
-    /// Vectors with the classes, one-hot, behind them; `k` draws for each class lie draw by draw.
     #[track_caller]
-    fn beside(&self, x: &Tensor) -> Tensor {
+    fn check(&self, x: &Tensor) {
         let n = self.classes.dim(0);
-        assert!(n > 0 && x.dim(0).is_multiple_of(n), "Given: {:?} for {n} classes", x.shape());
-        Tensor::concat(&[x, &repeat(&self.classes, x.dim(0) / n)], 1)
+        assert!(x.dim(0) == n, "Given: images {:?} for {n} classes", x.shape());
+    }
+
+    /// The model of the images `range` of `x`.
+    #[track_caller]
+    fn of_range(&self, x: &Tensor, range: Range<usize>) -> (Self, Tensor) {
+        self.check(x);
+        let cut = |x: &Tensor| x.narrow(0, range.start, range.len());
+        (Given { model: self.model, classes: cut(&self.classes) }, cut(x))
     }
 
     pub(crate) fn at(&self, x: &Tensor, eps: &Tensor, cx: &mut Ctx) -> Output {
@@ -145,14 +158,23 @@ impl Autoencoder for Given<'_> {
     fn encode(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
         self.posterior(x, cx).mu
     }
+    /// Of one code for each class, or of `k` draws for each, which lie draw by draw.
     #[track_caller]
     fn decode(&self, code: &Tensor, cx: &mut Ctx) -> Tensor {
-        self.model.decoder.forward(&self.beside(code), cx)
+        let n = self.classes.dim(0);
+        assert!(code.dim(0).is_multiple_of(n), "Given: codes {:?} for {n} classes", code.shape());
+        let classes = repeat(&self.classes, code.dim(0) / n);
+        self.model.decoder.forward(&Tensor::concat(&[code, &classes], 1), cx)
     }
     /// The loss has the parts `reconstruction` and `kl`, as of a [`crate::Vae`].
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
         let eps = Tensor::randn([x.dim(0), self.model.config.net.latent], cx);
         self.at(x, &eps, cx)
+    }
+    #[track_caller]
+    fn forward_range(&self, x: &Tensor, range: Range<usize>, cx: &mut Ctx) -> Output {
+        let (model, x) = self.of_range(x, range);
+        model.forward(&x, cx)
     }
 }
 
@@ -172,5 +194,10 @@ impl Variational for Given<'_> {
         let decoded = self.decode(&code, cx);
         let joint = std_normal_log_prob(&code).sum_dims([1]) - self.likelihood().nll(&decoded, &repeat(x, k));
         Draws { code, decoded, log_weights: joint.reshape([k, x.dim(0)]) - log_q }
+    }
+    #[track_caller]
+    fn draws_range(&self, x: &Tensor, range: Range<usize>, k: usize, cx: &mut Ctx) -> Draws {
+        let (model, x) = self.of_range(x, range);
+        model.draws(&x, k, cx)
     }
 }

@@ -9,24 +9,24 @@ pub enum Error {
     /// A field of a configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The data has no images.
-    #[error("{what}: no images were given")]
+    /// There are no images, or classes, sentences or pictures of words.
+    #[error("{what}: an empty batch was given")]
     Empty {
-        /// Who asked for them.
+        /// Who asked for one.
         what: &'static str,
     },
-    /// The images have another number of pixels than the model.
-    #[error("{what}: images of shape {found:?}, expected [batch, {pixels}]")]
+    /// The images have another number of pixels than the model, or pictures of words another number of words.
+    #[error("{what}: a batch of shape {found:?}, expected [batch, {width}]")]
     Width {
         /// Who asked for them.
         what: &'static str,
         /// What came.
         found: Vec<usize>,
-        /// What the model was built for.
-        pixels: usize,
+        /// The pixels or words that the model was built for.
+        width: usize,
     },
     /// A class that the model does not have.
-    #[error("image {image} has class {class}, expected 0 to {}", classes - 1)]
+    #[error("class {class} of image {image}, expected 0 to {}", classes - 1)]
     Class {
         /// Which image.
         image: usize,

@@ -4,6 +4,8 @@
 //! L_k(x) = E[ln 1/k Σ wᵢ] with wᵢ = p(x, zᵢ)/q(zᵢ|x) (eq. 8). L₁ is the evidence lower bound, L_k grows with k to ln p(x)
 //! (theorem 1). The derivative of the logarithm of a sum of exponentials weighs each draw by wᵢ/Σw, which is eq. (14).
 
+use std::ops::Range;
+
 use etude_autograd::Tensor;
 use etude_nn::{ConfigError, Ctx, Module, Visitor};
 
@@ -75,8 +77,13 @@ impl<M: Variational> Autoencoder for Iwae<M> {
     }
     /// The loss has one part, `bound`, −ln 1/k Σ wᵢ; code and reconstruction are of the first draw of each image.
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
-        let Draws { code, decoded, log_weights } = self.net.draws(x, self.k, cx);
-        let first = |y: &Tensor| y.narrow(0, 0, x.dim(0));
+        self.forward_range(x, 0..x.dim(0), cx)
+    }
+    #[track_caller]
+    fn forward_range(&self, x: &Tensor, range: Range<usize>, cx: &mut Ctx) -> Output {
+        let n = range.len();
+        let Draws { code, decoded, log_weights } = self.net.draws_range(x, range, self.k, cx);
+        let first = |y: &Tensor| y.narrow(0, 0, n);
         Output { decoded: first(&decoded), code: first(&code), loss: Loss::new("bound", negative_bound(&log_weights)) }
     }
 }

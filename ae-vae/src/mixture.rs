@@ -11,6 +11,7 @@ use etude_kernels::rng::Rng;
 use etude_nn::ConfigError;
 use serde::{Deserialize, Serialize};
 
+use crate::autoencoder::check_codes;
 use crate::error::Error;
 
 /// How a [`Mixture`] is fitted.
@@ -78,10 +79,8 @@ impl Mixture {
         let (n, dim) = (codes.dim(0), codes.dim(1));
         let k = config.components;
         ConfigError::check(n >= k, "Mixture", "codes", n, "at least as many as there are components")?;
+        check_codes(codes)?;
         let data: Vec<f64> = codes.to_vec().into_iter().map(f64::from).collect();
-        if let Some(at) = data.iter().position(|v| !v.is_finite()) {
-            return Err(Error::Code { code: at / dim, element: at % dim, value: data[at] });
-        }
         let mut shares = nearest_shares(&data, dim, &plus_plus(&data, dim, k, rng.as_mut()));
         let mut mixture = Mixture { dim, components: Vec::new(), history: Vec::new() };
         for _ in 0..config.steps {

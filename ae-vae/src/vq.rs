@@ -32,7 +32,10 @@ pub struct VqConfig {
     pub commitment: f64,
     /// γ, the decay of the codebook's moving averages.
     pub decay: f64,
-    /// A word is replaced when fewer positions than this chose it, averaged over batches; 0 for never.
+    /// A word is replaced when fewer positions of a batch than this chose it, averaged over batches; 0 for never. It is a
+    /// count: were all words chosen equally often, each would have images · positions / `codes` of a batch, 38 of 100 images
+    /// with the default sizes, and a word is worth keeping far below that. Of small batches and large codebooks choose it
+    /// below that number, or words are replaced all the time.
     pub alive: f64,
     /// What the decoder's numbers mean.
     pub likelihood: Likelihood,
@@ -128,7 +131,7 @@ impl Vq {
     pub fn picture(&self, words: &Tensor<i64>, cx: &mut Ctx) -> Result<Tensor, Error> {
         let positions = self.positions();
         if words.rank() != 2 || words.dim(1) != positions {
-            return Err(Error::Width { what: "Vq::picture", found: words.shape().to_vec(), pixels: positions });
+            return Err(Error::Width { what: "Vq::picture", found: words.shape().to_vec(), width: positions });
         }
         check_words(words, self.codes())?;
         Ok(no_grad(|| {

@@ -3,6 +3,7 @@
 use etude_autograd::{Tensor, no_grad};
 use etude_nn::{Adam, ConfigError, Ctx, Layer, Linear, Optimizer, loss, metrics};
 
+use crate::autoencoder::check_codes;
 use crate::error::Error;
 
 /// The variance of each element of the codes over the images, `[n, code]`.
@@ -102,10 +103,10 @@ pub fn auroc(scores: &[f32], of_class: &[bool]) -> Result<f64, Error> {
 /// The accuracy on unseen codes of a linear classifier of codes: how plainly they tell the class.
 ///
 /// Codes are standardised; the classifier is trained on all `train` codes at once by Adam, which is convex, with a small
-/// decay. Alain & Bengio 2017, arXiv:1610.01644.
+/// decay, from the weights of seed 0: equal codes give equal figures. Alain & Bengio 2017, arXiv:1610.01644.
 ///
 /// # Errors
-/// If there is no code, sizes differ, or a label is not one of `classes`.
+/// If there is no code, one is not finite, sizes differ, or a label is not one of `classes`.
 pub fn linear_probe(
     train: (&Tensor, &Tensor<i64>),
     test: (&Tensor, &Tensor<i64>),
@@ -118,7 +119,16 @@ pub fn linear_probe(
         ConfigError::check(fits, "linear_probe", "codes", found, "[n, code] and [n]")?;
         let good = labels.to_vec().iter().all(|label| (0..classes as i64).contains(label));
         ConfigError::check(good, "linear_probe", "labels", "another class", &format!("0 to {classes}, exclusive"))?;
+        check_codes(codes)?;
     }
+    let [width, tested] = [train, test].map(|(codes, _)| codes.dim(1));
+    ConfigError::check(
+        width == tested,
+        "linear_probe",
+        "test",
+        tested,
+        &format!("codes of size {width}, as in training"),
+    )?;
     let mean = train.0.mean_keep([0]).detach();
     let spread: Vec<f32> = variances(train.0).into_iter().map(|v| (v.sqrt().max(1e-6)) as f32).collect();
     let spread = Tensor::from_vec(spread, [1, train.0.dim(1)]);
@@ -138,15 +148,16 @@ pub fn linear_probe(
 /// Bins of an element's range in [`mutual_information_gap`].
 const BINS: usize = 20;
 
-/// The mutual information gap of codes `[n, code]` and the factors that made the images, each `n` values 0, 1, …: how much more
-/// the element that knows most of a factor knows of it than the second, as a share of the factor's entropy, mean over
+/// The mutual information gap of codes `[n, code]` and the factors that made the images, each `n` values, equal or not (their size
+/// means nothing): how much more the element that knows most of a factor knows of it than the second, as a share of the factor's entropy, mean over
 /// factors. 1 if every factor has an element of its own.
 ///
 /// Chen et al. 2018, arXiv:1802.04942, eq. (6); the information is that of 20 equal bins of an element's range, as in
 /// Locatello et al. 2019, arXiv:1811.12359.
 ///
 /// # Errors
-/// If there is no code or factor, a factor has another number of values or only one value, or there are fewer than two elements.
+/// If there is no code or factor, a code is not finite, a factor has another number of values or only one value, or there are
+/// fewer than two elements.
 pub fn mutual_information_gap(codes: &Tensor, factors: &[Vec<usize>]) -> Result<f64, Error> {
     let fits = codes.rank() == 2 && codes.dim(0) > 0 && codes.dim(1) > 1;
     let found = format!("{:?}", codes.shape());
@@ -155,9 +166,11 @@ pub fn mutual_information_gap(codes: &Tensor, factors: &[Vec<usize>]) -> Result<
     let good = !factors.is_empty() && factors.iter().all(|f| f.len() == n && f.iter().any(|v| *v != f[0]));
     let expected = "at least one, each with a value for every code and not always the same";
     ConfigError::check(good, "mutual_information_gap", "factors", factors.len(), expected)?;
+    check_codes(codes)?;
     let binned: Vec<Vec<usize>> = (0..codes.dim(1)).map(|j| bins(&codes.select(1, j).to_vec())).collect();
     let gap = |factor: &Vec<usize>| {
-        let mut known: Vec<f64> = binned.iter().map(|bins| information(bins, factor)).collect();
+        let factor = ranks(factor);
+        let mut known: Vec<f64> = binned.iter().map(|bins| information(bins, &factor)).collect();
         known.sort_by(|a, b| b.total_cmp(a));
         (known[0] - known[1]) / entropy(counts(factor.iter().copied()).into_iter())
     };
@@ -167,8 +180,18 @@ pub fn mutual_information_gap(codes: &Tensor, factors: &[Vec<usize>]) -> Result<
 /// Which of the bins between the least and the largest value each lies in.
 fn bins(values: &[f32]) -> Vec<usize> {
     let (low, high) = values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
-    let width = (high - low).max(f32::MIN_POSITIVE);
-    values.iter().map(|v| (((v - low) / width * BINS as f32) as usize).min(BINS - 1)).collect()
+    // In f64, where the range of finite f32 is finite.
+    let [low, high] = [low, high].map(f64::from);
+    let width = (high - low).max(f64::MIN_POSITIVE);
+    values.iter().map(|&v| (((f64::from(v) - low) / width * BINS as f64) as usize).min(BINS - 1)).collect()
+}
+
+/// Each value as its place among the different ones, so that counts of them need no more room than there are values.
+fn ranks(values: &[usize]) -> Vec<usize> {
+    let mut different = values.to_vec();
+    different.sort_unstable();
+    different.dedup();
+    values.iter().map(|v| different.partition_point(|d| d < v)).collect()
 }
 
 fn counts(values: impl Iterator<Item = usize>) -> Vec<usize> {
@@ -268,5 +291,32 @@ mod tests {
         assert!((gap(&|a, b| [a, b]) - 1.0).abs() < 1e-9);
         assert!(gap(&|a, b| [a + b, a - b]).abs() < 0.05);
         assert!(mutual_information_gap(&Tensor::zeros([400, 1]), &factors).is_err());
+    }
+
+    #[test]
+    fn the_size_of_a_factors_values_means_nothing_and_codes_must_be_finite() {
+        let codes = Tensor::randn([200, 2], &mut Rng::new(3));
+        let small: Vec<usize> = (0..200).map(|i| i % 3).collect();
+        let large = small.iter().map(|v| [usize::MAX, 7, usize::MAX - 1][*v]).collect();
+        let gap = |factor| mutual_information_gap(&codes, &[factor]).expect("fits");
+        assert!((gap(small) - gap(large)).abs() < 1e-12);
+        let huge = Tensor::from_slice(&[f32::MAX, 0.0, -f32::MAX, 1.0], [2, 2]);
+        assert!(mutual_information_gap(&huge, &[vec![0, 1]]).expect("fits").abs() < 1e-12, "both elements know all");
+        let nan = Tensor::from_slice(&[0.0, f32::NAN, 1.0, 2.0], [2, 2]);
+        let found = mutual_information_gap(&nan, &[vec![0, 1]]);
+        assert!(matches!(found, Err(Error::Code { code: 0, element: 1, .. })), "{found:?}");
+    }
+
+    #[test]
+    fn a_probe_names_codes_that_do_not_fit() {
+        let labels = Tensor::from_slice(&[0, 1], [2]);
+        let (good, wide) = (Tensor::<f32>::ones([2, 2]), Tensor::<f32>::ones([2, 3]));
+        let nan = Tensor::from_slice(&[0.0, 1.0, f32::INFINITY, 2.0], [2, 2]);
+        let probe = |train, test| linear_probe((train, &labels), (test, &labels), 2);
+        let error = probe(&good, &wide).expect_err("another size");
+        assert!(matches!(&error, Error::Config(e) if e.field == "test"), "{error}");
+        for (train, test) in [(&good, &nan), (&nan, &good)] {
+            assert!(matches!(probe(train, test), Err(Error::Code { code: 1, element: 0, .. })));
+        }
     }
 }

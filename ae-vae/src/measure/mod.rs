@@ -3,6 +3,8 @@
 mod code;
 mod image;
 
+use std::ops::Range;
+
 use etude_autograd::{Tensor, no_grad};
 use etude_nn::metrics::Mean;
 use etude_nn::{ConfigError, Ctx};
@@ -19,16 +21,31 @@ const BATCH: usize = 500;
 /// Images times draws that are decoded together.
 const DRAWS: usize = 2000;
 
-/// Batches of at most `size` images.
-fn batches(x: &Tensor, size: usize) -> impl Iterator<Item = Tensor> + '_ {
-    (0..x.dim(0)).step_by(size).map(move |start| x.narrow(0, start, size.min(x.dim(0) - start)))
+/// Batches of at most `size` of `n` images.
+fn batches(n: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..n).step_by(size).map(move |start| start..n.min(start + size))
+}
+
+/// Runs `f` with a context that evaluates, whatever the mode of `cx`, so that nothing is learnt from what is measured. Its
+/// random numbers are those of `cx`, which go on behind the last that was drawn.
+fn evaluating<R>(cx: &mut Ctx, f: impl FnOnce(&mut Ctx) -> R) -> R {
+    let mut eval = cx.eval();
+    eval.rng = cx.rng.clone();
+    let found = no_grad(|| f(&mut eval));
+    cx.rng = eval.rng;
+    found
 }
 
 /// The mean of every part of the loss over all images, and their weighted sum under the name `total`, in batches. No graph
-/// is recorded. Of a [`crate::Vae`] that is the negative evidence lower bound with one draw of z an image.
+/// is recorded, and the model evaluates, also where `cx` trains: a [`crate::Vq`] keeps its codebook. Of a [`crate::Vae`] that
+/// is the negative evidence lower bound with one draw of z an image.
 ///
 /// # Errors
 /// If the images are none, have another size, or hold anything but 0 to 1.
+///
+/// # Panics
+/// If the model is a [`crate::Given`] of another number of images.
+#[track_caller]
 pub fn loss_parts<M: Autoencoder + ?Sized>(
     model: &M,
     x: &Tensor,
@@ -36,15 +53,16 @@ pub fn loss_parts<M: Autoencoder + ?Sized>(
 ) -> Result<Vec<(&'static str, f64)>, Error> {
     check_pixels("loss_parts", x, model.pixels())?;
     let mut means: Vec<(&'static str, Mean)> = Vec::new();
-    for batch in batches(x, BATCH) {
-        let loss = no_grad(|| model.forward(&batch, cx).loss);
+    for batch in batches(x.dim(0), BATCH) {
+        let n = batch.len() as f64;
+        let loss = evaluating(cx, |cx| model.forward_range(x, batch, cx).loss);
         let parts = loss.parts().iter().map(|part| (part.name, loss.part(part.name).expect("it has this part")));
         let parts = parts.chain([("total", f64::from(loss.total().item()))]);
         for (i, (name, value)) in parts.enumerate() {
             if means.len() == i {
                 means.push((name, Mean::default()));
             }
-            means[i].1.add_weighted(value, batch.dim(0) as f64);
+            means[i].1.add_weighted(value, n);
         }
     }
     Ok(means.into_iter().map(|(name, mean)| (name, mean.get())).collect())
@@ -54,6 +72,10 @@ pub fn loss_parts<M: Autoencoder + ?Sized>(
 ///
 /// # Errors
 /// As [`loss_parts`].
+///
+/// # Panics
+/// As [`loss_parts`].
+#[track_caller]
 pub fn mean_loss<M: Autoencoder + ?Sized>(model: &M, x: &Tensor, cx: &mut Ctx) -> Result<f64, Error> {
     Ok(loss_parts(model, x, cx)?.last().expect("there is a total").1)
 }
@@ -65,17 +87,22 @@ pub fn mean_loss<M: Autoencoder + ?Sized>(model: &M, x: &Tensor, cx: &mut Ctx) -
 ///
 /// # Errors
 /// As [`loss_parts`], and if `k` is 0.
+///
+/// # Panics
+/// As [`loss_parts`].
+#[track_caller]
 pub fn log_likelihood<M: Variational + ?Sized>(model: &M, x: &Tensor, k: usize, cx: &mut Ctx) -> Result<Tensor, Error> {
     check_pixels("log_likelihood", x, model.pixels())?;
     ConfigError::check(k > 0, "log_likelihood", "k", k, "at least 1")?;
     let mut found = Vec::with_capacity(x.dim(0));
-    for batch in batches(x, BATCH) {
-        let n = batch.dim(0);
+    for batch in batches(x.dim(0), BATCH) {
+        let n = batch.len();
         // The largest weight so far, and the sum of all in units of it.
         let mut sums = vec![(f64::NEG_INFINITY, 0.0); n];
         let together = (DRAWS / n).clamp(1, k);
         for start in (0..k).step_by(together) {
-            let weights = no_grad(|| model.draws(&batch, together.min(k - start), cx).log_weights);
+            let k = together.min(k - start);
+            let weights = evaluating(cx, |cx| model.draws_range(x, batch.clone(), k, cx).log_weights);
             for (i, w) in weights.to_vec().into_iter().enumerate() {
                 let (top, sum) = &mut sums[i % n];
                 let w = f64::from(w);

@@ -1,11 +1,12 @@
 //! Input that makes no sense is a typed error that names it, or has a documented, finite result.
 
 use etude_ae_vae::{
-    CodePrior, CodePriorConfig, Conditional, ConditionalConfig, Error, Iaf, IafConfig, Iwae, Ladder, LadderConfig,
-    Likelihood, Vae, VaeConfig, Vamp, VampConfig, Vanilla, VanillaConfig, Vq, VqConfig, check_pixels, measure,
+    Autoencoder, CodePrior, CodePriorConfig, Conditional, ConditionalConfig, Corruption, DenoisingConfig, Error, Iaf,
+    IafConfig, Iwae, Ladder, LadderConfig, Likelihood, Vae, VaeConfig, Vamp, VampConfig, Vanilla, VanillaConfig, Vq,
+    VqConfig, check_pixels, measure,
 };
 use etude_autograd::Tensor;
-use etude_nn::{Ctx, Module};
+use etude_nn::{Ctx, Module, Slot};
 
 use super::{quarters, small_vae, variational, vq};
 
@@ -44,6 +45,9 @@ fn every_configuration_names_the_field_that_makes_no_sense() {
     refused(Iwae::new(small_vae(0).0, 0).map(drop), "k");
     let likelihood = Likelihood::Logistic { levels: 1 };
     refused(Vae::new(VaeConfig { likelihood, ..VaeConfig::default() }, cx).map(drop), "levels");
+    let corruption = Corruption::Masking { share: 1.5 };
+    let denoising = DenoisingConfig { corruption, ..DenoisingConfig::default() };
+    refused(denoising.validate().map_err(Error::from), "share");
     refused(Vae::new(VaeConfig { hidden: vec![], ..VaeConfig::default() }, cx).map(drop), "hidden");
 }
 
@@ -52,6 +56,7 @@ fn classes_and_words_that_are_none_are_named() {
     let cx = &mut Ctx::train(0);
     let model = Conditional::new(ConditionalConfig::default(), cx).expect("valid");
     assert!(matches!(model.given(&[3, 10]), Err(Error::Class { image: 1, class: 10, classes: 10 })));
+    assert!(matches!(model.given(&[]), Err(Error::Empty { what: "Conditional::given" })));
     let model = vq(cx);
     let words = |values: &[i64]| Tensor::from_slice(values, [1, values.len()]);
     assert!(matches!(model.picture(&words(&[0, 1, 8, 2]), cx), Err(Error::Word { at: 2, word: 8, words: 8 })));
@@ -60,6 +65,22 @@ fn classes_and_words_that_are_none_are_named() {
     let prior = CodePrior::new(config, cx).expect("valid");
     assert!(matches!(prior.forward(&words(&[0, 1, -1, 2]), cx), Err(Error::Word { at: 2, word: -1, words: 8 })));
     assert!(matches!(prior.forward(&Tensor::from_vec(vec![], [0, 4]), cx), Err(Error::Empty { .. })));
+}
+
+#[test]
+fn a_codebook_survives_a_pixel_that_is_not_a_number() {
+    let cx = &mut Ctx::train(0);
+    let model = vq(cx);
+    let mut spoilt = quarters(3, &mut cx.rng).to_vec();
+    spoilt[20] = f32::NAN;
+    model.forward(&Tensor::from_vec(spoilt, [3, 16]), cx);
+    let loss = model.forward(&quarters(3, &mut cx.rng), cx).loss.total().item();
+    assert!(loss.is_finite(), "{loss}");
+    model.each(&mut |name, slot| {
+        if let Slot::Buffer(buffer) = slot {
+            assert!(buffer.get().to_vec().iter().all(|v| v.is_finite()), "{name}");
+        }
+    });
 }
 
 #[test]

@@ -6,10 +6,10 @@ mod properties;
 mod resume;
 
 use etude_ae_vae::{
-    Adversarial, AdversarialConfig, Autoencoder, BetaTc, BetaTcConfig, Contractive, ContractiveConfig, Convolutional,
-    ConvolutionalConfig, Corruption, Denoising, DenoisingConfig, Iaf, IafConfig, Iwae, Ladder, LadderConfig,
-    PictureConfig, Sparse, SparseConfig, Sparsity, Vae, VaeConfig, Vamp, VampConfig, Vanilla, VanillaConfig,
-    Variational, Vq, VqConfig, Wae, WaeConfig,
+    Adversarial, AdversarialConfig, Autoencoder, BetaTc, BetaTcConfig, Conditional, ConditionalConfig, Contractive,
+    ContractiveConfig, Convolutional, ConvolutionalConfig, Corruption, Denoising, DenoisingConfig, Draws, Generative,
+    Given, Iaf, IafConfig, Iwae, Ladder, LadderConfig, Output, PictureConfig, Sparse, SparseConfig, Sparsity, Vae,
+    VaeConfig, Vamp, VampConfig, Vanilla, VanillaConfig, Variational, Vq, VqConfig, Wae, WaeConfig,
 };
 use etude_autograd::{Tensor, gradcheck, no_grad};
 use etude_kernels::rng::Rng;
@@ -75,7 +75,54 @@ fn variational(cx: &mut Ctx) -> Vec<(&'static str, Box<dyn Variational>)> {
         ("iaf", Box::new(Iaf::new(IafConfig { net: vae_net(), steps: 2, width: 16 }, cx).expect("valid"))),
         ("vamp", Box::new(Vamp::new(VampConfig { net: vae_net(), components: 8 }, cx).expect("valid"))),
         ("ladder", Box::new(Ladder::new(ladder, cx).expect("valid"))),
+        ("conditional", Box::new(OfOneClass(conditional(cx)))),
     ]
+}
+
+fn conditional(cx: &mut Ctx) -> Conditional {
+    Conditional::new(ConditionalConfig { net: vae_net(), classes: 3 }, cx).expect("valid")
+}
+
+/// A [`Conditional`] autoencoder of any number of images, all of class 1.
+struct OfOneClass(Conditional);
+
+impl OfOneClass {
+    fn given(&self, n: usize) -> Given<'_> {
+        self.0.given(&vec![1; n]).expect("a class of the model")
+    }
+}
+
+impl Module for OfOneClass {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        self.0.visit(visitor);
+    }
+}
+
+impl Autoencoder for OfOneClass {
+    fn pixels(&self) -> usize {
+        self.given(1).pixels()
+    }
+    fn encode(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
+        self.given(x.dim(0)).encode(x, cx)
+    }
+    fn decode(&self, code: &Tensor, cx: &mut Ctx) -> Tensor {
+        self.given(code.dim(0)).decode(code, cx)
+    }
+    fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
+        self.given(x.dim(0)).forward(x, cx)
+    }
+}
+
+impl Generative for OfOneClass {
+    fn prior(&self, n: usize, cx: &mut Ctx) -> Tensor {
+        self.given(n).prior(n, cx)
+    }
+}
+
+impl Variational for OfOneClass {
+    fn draws(&self, x: &Tensor, k: usize, cx: &mut Ctx) -> Draws {
+        self.given(x.dim(0)).draws(x, k, cx)
+    }
 }
 
 fn contractive(weight: f64, cx: &mut Ctx) -> Contractive {

@@ -1,11 +1,11 @@
 //! What holds of every model, trained or not.
 
-use etude_ae_vae::{Autoencoder, Vae, VaeConfig, Variational, measure};
+use etude_ae_vae::{Autoencoder, Iwae, Vae, VaeConfig, Variational, measure};
 use etude_autograd::{Tensor, no_grad};
 use etude_kernels::rng::Rng;
-use etude_nn::Ctx;
+use etude_nn::{Ctx, Module, Slot};
 
-use super::{deterministic, quarters, variational};
+use super::{conditional, deterministic, quarters, variational};
 
 /// A model as its trait's object.
 fn plain(model: Box<dyn Variational>) -> Box<dyn Autoencoder> {
@@ -113,4 +113,74 @@ fn a_stream_of_draws_is_as_good_as_all_at_once() {
     let want = all.logsumexp(0).item() - 300f32.ln();
     let found = measure::log_likelihood(&vae, &x, 300, &mut Ctx::eval_with_seed(7)).expect("valid").item();
     assert!((found - want).abs() < 1e-4, "{found} streamed, {want} from {} draws", all.dim(0));
+}
+
+#[test]
+fn every_model_is_measured_without_learning_and_draws_go_on() {
+    let mut cx = Ctx::train(5);
+    for (name, model) in all(&mut cx) {
+        // More than are looked at together.
+        let x = quarters(600, &mut cx.rng);
+        let buffers = || {
+            let mut found = Vec::new();
+            model.each(&mut |_, slot| {
+                if let Slot::Buffer(buffer) = slot {
+                    found.push(buffer.get().to_vec());
+                }
+            });
+            found
+        };
+        let before = buffers();
+        let random = no_grad(|| model.forward(&x, &mut cx.eval()).loss.total().item())
+            != no_grad(|| model.forward(&x, &mut Ctx::eval_with_seed(1)).loss.total().item());
+        let [first, second] = [0; 2].map(|_| measure::mean_loss(&*model, &x, &mut cx).expect("valid"));
+        assert!(first.is_finite(), "{name}: {first}");
+        assert_eq!(first != second, random, "{name}: another measurement has other draws: {first} and {second}");
+        assert_eq!(buffers(), before, "{name} learnt from what was measured");
+        assert!(cx.is_train());
+    }
+}
+
+#[test]
+fn images_of_a_conditional_model_are_measured_with_their_own_classes() {
+    let mut cx = Ctx::train(6);
+    let model = conditional(&mut cx);
+    let x = quarters(1200, &mut cx.rng);
+    let classes: Vec<usize> = (0..1200).map(|i| i % 3).collect();
+    let given = model.given(&classes).expect("classes of the model");
+    // By hand, in batches of 500 with the classes of each.
+    let (mut loss, mut bound) = (0.0, Vec::new());
+    let (mut a, mut b) = (Ctx::eval_with_seed(1), Ctx::eval_with_seed(2));
+    for range in [0..500, 500..1000, 1000..1200] {
+        let part = model.given(&classes[range.clone()]).expect("classes of the model");
+        let x = x.narrow(0, range.start, range.len());
+        loss += no_grad(|| f64::from(part.forward(&x, &mut a).loss.total().item())) * range.len() as f64 / 1200.0;
+        bound.extend(no_grad(|| part.draws(&x, 3, &mut b).log_weights.logsumexp(0)).to_vec());
+    }
+    let found = measure::mean_loss(&given, &x, &mut Ctx::eval_with_seed(1)).expect("valid");
+    assert!((found - loss).abs() < 1e-4, "{found} measured, {loss} by hand");
+    let found = measure::log_likelihood(&given, &x, 3, &mut Ctx::eval_with_seed(2)).expect("valid").to_vec();
+    for (i, (found, sum)) in found.into_iter().zip(bound).enumerate() {
+        assert!((found - (sum - 3f32.ln())).abs() < 1e-4, "image {i}: {found}");
+    }
+    let whole = Iwae::new(given, 2).expect("valid");
+    assert!(measure::mean_loss(&whole, &x, &mut cx).expect("valid").is_finite());
+}
+
+#[test]
+#[should_panic(expected = "Given: images [4, 16] for 2 classes")]
+fn classes_are_not_repeated_for_images() {
+    let mut cx = Ctx::train(0);
+    let model = conditional(&mut cx);
+    let given = model.given(&[0, 1]).expect("classes of the model");
+    given.forward(&quarters(4, &mut cx.rng), &mut cx.eval());
+}
+
+#[test]
+#[should_panic(expected = "Given: images [1, 16] for 2 classes")]
+fn fewer_images_than_classes_are_not_measured() {
+    let mut cx = Ctx::train(0);
+    let model = conditional(&mut cx);
+    let given = model.given(&[0, 1]).expect("classes of the model");
+    let _ = measure::mean_loss(&given, &quarters(1, &mut cx.rng), &mut cx);
 }
