@@ -113,7 +113,11 @@ impl Autoencoder for BetaTc {
         self.net.decode(code, cx)
     }
     /// The loss has the parts `reconstruction`, `mutual_information`, `total_correlation` (of weight β) and `dimensions`.
-    /// The estimates of the last three are biased for a batch smaller than the set, their sum is not.
+    ///
+    /// The estimates of the last three are biased, their sum is not. Eq. (3) divides by N·M what is a sum over M images: where
+    /// posteriors are broad and overlap, each estimate of ln q, of all d variables together and of each alone, is about ln N
+    /// too low, even if the batch is the whole set. So the information is up to ln N too high, the correlation by (d − 1)·ln N,
+    /// and the dimensions d·ln N too low: compare the parts only between runs of equal d and N.
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
         let eps = Tensor::randn([x.dim(0), self.net.config().latent], cx);
         self.at(x, &eps, cx)

@@ -2,7 +2,8 @@
 //!
 //! One file a model: its configuration, forward pass, loss as named parts, and prior where it has one. All share the verbs of
 //! [`Autoencoder`]: `encode`, `decode`, `forward`, `reconstruct`; those with a prior add `sample` ([`Generative`]), those with
-//! an approximate posterior `draws` ([`Variational`]). Images are rows of pixels in [0, 1], `[batch, pixels]`; decoders give logits,
+//! an approximate posterior `draws` ([`Variational`]). Two are different: a [`Conditional`] has the verbs once it is told the
+//! classes ([`Conditional::given`]), a [`Sentence`] has methods of the same names for sentences. Images are rows of pixels in [0, 1], `[batch, pixels]`; decoders give logits,
 //! never probabilities, so that the [`Likelihood`] is stable.
 //!
 //! | model | paper |

@@ -22,7 +22,7 @@ pub enum Likelihood {
     Bernoulli,
     /// N(μ, std²) with one deviation for all, a density: half the squared error, up to scale and constant.
     Gaussian {
-        /// The deviation.
+        /// The deviation, from 10⁻⁶: below, the square of 1/std soon has no room in an f32.
         std: f64,
     },
     /// N(μ, σ²) with a variance of each pixel from the decoder, a density: appendix C.2. Two numbers a pixel, logit μ and
@@ -38,7 +38,7 @@ pub enum Likelihood {
 }
 
 impl Likelihood {
-    /// The deviation must be positive, and there must be two levels.
+    /// The deviation must be finite and at least 10⁻⁶, and there must be two levels.
     ///
     /// # Errors
     /// Names the field.
@@ -46,8 +46,8 @@ impl Likelihood {
         match *self {
             Likelihood::Bernoulli | Likelihood::GaussianLearned => Ok(()),
             Likelihood::Gaussian { std } => {
-                let good = std > 0.0 && std.is_finite();
-                ConfigError::check(good, "Likelihood", "std", std, "a finite number above 0")
+                let good = (1e-6..=f64::from(f32::MAX)).contains(&std);
+                ConfigError::check(good, "Likelihood", "std", std, "an f32 from 1e-6")
             }
             Likelihood::Logistic { levels } => {
                 ConfigError::check(levels > 1, "Likelihood", "levels", levels, "at least 2")
@@ -122,6 +122,17 @@ fn logistic_nll(mean: &Tensor, log_scale: &Tensor, x: &Tensor, levels: u32) -> T
 mod tests {
     use super::*;
     use etude_kernels::rng::Rng;
+
+    #[test]
+    fn the_least_deviation_is_finite_and_less_is_refused() {
+        let x = Tensor::ones([1, 784]);
+        let sharp = Likelihood::Gaussian { std: 1e-6 };
+        sharp.validate().expect("the least");
+        assert!(sharp.nll(&Tensor::full([1, 784], -100.0), &x).item().is_finite());
+        for std in [1e-20, 0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(Likelihood::Gaussian { std }.validate().is_err(), "{std}");
+        }
+    }
 
     #[test]
     fn the_probabilities_of_all_levels_add_up_to_one() {

@@ -73,7 +73,8 @@ impl Loss {
 /// β multiplies the divergence of a [`crate::Vae`]: with β > 1 that is the β-VAE of Higgins et al. 2017, eq. (4). The
 /// warm-up raises the weight linearly from 0 (Bowman et al. 2016, arXiv:1511.06349, section 3.1; Sønderby et al. 2016,
 /// arXiv:1602.02282, section 2). Free bits let every latent variable hold λ nats for nothing, `Σ_j max(λ, E_batch[KL_j])`
-/// (Kingma et al. 2016, arXiv:1606.04934, eq. (15), a group a variable): the part must be called `kl`.
+/// (Kingma et al. 2016, arXiv:1606.04934, eq. (15), a group a variable): the part must be called `kl`. A part that is not
+/// divided into variables, `[batch]` as that of a [`crate::Vamp`], is one group: λ is then for the whole divergence.
 ///
 /// ```
 /// use etude_ae_vae::{Autoencoder, KlWeight, Vae, VaeConfig};
@@ -94,7 +95,7 @@ pub struct KlWeight {
     pub beta: f64,
     /// Steps until then; 0 for none.
     pub warm_up: u64,
-    /// λ, in nats a latent variable; 0 for none.
+    /// λ, in nats a latent variable, or for the whole divergence if the part is not divided; 0 for none.
     pub free_bits: f64,
 }
 
@@ -126,9 +127,13 @@ impl KlWeight {
     /// The loss with its regularisers weighed as at this step.
     ///
     /// # Panics
-    /// If the loss has no regulariser, or free bits are asked for and none of them is called `kl`.
+    /// If β or λ is not finite or negative, the loss has no regulariser, or free bits are asked for and none of them is called
+    /// `kl`.
     #[track_caller]
     pub fn apply(&self, mut loss: Loss, step: u64) -> Loss {
+        if let Err(error) = self.validate() {
+            panic!("{error}");
+        }
         let names: Vec<&str> = loss.parts.iter().map(|part| part.name).collect();
         assert!(names.len() > 1, "KlWeight: there is nothing to weigh in a loss of {names:?} alone");
         assert!(self.free_bits == 0.0 || names.contains(&"kl"), "KlWeight: free bits need a part kl, found {names:?}");
@@ -184,6 +189,12 @@ mod tests {
     fn nonsense_is_refused() {
         assert!(KlWeight { beta: -1.0, ..KlWeight::default() }.validate().is_err());
         assert!(KlWeight { free_bits: f64::NAN, ..KlWeight::default() }.validate().is_err());
+    }
+
+    #[test]
+    #[should_panic(expected = "free_bits")]
+    fn a_weight_that_makes_no_sense_is_not_applied() {
+        KlWeight { free_bits: -1.0, ..KlWeight::default() }.apply(loss(&[1.0, 2.0]), 0);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use etude_nn::{Act, ConfigError, Ctx, Layer, Linear, module};
 use crate::gaussian::Gaussian;
 
 /// ln σ² of a posterior is kept in ±`LOGVAR_LIMIT`, so that an exploding encoder gives a large but finite loss.
+/// Outside the clamp's derivative is 0: ln σ² itself is not brought back, what lies before it only by the gradient of μ.
 pub(crate) const LOGVAR_LIMIT: f64 = 20.0;
 
 /// Linear maps with an activation after each: the trunk of an encoder or a decoder.
