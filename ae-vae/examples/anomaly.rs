@@ -50,7 +50,7 @@ fn main() -> Result<()> {
     let vae = Vae::new(config, &mut cx)?;
     let prepare = |x: &Tensor, cx: &mut Ctx| binarise(x, cx);
     let plan = Plan { epochs: args.pick(100, 15), batch: 100, lr: (2e-3, 5e-5), kl: None, prepare };
-    let curve = train(&report, &vae, &images, &plan, args.seed, &mut cx)?;
+    let curve = train(&report, "anomaly", &vae, &images, &plan, args.seed, &mut cx)?;
 
     let mut eval = cx.eval();
     let mut surprise = |x: &Tensor| -> Result<Vec<f32>> {

@@ -1,20 +1,20 @@
 //! A plain and a denoising autoencoder on MNIST: sixteen numbers for a digit, and a digit out of noise. It can be stopped at
 //! any moment and resumed with `--resume`, and ends with the same bits.
 
+#[path = "shared/rows.rs"]
+mod rows;
+
 use anyhow::Result;
+use etude_ae_vae::measure::psnr;
 use etude_ae_vae::{Autoencoder, Denoising, DenoisingConfig, Vanilla, VanillaConfig};
 use etude_autograd::{Tensor, no_grad};
 use etude_data::example::{Args, Better, Report};
-use etude_data::picture::{Grid, Picture};
 use etude_data::plot::Chart;
 use etude_data::{Batches, Samples, mnist};
 use etude_nn::schedule::Schedule;
 use etude_nn::{Adam, Checkpoint, Ctx, Journal, JournalPosition, Optimizer, check_finite};
 
-/// 10·lg(1/MSE) in decibels.
-fn psnr(a: &Tensor, b: &Tensor) -> f64 {
-    -10.0 * f64::from((a - b).square().mean().item()).log10()
-}
+use rows::rows;
 
 fn main() -> Result<()> {
     let args = Args::parse();
@@ -84,13 +84,8 @@ fn main() -> Result<()> {
     );
     report.result("vanilla_mse", f64::from((&recon - &test).square().mean().item()), Better::Lower, 0.03);
     report.result("denoising_psnr_gain", psnr(&clean, &test) - psnr(&corrupted, &test), Better::Higher, 5.0);
-    let rows = |parts: &[&Tensor]| {
-        let cut: Vec<Tensor> = parts.iter().map(|x| x.narrow(0, 0, 12)).collect();
-        let all = Tensor::concat(&cut.iter().collect::<Vec<_>>(), 0);
-        Picture::grid(&all.reshape([12 * parts.len(), 1, 28, 28]), &Grid::new(12))
-    };
-    report.picture(&rows(&[&test, &recon]), "vanilla.png", "Test digits and what 16 numbers keep of them")?;
-    report.picture(&rows(&[&test, &corrupted, &clean]), "denoising.png", "Test digits, corrupted, and denoised")?;
+    report.picture(&rows(&[&test, &recon], 12), "vanilla.png", "Test digits and what 16 numbers keep of them")?;
+    report.picture(&rows(&[&test, &corrupted, &clean], 12), "denoising.png", "Test digits, corrupted, and denoised")?;
     let chart = Chart::new("Autoencoders on MNIST").x("epoch").y("nats an image");
     let chart = chart.smoothed("plain", plain).smoothed("denoising", noisy).y_range(60.0..260.0);
     report.figure_svg(chart.svg()?, "loss.svg", "Cross-entropy while training")?;

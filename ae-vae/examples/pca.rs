@@ -58,7 +58,7 @@ fn main() -> Result<()> {
     let model = Vanilla::new(config, &mut cx)?;
     let prepare = |x: &Tensor, _: &mut Ctx| x.clone();
     let plan = Plan { epochs: args.pick(150, 20), batch: 100, lr: (2e-3, 2e-5), kl: None, prepare };
-    let curve = train(&report, &model, &images, &plan, args.seed, &mut cx)?;
+    let curve = train(&report, "pca", &model, &images, &plan, args.seed, &mut cx)?;
 
     let (mean, basis) = components(&images, CODE);
     let straight = (&test - &mean).matmul(&basis.t()).matmul(&basis) + &mean;

@@ -163,7 +163,8 @@ fn main() -> Result<()> {
 }
 
 fn run(figure: &Figure, args: &Args) -> Result<()> {
-    let mut report = Report::resumable(args, "ae-vae", &format!("reproduce-{}", figure.name), figure.what)?;
+    let name = format!("reproduce-{}", figure.name);
+    let mut report = Report::resumable(args, "ae-vae", &name, figure.what)?;
     let (train_set, test_set) = if args.quick {
         (mnist::train(), mnist::test())
     } else {
@@ -191,7 +192,7 @@ fn run(figure: &Figure, args: &Args) -> Result<()> {
         kl: None,
         prepare: if figure.pixels == Pixels::Fixed { |x, _| x.clone() } else { |x, cx| binarise(x, cx) },
     };
-    let curve = train(&report, &model, &images, &plan, args.seed, &mut cx)?;
+    let curve = train(&report, &name, &model, &images, &plan, args.seed, &mut cx)?;
 
     let mut eval = cx.eval();
     let draws = args.pick(figure.draws, 50);
@@ -199,6 +200,10 @@ fn run(figure: &Figure, args: &Args) -> Result<()> {
     let nll = -f64::from(measure::log_likelihood(vae, &test, draws, &mut eval)?.mean().item());
     let neg_elbo = measure::mean_loss(vae, &test, &mut eval)?;
     let codes = no_grad(|| vae.encode(&test, &mut eval));
+    let training_hash = match figure.pixels {
+        Pixels::Fixed => format!(" and {:016x} of the training set", hash(&images)),
+        Pixels::Fresh => String::new(),
+    };
     report.about(
         format!(
             "{}, trained for {} epochs on {} images. Published: {} ({}).",
@@ -209,7 +214,7 @@ fn run(figure: &Figure, args: &Args) -> Result<()> {
             figure.source
         ),
         format!(
-            "Not identical to the published pixels: ours are drawn with seed 0, FNV-1a {:016x} of the test set; −ln p by {} \
+            "Not identical to the published pixels: ours are drawn with seed 0, FNV-1a {:016x} of the test set{training_hash}; −ln p by {} \
              draws, the negative bound with one draw {:.2}; {} of {} latent variables are active.",
             hash(&test),
             draws,

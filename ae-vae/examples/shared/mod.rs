@@ -1,13 +1,16 @@
 //! What the examples of this folder share: a training that can be stopped at any moment and resumed, and pictures in rows.
 
+mod rows;
+
 use anyhow::Result;
 use etude_ae_vae::{Autoencoder, KlWeight, Loss};
 use etude_autograd::Tensor;
 use etude_data::example::Report;
-use etude_data::picture::{Grid, Picture};
 use etude_data::{Batches, Samples};
 use etude_nn::schedule::Schedule;
 use etude_nn::{Adam, Checkpoint, Ctx, Journal, JournalPosition, Optimizer, check_finite};
+
+pub use rows::rows;
 
 /// How a model is trained.
 pub struct Plan {
@@ -22,9 +25,11 @@ pub struct Plan {
 }
 
 /// Trains with a checkpoint every hundred steps and gives the curve of the loss, by epochs. With `--resume` it goes on from
-/// the checkpoint and ends with the same bits.
+/// the checkpoint and ends with the same bits. The journal is called `name`, as the report is, so that several have room in
+/// one folder.
 pub fn train<M: Autoencoder>(
     report: &Report,
+    name: &str,
     model: &M,
     images: &Tensor,
     plan: &Plan,
@@ -53,7 +58,7 @@ pub fn train<M: Autoencoder>(
         };
     }
     let mut step = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
-    let mut journal = Journal::resume(Some(report.dir()), "training", total, &at)?;
+    let mut journal = Journal::resume(Some(report.dir()), name, total, &at)?;
     let mut sum = 0.0;
     while step < total {
         let x = batches.next().expect("an endless iterator over a non-empty set");
@@ -78,11 +83,4 @@ pub fn train<M: Autoencoder>(
     }
     journal.finish()?;
     Ok(curve)
-}
-
-/// Pictures of 28 × 28 pixels: the first `columns` of each set, a row a set.
-pub fn rows(sets: &[&Tensor], columns: usize) -> Picture {
-    let cut: Vec<Tensor> = sets.iter().map(|x| x.narrow(0, 0, columns)).collect();
-    let all = Tensor::concat(&cut.iter().collect::<Vec<_>>(), 0);
-    Picture::grid(&all.reshape([columns * sets.len(), 1, 28, 28]), &Grid::new(columns))
 }
