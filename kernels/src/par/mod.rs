@@ -106,7 +106,7 @@ pub fn map<R: Send>(blocks: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
 
@@ -143,6 +143,36 @@ mod tests {
                 assert_eq!(map(8, |i| i), (0..8).collect::<Vec<_>>());
                 assert_eq!(threads(), 2);
             }
+        });
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_whose_block_it_was() {
+        const ROUNDS: usize = 5000;
+        let bad = || {
+            // Without a message: the hook would print every one.
+            let panics = || {
+                for_each(4, |i| {
+                    if i == 2 {
+                        std::panic::resume_unwind(Box::new("expected"))
+                    }
+                })
+            };
+            with_threads(2, || (0..ROUNDS).filter(|_| std::panic::catch_unwind(panics).is_err()).count())
+        };
+        // Without a number of threads of its own: it takes the team the moment that it is free, and else works alone.
+        let done = AtomicBool::new(false);
+        let good = || {
+            while !done.load(Ordering::Relaxed) {
+                for_each(4, |i| assert!(i < 4));
+            }
+        };
+        std::thread::scope(|scope| {
+            let others = [scope.spawn(good), scope.spawn(good)];
+            let found = bad();
+            done.store(true, Ordering::Relaxed);
+            assert_eq!(found, ROUNDS, "every panic comes back to its caller");
+            others.into_iter().for_each(|other| other.join().expect("nobody else's panic comes here"));
         });
     }
 }

@@ -53,6 +53,7 @@ struct Team {
     /// The next block of the job.
     next: AtomicUsize,
     job: UnsafeCell<Option<(&'static Job<'static>, usize)>>,
+    /// The first panic of the job, taken by its caller before it gives the team back.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     /// Locked by the caller while its job runs.
     workers: Mutex<Vec<Worker>>,
@@ -134,8 +135,9 @@ impl Team {
                 spin_loop();
             }
         }
-        drop(workers);
+        // While the team is still this caller's: the next one must not find this job's panic.
         let panic = self.panic.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        drop(workers);
         if let Some(panic) = panic {
             resume_unwind(panic);
         }
