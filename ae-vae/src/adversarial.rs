@@ -8,9 +8,8 @@ use etude_autograd::Tensor;
 use etude_nn::{Act, ConfigError, Ctx, Layer, Mlp, module};
 use serde::{Deserialize, Serialize};
 
-use crate::autoencoder::{Autoencoder, Generative, Output};
+use crate::autoencoder::{Autoencoder, Generative, Output, verbs_of_net};
 use crate::error::Error;
-use crate::likelihood::Likelihood;
 use crate::net::check_sizes;
 use crate::vanilla::{Vanilla, VanillaConfig};
 
@@ -110,18 +109,8 @@ impl Adversarial {
 }
 
 impl Autoencoder for Adversarial {
-    fn pixels(&self) -> usize {
-        self.net.pixels()
-    }
-    fn likelihood(&self) -> Likelihood {
-        self.net.likelihood()
-    }
-    fn encode(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        self.net.encode(x, cx)
-    }
-    fn decode(&self, code: &Tensor, cx: &mut Ctx) -> Tensor {
-        self.net.decode(code, cx)
-    }
+    verbs_of_net!();
+
     /// The loss has the parts `reconstruction` and `adversarial`, −ln D(q(x)): what the autoencoder's optimiser minimises.
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
         let Output { decoded, code, loss } = self.net.forward(x, cx);

@@ -54,6 +54,25 @@ pub trait Autoencoder: Module {
     }
 }
 
+/// The verbs of an [`Autoencoder`] that is its `net` but for its loss.
+macro_rules! verbs_of_net {
+    () => {
+        fn pixels(&self) -> usize {
+            self.net.pixels()
+        }
+        fn likelihood(&self) -> crate::Likelihood {
+            self.net.likelihood()
+        }
+        fn encode(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
+            self.net.encode(x, cx)
+        }
+        fn decode(&self, code: &Tensor, cx: &mut Ctx) -> Tensor {
+            self.net.decode(code, cx)
+        }
+    };
+}
+pub(crate) use verbs_of_net;
+
 /// A model that knows how codes are distributed.
 pub trait Generative: Autoencoder {
     /// `n` codes from the prior, `[n, code]`.

@@ -9,10 +9,9 @@ use etude_autograd::Tensor;
 use etude_nn::{ConfigError, Ctx, module};
 use serde::{Deserialize, Serialize};
 
-use crate::autoencoder::{Autoencoder, Draws, Generative, Output, Variational};
+use crate::autoencoder::{Autoencoder, Draws, Generative, Output, Variational, verbs_of_net};
 use crate::error::Error;
 use crate::gaussian::{Gaussian, std_normal_log_prob};
-use crate::likelihood::Likelihood;
 use crate::loss::Loss;
 use crate::vae::{Vae, VaeConfig};
 
@@ -100,18 +99,8 @@ pub(crate) fn decomposed(q: &Gaussian, z: &Tensor, images: usize) -> [Tensor; 3]
 }
 
 impl Autoencoder for BetaTc {
-    fn pixels(&self) -> usize {
-        self.net.pixels()
-    }
-    fn likelihood(&self) -> Likelihood {
-        self.net.likelihood()
-    }
-    fn encode(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        self.net.encode(x, cx)
-    }
-    fn decode(&self, code: &Tensor, cx: &mut Ctx) -> Tensor {
-        self.net.decode(code, cx)
-    }
+    verbs_of_net!();
+
     /// The loss has the parts `reconstruction`, `mutual_information`, `total_correlation` (of weight β) and `dimensions`.
     ///
     /// The estimates of the last three are biased, their sum is not. Eq. (3) divides by N·M what is a sum over M images: where

@@ -7,10 +7,9 @@ use etude_autograd::Tensor;
 use etude_nn::{ConfigError, Ctx, module};
 use serde::{Deserialize, Serialize};
 
-use crate::autoencoder::{Autoencoder, Output};
+use crate::autoencoder::{Autoencoder, Output, verbs_of_net};
 use crate::corruption::Corruption;
 use crate::error::Error;
-use crate::likelihood::Likelihood;
 use crate::vanilla::{Vanilla, VanillaConfig};
 
 /// The net and the corruption of a [`Denoising`] autoencoder.
@@ -72,18 +71,8 @@ impl Denoising {
 }
 
 impl Autoencoder for Denoising {
-    fn pixels(&self) -> usize {
-        self.net.pixels()
-    }
-    fn likelihood(&self) -> Likelihood {
-        self.net.likelihood()
-    }
-    fn encode(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        self.net.encode(x, cx)
-    }
-    fn decode(&self, code: &Tensor, cx: &mut Ctx) -> Tensor {
-        self.net.decode(code, cx)
-    }
+    verbs_of_net!();
+
     /// Sees corrupted images and pays for what it misses of the clean ones, x. The loss has one part, `reconstruction`.
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
         let seen = self.corruption.apply(x, cx);

@@ -9,9 +9,8 @@ use std::ops::Range;
 use etude_autograd::Tensor;
 use etude_nn::{ConfigError, Ctx, Module, Visitor};
 
-use crate::autoencoder::{Autoencoder, Draws, Generative, Output, Variational};
+use crate::autoencoder::{Autoencoder, Draws, Generative, Output, Variational, verbs_of_net};
 use crate::error::Error;
-use crate::likelihood::Likelihood;
 use crate::loss::Loss;
 
 /// Any variational model, trained on k draws for each image.
@@ -63,18 +62,8 @@ pub(crate) fn negative_bound(log_weights: &Tensor) -> Tensor {
 }
 
 impl<M: Variational> Autoencoder for Iwae<M> {
-    fn pixels(&self) -> usize {
-        self.net.pixels()
-    }
-    fn likelihood(&self) -> Likelihood {
-        self.net.likelihood()
-    }
-    fn encode(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        self.net.encode(x, cx)
-    }
-    fn decode(&self, code: &Tensor, cx: &mut Ctx) -> Tensor {
-        self.net.decode(code, cx)
-    }
+    verbs_of_net!();
+
     /// The loss has one part, `bound`, −ln 1/k Σ wᵢ; code and reconstruction are of the first draw of each image.
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
         self.forward_range(x, 0..x.dim(0), cx)

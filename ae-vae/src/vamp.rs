@@ -8,10 +8,9 @@ use etude_autograd::Tensor;
 use etude_nn::{ConfigError, Ctx, Param, module};
 use serde::{Deserialize, Serialize};
 
-use crate::autoencoder::{Autoencoder, Draws, Generative, Output, Variational};
+use crate::autoencoder::{Autoencoder, Draws, Generative, Output, Variational, verbs_of_net};
 use crate::error::Error;
 use crate::gaussian::Gaussian;
-use crate::likelihood::Likelihood;
 use crate::loss::Loss;
 use crate::vae::{Vae, VaeConfig};
 
@@ -88,18 +87,8 @@ fn log_mixture(components: &Gaussian, z: &Tensor) -> Tensor {
 }
 
 impl Autoencoder for Vamp {
-    fn pixels(&self) -> usize {
-        self.net.pixels()
-    }
-    fn likelihood(&self) -> Likelihood {
-        self.net.likelihood()
-    }
-    fn encode(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        self.net.encode(x, cx)
-    }
-    fn decode(&self, code: &Tensor, cx: &mut Ctx) -> Tensor {
-        self.net.decode(code, cx)
-    }
+    verbs_of_net!();
+
     /// The loss has the parts `reconstruction` and `kl`, ln q(z|x) − ln p(z) of one draw.
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
         let eps = Tensor::randn([x.dim(0), self.net.config().latent], cx);

@@ -9,9 +9,8 @@ use etude_autograd::Tensor;
 use etude_nn::{ConfigError, Ctx, module};
 use serde::{Deserialize, Serialize};
 
-use crate::autoencoder::{Autoencoder, Generative, Output};
+use crate::autoencoder::{Autoencoder, Generative, Output, verbs_of_net};
 use crate::error::Error;
-use crate::likelihood::Likelihood;
 use crate::vanilla::{Vanilla, VanillaConfig};
 
 /// The net and the penalty of a [`Wae`].
@@ -87,18 +86,8 @@ pub(crate) fn mmd(a: &Tensor, b: &Tensor) -> Tensor {
 }
 
 impl Autoencoder for Wae {
-    fn pixels(&self) -> usize {
-        self.net.pixels()
-    }
-    fn likelihood(&self) -> Likelihood {
-        self.net.likelihood()
-    }
-    fn encode(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
-        self.net.encode(x, cx)
-    }
-    fn decode(&self, code: &Tensor, cx: &mut Ctx) -> Tensor {
-        self.net.decode(code, cx)
-    }
+    verbs_of_net!();
+
     /// The loss has the parts `reconstruction` and `mmd`, which belongs to the batch as a whole.
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
         let prior = self.prior(x.dim(0), cx);

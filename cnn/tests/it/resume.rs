@@ -6,8 +6,8 @@ use std::path::Path;
 use etude_autograd::Tensor;
 use etude_cnn::{Fit, FitConfig, LeNet, LeNetConfig};
 use etude_data::{Augment, Batches, Samples};
-use etude_nn::testing::process::{self, RESULT, Training};
-use etude_nn::{Checkpoint, Ctx};
+use etude_nn::testing::process::{self, RESULT};
+use etude_nn::{Checkpoint, Ctx, resume_tests};
 
 /// Trains in `folder` from its checkpoint to step `until`, and leaves a checkpoint there, too. Gives the step it began at.
 fn train(folder: &Path, until: u64) -> u64 {
@@ -49,23 +49,7 @@ fn train(folder: &Path, until: u64) -> u64 {
     first
 }
 
-const TRAINING: Training = Training { train, steps: 60, program: "resume::train_until_killed" };
-
-#[test]
-fn twice_n_steps_are_n_and_n_after_a_resume() {
-    TRAINING.halves();
-}
-
-#[test]
-#[ignore = "trains until it is killed; started by the tests below"]
-fn train_until_killed() {
-    TRAINING.run();
-}
-
-#[test]
-fn four_kills() {
-    TRAINING.survives(4);
-}
+resume_tests!("resume", train, 60);
 
 #[test]
 #[ignore = "a minute: cargo test -p etude-cnn --test it resume::many_kills -- --ignored --nocapture"]

@@ -202,6 +202,35 @@ impl Training {
     }
 }
 
+/// The tests of one [`Training`], in the module of an integration test whose path among its tests is `$module`:
+/// `resume_tests!("resume", train, 60)` gives the quick ones and `TRAINING` for longer ones.
+#[macro_export]
+macro_rules! resume_tests {
+    ($module:literal, $train:path, $steps:literal) => {
+        const TRAINING: $crate::testing::process::Training = $crate::testing::process::Training {
+            train: $train,
+            steps: $steps,
+            program: concat!($module, "::train_until_killed"),
+        };
+
+        #[test]
+        fn twice_n_steps_are_n_and_n_after_a_resume() {
+            TRAINING.halves();
+        }
+
+        #[test]
+        #[ignore = "trains until it is killed; started by the tests below"]
+        fn train_until_killed() {
+            TRAINING.run();
+        }
+
+        #[test]
+        fn four_kills() {
+            TRAINING.survives(4);
+        }
+    };
+}
+
 /// The kills of a long test: `ETUDE_TEST_KILLS`, for a part of it, or this many.
 ///
 /// # Panics

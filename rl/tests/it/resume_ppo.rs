@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use etude_nn::testing::process::{self, RESULT, Training};
-use etude_nn::{Module, Value};
+use etude_nn::testing::process::{self, RESULT};
+use etude_nn::{Module, Value, resume_tests};
 use etude_rl::envs::{CartPole, Identity};
 use etude_rl::ppo::Run;
 use etude_rl::{ActorCritic, Env, PpoConfig, RlError, Trained};
@@ -135,23 +135,7 @@ fn train(folder: &Path, until: u64) -> u64 {
     first
 }
 
-const TRAINING: Training = Training { train, steps: 20, program: "resume_ppo::train_until_killed" };
-
-#[test]
-fn twice_n_rollouts_are_n_and_n_after_a_resume() {
-    TRAINING.halves();
-}
-
-#[test]
-#[ignore = "trains until it is killed; started by the tests below"]
-fn train_until_killed() {
-    TRAINING.run();
-}
-
-#[test]
-fn four_kills() {
-    TRAINING.survives(4);
-}
+resume_tests!("resume_ppo", train, 20);
 
 #[test]
 #[ignore = "minutes: cargo test -p etude-rl --test it resume_ppo::many_kills -- --ignored --nocapture"]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use etude_data::windows::Streams;
 use etude_nn::testing::process::{self, RESULT, Training};
-use etude_nn::{Adam, Checkpoint, Ctx, Optimizer};
+use etude_nn::{Adam, Checkpoint, Ctx, Optimizer, resume_tests};
 use etude_rnn::{Cell, CharLm, CharLmConfig};
 
 /// Trains in `folder` from its checkpoint to step `until`, and leaves a checkpoint there, too. Gives the step it began at.
@@ -56,23 +56,11 @@ fn train(folder: &Path, until: u64) -> u64 {
     train_cell(Cell::Lstm, folder, until)
 }
 
-const TRAINING: Training = Training { train, steps: 60, program: "resume::train_until_killed" };
+resume_tests!("resume", train, 60);
 
 #[test]
-fn twice_n_steps_are_n_and_n_after_a_resume() {
-    TRAINING.halves();
+fn so_does_another_cell() {
     Training { train: |folder, until| train_cell(Cell::Gru, folder, until), ..TRAINING }.halves();
-}
-
-#[test]
-#[ignore = "trains until it is killed; started by the tests below"]
-fn train_until_killed() {
-    TRAINING.run();
-}
-
-#[test]
-fn four_kills() {
-    TRAINING.survives(4);
 }
 
 #[test]
