@@ -73,7 +73,7 @@ impl BetaTc {
 
     pub(crate) fn at(&self, x: &Tensor, eps: &Tensor, cx: &mut Ctx) -> Output {
         let q = self.net.posterior(x, cx);
-        let (code, decoded, reconstruction) = self.net.decode_at(&q, x, eps, cx);
+        let (code, decoded, reconstruction) = q.decoded(&self.net, x, eps, cx);
         let [information, correlation, dimensions] = decomposed(&q, &code, self.images);
         let loss = Loss::new("reconstruction", reconstruction)
             .with("mutual_information", 1.0, information)

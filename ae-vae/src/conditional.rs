@@ -14,7 +14,6 @@ use crate::autoencoder::{Autoencoder, Draws, Generative, Output, Variational, re
 use crate::error::Error;
 use crate::gaussian::{Gaussian, std_normal_log_prob};
 use crate::likelihood::Likelihood;
-use crate::loss::Loss;
 use crate::net::{Decoder, GaussianEncoder};
 use crate::vae::VaeConfig;
 
@@ -140,11 +139,7 @@ impl Given<'_> {
     }
 
     pub(crate) fn at(&self, x: &Tensor, eps: &Tensor, cx: &mut Ctx) -> Output {
-        let q = self.posterior(x, cx);
-        let code = q.at(eps);
-        let decoded = self.decode(&code, cx);
-        let loss = Loss::new("reconstruction", self.likelihood().nll(&decoded, x)).with("kl", 1.0, q.kl_std_normal());
-        Output { decoded, code, loss }
+        self.posterior(x, cx).bound(self, x, eps, cx)
     }
 }
 
@@ -187,13 +182,8 @@ impl Generative for Given<'_> {
 
 impl Variational for Given<'_> {
     fn draws(&self, x: &Tensor, k: usize, cx: &mut Ctx) -> Draws {
-        let q = self.posterior(x, cx);
-        let z = q.at(&Tensor::randn([k, x.dim(0), self.model.config.net.latent], cx));
-        let log_q = q.log_prob(&z).sum_dims([2]);
-        let code = z.flatten(0..2);
-        let decoded = self.decode(&code, cx);
-        let joint = std_normal_log_prob(&code).sum_dims([1]) - self.likelihood().nll(&decoded, &repeat(x, k));
-        Draws { code, decoded, log_weights: joint.reshape([k, x.dim(0)]) - log_q }
+        let eps = Tensor::randn([k, x.dim(0), self.model.config.net.latent], cx);
+        self.posterior(x, cx).draws(self, x, &eps, cx, |z, _| std_normal_log_prob(z).sum_dims([1]))
     }
     #[track_caller]
     fn draws_range(&self, x: &Tensor, range: Range<usize>, k: usize, cx: &mut Ctx) -> Draws {

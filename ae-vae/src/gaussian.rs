@@ -2,6 +2,10 @@
 
 use etude_autograd::Tensor;
 use etude_kernels::rng::Rng;
+use etude_nn::Ctx;
+
+use crate::autoencoder::{Autoencoder, Draws, Output, repeat};
+use crate::loss::Loss;
 
 /// N(μ, σ²) of each latent variable of each image.
 #[derive(Clone, Debug)]
@@ -41,6 +45,47 @@ impl Gaussian {
     pub fn kl(&self, other: &Gaussian) -> Tensor {
         let spread = (self.logvar.exp() + (&self.mu - &other.mu).square()) * (-&other.logvar).exp();
         (spread + &other.logvar - &self.logvar).affine(0.5, -0.5)
+    }
+}
+
+/// As the posterior q(z|x) of images x, `[batch, pixels]`, whose codes `model` decodes.
+impl Gaussian {
+    /// z of noise ε, `[batch, latent]`, what the decoder says of it, and −ln p(x|z), `[batch]`.
+    pub(crate) fn decoded(
+        &self,
+        model: &impl Autoencoder,
+        x: &Tensor,
+        eps: &Tensor,
+        cx: &mut Ctx,
+    ) -> (Tensor, Tensor, Tensor) {
+        let z = self.at(eps);
+        let decoded = model.decode(&z, cx);
+        let nll = model.likelihood().nll(&decoded, x);
+        (z, decoded, nll)
+    }
+
+    /// The negative evidence lower bound under the prior N(0, 1), in its two parts.
+    pub(crate) fn bound(&self, model: &impl Autoencoder, x: &Tensor, eps: &Tensor, cx: &mut Ctx) -> Output {
+        let (code, decoded, reconstruction) = self.decoded(model, x, eps, cx);
+        let loss = Loss::new("reconstruction", reconstruction).with("kl", 1.0, self.kl_std_normal());
+        Output { decoded, code, loss }
+    }
+
+    /// Draws from noise `[k, batch, latent]` under a prior whose logarithm `log_prior` gives: `[n, latent]` → `[n]`.
+    pub(crate) fn draws(
+        &self,
+        model: &impl Autoencoder,
+        x: &Tensor,
+        eps: &Tensor,
+        cx: &mut Ctx,
+        log_prior: impl FnOnce(&Tensor, &mut Ctx) -> Tensor,
+    ) -> Draws {
+        let (k, z) = (eps.dim(0), self.at(eps));
+        let log_q = self.log_prob(&z).sum_dims([2]);
+        let code = z.flatten(0..2);
+        let decoded = model.decode(&code, cx);
+        let joint = log_prior(&code, cx) - model.likelihood().nll(&decoded, &repeat(x, k));
+        Draws { code, decoded, log_weights: joint.reshape([k, x.dim(0)]) - log_q }
     }
 }
 

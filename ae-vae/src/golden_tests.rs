@@ -177,7 +177,7 @@ fn iwae() {
     let (model, mut cx) = hashed(|cx| Vae::new(vae_config(), cx));
     let eps = standard("eps", [3, BATCH, LATENT]);
     let log_prior = |z: &Tensor, _: &mut Ctx| gaussian::std_normal_log_prob(z).sum_dims([1]);
-    let draws = model.draws_at(&images(), &eps, &mut cx, log_prior);
+    let draws = model.posterior(&images(), &mut cx).draws(&model, &images(), &eps, &mut cx, log_prior);
     compare("iwae", &model, Loss::new("bound", negative_bound(&draws.log_weights)));
 }
 

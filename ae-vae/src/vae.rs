@@ -10,11 +10,10 @@ use etude_autograd::Tensor;
 use etude_nn::{Act, ConfigError, Ctx, module};
 use serde::{Deserialize, Serialize};
 
-use crate::autoencoder::{Autoencoder, Draws, Generative, Output, Variational, repeat};
+use crate::autoencoder::{Autoencoder, Draws, Generative, Output, Variational};
 use crate::error::Error;
 use crate::gaussian::{Gaussian, std_normal_log_prob};
 use crate::likelihood::Likelihood;
-use crate::loss::Loss;
 use crate::net::{Decoder, GaussianEncoder, check_sizes};
 
 /// The sizes of a [`Vae`].
@@ -85,35 +84,7 @@ impl Vae {
 
     /// As [`Autoencoder::forward`] with a given ε, `[batch, latent]`.
     pub fn forward_with_noise(&self, x: &Tensor, eps: &Tensor, cx: &mut Ctx) -> Output {
-        let q = self.posterior(x, cx);
-        let (code, decoded, reconstruction) = self.decode_at(&q, x, eps, cx);
-        let loss = Loss::new("reconstruction", reconstruction).with("kl", 1.0, q.kl_std_normal());
-        Output { decoded, code, loss }
-    }
-
-    /// z = μ + σ⊙ε, what the decoder says of it, and −ln p(x|z), `[batch]`.
-    pub(crate) fn decode_at(&self, q: &Gaussian, x: &Tensor, eps: &Tensor, cx: &mut Ctx) -> (Tensor, Tensor, Tensor) {
-        let z = q.at(eps);
-        let decoded = self.decode(&z, cx);
-        let nll = self.config.likelihood.nll(&decoded, x);
-        (z, decoded, nll)
-    }
-
-    /// Draws from noise `[k, batch, latent]` under a prior whose logarithm `log_prior` gives: `[n, latent]` → `[n]`.
-    pub(crate) fn draws_at(
-        &self,
-        x: &Tensor,
-        eps: &Tensor,
-        cx: &mut Ctx,
-        log_prior: impl FnOnce(&Tensor, &mut Ctx) -> Tensor,
-    ) -> Draws {
-        let (k, q) = (eps.dim(0), self.posterior(x, cx));
-        let z = q.at(eps);
-        let log_q = q.log_prob(&z).sum_dims([2]);
-        let code = z.flatten(0..2);
-        let decoded = self.decode(&code, cx);
-        let joint = log_prior(&code, cx) - self.config.likelihood.nll(&decoded, &repeat(x, k));
-        Draws { code, decoded, log_weights: joint.reshape([k, x.dim(0)]) - log_q }
+        self.posterior(x, cx).bound(self, x, eps, cx)
     }
 }
 
@@ -149,6 +120,6 @@ impl Generative for Vae {
 impl Variational for Vae {
     fn draws(&self, x: &Tensor, k: usize, cx: &mut Ctx) -> Draws {
         let eps = Tensor::randn([k, x.dim(0), self.config.latent], cx);
-        self.draws_at(x, &eps, cx, |z, _| std_normal_log_prob(z).sum_dims([1]))
+        self.posterior(x, cx).draws(self, x, &eps, cx, |z, _| std_normal_log_prob(z).sum_dims([1]))
     }
 }

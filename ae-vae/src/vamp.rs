@@ -74,7 +74,7 @@ impl Vamp {
 
     pub(crate) fn at(&self, x: &Tensor, eps: &Tensor, cx: &mut Ctx) -> Output {
         let q = self.net.posterior(x, cx);
-        let (code, decoded, reconstruction) = self.net.decode_at(&q, x, eps, cx);
+        let (code, decoded, reconstruction) = q.decoded(&self.net, x, eps, cx);
         let kl = q.log_prob(&code).sum_dims([1]) - log_mixture(&self.components(cx), &code);
         Output { decoded, code, loss: Loss::new("reconstruction", reconstruction).with("kl", 1.0, kl) }
     }
@@ -110,7 +110,7 @@ impl Generative for Vamp {
 impl Variational for Vamp {
     fn draws(&self, x: &Tensor, k: usize, cx: &mut Ctx) -> Draws {
         let eps = Tensor::randn([k, x.dim(0), self.net.config().latent], cx);
-        self.net.draws_at(x, &eps, cx, |z, cx| log_mixture(&self.components(cx), z))
+        self.net.posterior(x, cx).draws(&self.net, x, &eps, cx, |z, cx| log_mixture(&self.components(cx), z))
     }
 }
 
