@@ -71,4 +71,7 @@ pub use ops::conv::Conv2dArgs;
 pub use ops::conv1d::Conv1dArgs;
 pub use ops::conv3d::Conv3dArgs;
 pub use ops::pad::PadMode;
+pub use ops::pool::Pool2dArgs;
+pub use ops::pool1d::Pool1dArgs;
+pub use ops::pool3d::Pool3dArgs;
 pub use tensor::{Tensor, cow_copies};

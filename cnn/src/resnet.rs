@@ -4,7 +4,7 @@
 //! projection of x where the sizes differ (eq. 2, option B); table 1 has the 18- and 34-layer networks. Parameters are
 //! named as torchvision's, so that its published weights load.
 
-use etude_autograd::{Conv2dArgs, Tensor};
+use etude_autograd::{Conv2dArgs, Pool2dArgs, Tensor};
 use etude_nn::{BatchNorm2d, ConfigError, Conv2d, Ctx, GlobalAvgPool2d, Layer, Linear, Module, Seq, Visitor, module};
 
 /// The sizes of a [`ResNet`].
@@ -136,7 +136,7 @@ impl Layer for ResNet {
     fn forward(&self, images: &Tensor, cx: &mut Ctx) -> Tensor {
         let x = self.conv1.forward(images, cx);
         let x = self.bn1.forward(&x, cx).relu();
-        let mut x = x.max_pool2d([3, 3], [2, 2], [1, 1]);
+        let mut x = x.max_pool2d(Pool2dArgs { stride: [2, 2], padding: [1, 1], ..Pool2dArgs::new(3) });
         for stage in &self.stages {
             x = stage.forward(&x, cx);
         }

@@ -72,7 +72,16 @@ mod tests {
         Strided { data, offset: 0, strides }
     }
 
-    const POOL: Pool2d = Pool2d { planes: 1, height: 4, width: 4, kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
+    const POOL: Pool2d = Pool2d {
+        planes: 1,
+        height: 4,
+        width: 4,
+        kernel: [2, 2],
+        stride: [2, 2],
+        padding: [0, 0],
+        ceil: false,
+        include_pad: true,
+    };
     const CONV: Conv2d = Conv2d {
         batch: 1,
         in_channels: 2,
@@ -107,7 +116,7 @@ mod tests {
     fn attend(strides: [usize; 3], q: &[f32]) {
         let s = Attention { batch: 1, heads: 1, queries: 2, keys: 2, size: 2, causal: false, scale: 1.0 };
         let k = Heads { data: &[0.0; 4], strides: [4, 4, 2] };
-        attention(&s, Heads { data: q, strides }, k, k, None, &mut [0.0; 4], &mut [0.0; 2]);
+        attention(&s, Heads { data: q, strides }, k, k, None, None, &mut [0.0; 4], &mut [0.0; 2]);
     }
 
     /// A call that must be refused, and what its message must say.

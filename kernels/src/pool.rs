@@ -1,8 +1,9 @@
 //! Max and average pooling and nearest-neighbour upsampling of planes, with their gradients.
 //!
 //! A plane is one channel of one image; all planes are pooled alike and in parallel. Definitions are PyTorch's: padding
-//! is −∞ for the maximum and counts as zeros for the average (`count_include_pad = true`); the output length is
-//! ⌊(length + 2·padding − kernel) / stride⌋ + 1. The first of equal maxima wins, a NaN wins over everything.
+//! is −∞ for the maximum, and counts as zeros for the average or not at all; the output length is
+//! ⌊(length + 2·padding − kernel) / stride⌋ + 1, or that rounded up without windows that begin behind the input. The first
+//! of equal maxima wins, a NaN wins over everything.
 
 use pulp::{Simd, WithSimd};
 
@@ -27,16 +28,24 @@ pub struct Pool2d {
     pub stride: [usize; 2],
     /// Rows and columns of padding on each side.
     pub padding: [usize; 2],
+    /// Whether a last window may reach beyond the padded input (PyTorch's `ceil_mode`).
+    pub ceil: bool,
+    /// Whether the average counts the padding as zeros (PyTorch's `count_include_pad`).
+    pub include_pad: bool,
 }
 
 impl Pool2d {
     /// Rows and columns of the output.
     pub fn output(&self) -> [usize; 2] {
-        let [h, w] = [self.height, self.width];
         let length = |n: usize, axis: usize| {
-            (n + 2 * self.padding[axis]).checked_sub(self.kernel[axis]).map_or(0, |free| free / self.stride[axis] + 1)
+            let (stride, padding) = (self.stride[axis], self.padding[axis]);
+            let Some(free) = (n + 2 * padding).checked_sub(self.kernel[axis]) else { return 0 };
+            let floor = free / stride + 1;
+            // One more where something is left over, and that window begins in the input or before it.
+            let more = self.ceil && free % stride > 0 && floor * stride < n + padding;
+            floor + usize::from(more)
         };
-        [length(h, 0), length(w, 1)]
+        [length(self.height, 0), length(self.width, 1)]
     }
 
     /// Says what is wrong with the geometry: an empty kernel, a stride of 0, a padding over half of the kernel (a window
@@ -82,10 +91,21 @@ impl Pool2d {
         assert_eq!((input, output), (i, o), "{kernel}: lengths of input and output for {self:?}");
     }
 
+    fn length(&self, axis: usize) -> usize {
+        if axis == 0 { self.height } else { self.width }
+    }
+
+    /// By how many elements along `axis` the mean of window `at` divides.
+    #[inline]
+    fn counted(&self, axis: usize, at: usize) -> usize {
+        let (start, padded) = (at * self.stride[axis], self.length(axis) + 2 * self.padding[axis]);
+        if self.include_pad { (start + self.kernel[axis]).min(padded) - start } else { self.window(axis, at).len() }
+    }
+
     /// The part of window `at` along `axis` that lies in the input.
     #[inline]
     fn window(&self, axis: usize, at: usize) -> std::ops::Range<usize> {
-        let length = if axis == 0 { self.height } else { self.width };
+        let length = self.length(axis);
         let start = at * self.stride[axis];
         let end = (start + self.kernel[axis]).saturating_sub(self.padding[axis]).min(length);
         start.saturating_sub(self.padding[axis]).min(end)..end
@@ -104,7 +124,7 @@ stamp! {
     /// # Panics
     /// If the geometry is invalid or a length does not fit.
     pub fn max_grad(shape: &Pool2d, index: &[i64], g: &[T], dx: &mut [T]) = max_grad_any;
-    /// The mean of each window, zeros of the padding included.
+    /// The mean of each window.
     ///
     /// # Panics
     /// If the geometry is invalid or a length does not fit.
@@ -204,17 +224,22 @@ fn max_grad_any<T: Real>(shape: &Pool2d, index: &[i64], g: &[T], dx: &mut [T]) {
     });
 }
 
+/// What the sum of window (i, j) is multiplied with.
+#[inline]
+fn scale<T: Real>(shape: &Pool2d, i: usize, j: usize) -> T {
+    T::ONE / T::from_f64((shape.counted(0, i) * shape.counted(1, j)) as f64)
+}
+
 fn avg_any<T: Real>(shape: &Pool2d, x: &[T], out: &mut [T]) {
     shape.check("pool::avg", x.len(), out.len());
     let (plane, width) = (shape.input_plane(), shape.width);
     let [oh, ow] = shape.output();
-    let scale = T::ONE / T::from_f64((shape.kernel[0] * shape.kernel[1]) as f64);
     for_planes(out, oh * ow, |p, out| {
         let x = &x[p * plane..][..plane];
         for (i, out) in out.chunks_exact_mut(ow).enumerate() {
             for (j, out) in out.iter_mut().enumerate() {
-                let cols = shape.window(1, j);
-                let rows = shape.window(0, i);
+                let (rows, cols) = (shape.window(0, i), shape.window(1, j));
+                let scale = scale(shape, i, j);
                 *out = rows.map(|row| x[row * width..][cols.clone()].iter().copied().sum::<T>()).sum::<T>() * scale;
             }
         }
@@ -225,11 +250,11 @@ fn avg_grad_any<T: Real>(shape: &Pool2d, g: &[T], dx: &mut [T]) {
     shape.check("pool::avg_grad", dx.len(), g.len());
     let width = shape.width;
     let [oh, ow] = shape.output();
-    let scale = T::ONE / T::from_f64((shape.kernel[0] * shape.kernel[1]) as f64);
     for_planes(dx, shape.input_plane(), |p, dx| {
         dx.fill(T::ZERO);
         for (i, g) in g[p * oh * ow..][..oh * ow].chunks_exact(ow).enumerate() {
             for (j, &g) in g.iter().enumerate() {
+                let scale: T = scale(shape, i, j);
                 for row in shape.window(0, i) {
                     dx[row * width..][shape.window(1, j)].iter_mut().for_each(|d| *d += g * scale);
                 }
@@ -280,10 +305,11 @@ mod tests {
 
     fn shapes() -> impl Strategy<Value = Pool2d> {
         let pair = |range: std::ops::Range<usize>| (range.clone(), range).prop_map(|(a, b)| [a, b]);
-        (0usize..4, pair(1..12), pair(1..5), pair(1..4), pair(0..3)).prop_filter_map(
+        let flags = (any::<bool>(), any::<bool>());
+        (0usize..4, pair(1..12), pair(1..5), pair(1..4), pair(0..3), flags).prop_filter_map(
             "the geometry is valid",
-            |(planes, [height, width], kernel, stride, padding)| {
-                let shape = Pool2d { planes, height, width, kernel, stride, padding };
+            |(planes, [height, width], kernel, stride, padding, (ceil, include_pad))| {
+                let shape = Pool2d { planes, height, width, kernel, stride, padding, ceil, include_pad };
                 shape.validate().is_ok().then_some(shape)
             },
         )
@@ -307,6 +333,20 @@ mod tests {
         windows
     }
 
+    /// How many elements the mean of each window counts: those of the input, or of the padded input.
+    fn counts(s: &Pool2d) -> Vec<usize> {
+        let [oh, ow] = s.output();
+        let count = |axis: usize, at: usize| {
+            let (length, padding) = (s.length(axis), s.padding[axis]);
+            let lies = |place: usize| match s.include_pad {
+                true => place < length + 2 * padding,
+                false => (padding..padding + length).contains(&place),
+            };
+            (0..s.kernel[axis]).filter(|&tap| lies(at * s.stride[axis] + tap)).count()
+        };
+        (0..s.planes * oh * ow).map(|at| count(0, at / ow % oh) * count(1, at % ow)).collect()
+    }
+
     /// Small whole numbers: sums are exact and ties are many.
     fn whole_numbers(seed: u64, len: usize) -> Vec<f32> {
         let mut rng = Rng::new(seed);
@@ -326,8 +366,9 @@ mod tests {
             avg(&s, &x, &mut mean);
             avg_grad(&s, &g, &mut dmean);
             let (mut expected_dx, mut expected_dmean) = (vec![0f32; x.len()], vec![0f32; x.len()]);
-            let area = (s.kernel[0] * s.kernel[1]) as f32;
+            let counts = counts(&s);
             for (at, window) in windows.iter().enumerate() {
+                let area = counts[at] as f32;
                 // `max_by` gives the last of equals, so the order is turned round.
                 let first = *window.iter().rev().max_by(|&&a, &&b| x[a].total_cmp(&x[b])).expect("not empty");
                 prop_assert_eq!(out[at], x[first]);
@@ -360,9 +401,34 @@ mod tests {
         }
     }
 
+    /// Along one axis, as PyTorch's documentation of `ceil_mode` has it: rounded up, less a window that begins in the padding
+    /// on the right.
+    #[test]
+    fn a_last_window_may_reach_beyond_the_padded_input_but_not_begin_there() {
+        let length = |width, kernel, stride, padding, ceil| {
+            let s = Pool2d {
+                planes: 1,
+                height: 1,
+                width,
+                kernel: [1, kernel],
+                stride: [1, stride],
+                padding: [0, padding],
+                ceil,
+                include_pad: true,
+            };
+            s.output()[1]
+        };
+        assert_eq!([length(6, 3, 2, 0, false), length(6, 3, 2, 0, true)], [2, 3]);
+        assert_eq!([length(7, 3, 2, 0, false), length(7, 3, 2, 0, true)], [3, 3]);
+        // The third window would begin at place 6 of 5 + 1: behind the input.
+        assert_eq!([length(5, 2, 3, 1, false), length(5, 2, 3, 1, true)], [2, 2]);
+        assert_eq!([length(1, 1, 3, 0, false), length(1, 1, 3, 0, true)], [1, 1]);
+    }
+
     #[test]
     fn nan_wins_and_infinite_padding_loses() {
-        let s = Pool2d { planes: 1, height: 2, width: 2, kernel: [2, 2], stride: [2, 2], padding: [1, 1] };
+        let (kernel, stride, padding) = ([2, 2], [2, 2], [1, 1]);
+        let s = Pool2d { planes: 1, height: 2, width: 2, kernel, stride, padding, ceil: false, include_pad: true };
         let (mut out, mut index) = ([0f32; 4], [0; 4]);
         max(&s, &[f32::NEG_INFINITY, f32::NAN, -5.0, 1.0], &mut out, &mut index);
         assert_eq!((out[0], out[2], out[3]), (f32::NEG_INFINITY, -5.0, 1.0));

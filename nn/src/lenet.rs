@@ -1,6 +1,6 @@
 //! The small convolutional network of LeCun et al. 1998, which classifies digits and judges generated ones.
 
-use etude_autograd::{Conv2dArgs, Tensor};
+use etude_autograd::{Conv2dArgs, Pool2dArgs, Tensor};
 
 use crate::act::Act;
 use crate::config::ConfigError;
@@ -129,7 +129,7 @@ impl LeNet {
     /// If the images do not fit.
     #[track_caller]
     pub fn maps(&self, images: &Tensor, cx: &mut Ctx) -> Tensor {
-        let pool = |x: Tensor| self.act.apply(&x).max_pool2d([2, 2], [2, 2], [0, 0]);
+        let pool = |x: Tensor| self.act.apply(&x).max_pool2d(Pool2dArgs::new(2));
         let first = pool(self.conv1.forward(images, cx));
         pool(self.conv2.forward(&first, cx))
     }

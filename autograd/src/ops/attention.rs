@@ -1,47 +1,98 @@
 //! Scaled dot-product attention: one fused kernel in tiles, with a composite twin.
 
-use etude_kernels::attention::{self as kernel, Attention, Gradients, Heads};
+use etude_kernels::attention::{self as kernel, Attention, Bias, Gradients, Heads};
 
 use crate::alloc;
 use crate::dtype::Float;
+use crate::layout::{Shape, broadcast_shapes};
 use crate::node::{Op, Saves, Vjp};
 use crate::tensor::Tensor;
 
-/// Which keys a query may look at.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Mask<'a> {
+/// Which keys a query may look at, and how much it is drawn to them: PyTorch's `attn_mask`, `key_padding_mask` and
+/// `is_causal`, of which any may be combined.
+#[derive(Clone, Copy, Debug)]
+pub struct Mask<'a, T: Float = f32> {
     /// Query i sees keys 0 ..= i + (keys − queries): the last query sees all, the others no future.
     pub causal: bool,
     /// `[batch, keys]`, true for keys that nobody may see, such as padding.
     pub padding: Option<&'a Tensor<bool>>,
+    /// True where a query may not see a key; broadcasts to `[batch, heads, queries, keys]`.
+    pub pairs: Option<&'a Tensor<bool>>,
+    /// What is added to the scores, such as a relative position's share; broadcasts to `[batch, heads, queries, keys]`. It
+    /// has a gradient. A query does not see a key where it is −∞.
+    pub bias: Option<&'a Tensor<T>>,
 }
 
-impl<'a> Mask<'a> {
+impl<T: Float> Default for Mask<'_, T> {
+    /// All see all.
+    fn default() -> Self {
+        Mask { causal: false, padding: None, pairs: None, bias: None }
+    }
+}
+
+impl<'a, T: Float> Mask<'a, T> {
     /// No query sees a key after itself.
     pub fn causal() -> Self {
-        Mask { causal: true, padding: None }
+        Mask { causal: true, ..Mask::default() }
     }
 
     /// Nobody sees these keys, `[batch, keys]`.
     pub fn padding(padding: Option<&'a Tensor<bool>>) -> Self {
-        Mask { causal: false, padding }
+        Mask { padding, ..Mask::default() }
     }
 
-    /// True where a key must not be seen, for scores `[batch, heads, queries, keys]`.
+    /// True where a query may not see a key; broadcasts to `[batch, heads, queries, keys]`.
+    pub fn pairs(pairs: &'a Tensor<bool>) -> Self {
+        Mask { pairs: Some(pairs), ..Mask::default() }
+    }
+
+    /// Added to the scores; broadcasts to `[batch, heads, queries, keys]`.
+    pub fn bias(bias: &'a Tensor<T>) -> Self {
+        Mask { bias: Some(bias), ..Mask::default() }
+    }
+
+    /// The bias of scores of this shape, −∞ where the pairs must not meet; none if there is neither.
+    #[track_caller]
+    fn scores(&self, op: &str, shape: [usize; 4]) -> Option<Tensor<T>> {
+        let fits = |what: &str, found: &[usize]| {
+            let common = broadcast_shapes(found, &shape);
+            let fits = common.is_some_and(|common: Shape| common[..] == shape);
+            assert!(fits, "{op}: the {what} of shape {found:?} does not broadcast to {shape:?}");
+        };
+        let bias = self.bias.map(|bias| {
+            fits("bias", bias.shape());
+            bias.expand(shape)
+        });
+        let Some(pairs) = self.pairs else { return bias };
+        fits("mask of pairs", pairs.shape());
+        let never = |bias: &Tensor<T>| bias.masked_fill(pairs, T::NEG_INFINITY);
+        Some(match bias {
+            Some(bias) => never(&bias),
+            None => never(&Tensor::zeros(pairs.shape())).expand(shape),
+        })
+    }
+
+    /// True where a key must not be seen for its place, for scores `[batch, heads, queries, keys]`.
     fn hidden(&self, queries: usize, keys: usize) -> Option<Tensor<bool>> {
         let future = self.causal.then(|| {
             let future = |at: usize| (at % keys) + queries > (at / keys) + keys;
             Tensor::from_vec((0..queries * keys).map(future).collect(), [1, 1, queries, keys])
         });
         let padding = self.padding.map(|mask| mask.reshape([mask.dim(0), 1, 1, keys]));
-        match (future, padding) {
-            (Some(a), Some(b)) => Some(a.or(&b)),
-            (a, b) => a.or(b),
-        }
+        either(future, padding)
     }
 }
 
-/// What the rule keeps besides inputs and output. Inputs: q, k, v; or one that holds them side by side.
+/// Where one of both holds.
+fn either(a: Option<Tensor<bool>>, b: Option<Tensor<bool>>) -> Option<Tensor<bool>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.or(&b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// What the rule keeps besides inputs and output. Inputs: q, k, v, or one that holds them side by side; then the bias, of
+/// the shape of the scores, if there is one.
 struct Fused<T: Float> {
     shape: Attention,
     padding: Option<Tensor<bool>>,
@@ -50,8 +101,8 @@ struct Fused<T: Float> {
 }
 
 impl<T: Float> Fused<T> {
-    fn mask(&self) -> Mask<'_> {
-        Mask { causal: self.shape.causal, padding: self.padding.as_ref() }
+    fn mask<'a>(&'a self, bias: Option<&'a Tensor<T>>) -> Mask<'a, T> {
+        Mask { causal: self.shape.causal, padding: self.padding.as_ref(), bias, ..Mask::default() }
     }
 
     /// Scores and the sums that they weigh.
@@ -60,14 +111,28 @@ impl<T: Float> Fused<T> {
         4 * [batch, heads, queries, keys, size].map(|n| n as u64).iter().product::<u64>()
     }
 
-    /// The gradients go where the caller says; `out` and `g` are `[batch, heads, queries, size]`.
-    fn gradients(&self, [q, k, v]: [&Tensor<T>; 3], out: &Tensor<T>, g: &Tensor<T>, to: Gradients<'_, T>) {
+    /// The gradients go where the caller says; `out` and `g` are `[batch, heads, queries, size]`. That of the bias, input
+    /// `bias`, is given back if it is wanted.
+    fn gradients(
+        &self,
+        cx: &Vjp<'_, T>,
+        [q, k, v]: [&Tensor<T>; 3],
+        bias: usize,
+        [out, g]: [&Tensor<T>; 2],
+        to: Gradients<'_, T>,
+    ) -> Option<Tensor<T>> {
+        let given = cx.has_input(bias).then(|| cx.input(bias).detach());
+        let Attention { batch, heads: count, queries, keys, .. } = self.shape;
+        let mut dbias = (given.is_some() && cx.needs(bias)).then(|| alloc::scratch(batch * count * queries * keys));
         let [q, k, v, g] = [q, k, v, g].map(whole_tokens);
         let hidden = self.padding.as_ref().map(Tensor::data);
         let out = out.transpose(1, 2);
         let lse = self.lse.data();
         let [q, k, v, g] = [&q, &k, &v, &g].map(heads);
-        kernel::attention_grad(&self.shape, q, k, v, hidden.as_deref(), &out.data(), &lse, g, to);
+        let added = given.as_ref().map(scores);
+        let (hidden, wanted) = (hidden.as_deref(), dbias.as_deref_mut());
+        kernel::attention_grad(&self.shape, q, k, v, hidden, added, &out.data(), &lse, g, to, wanted);
+        dbias.map(|dbias| Tensor::from_buf(dbias, &[batch, count, queries, keys]))
     }
 }
 
@@ -88,14 +153,14 @@ impl<T: Float> Op<T> for Apart<T> {
         let x = [cx.input(0), cx.input(1), cx.input(2)];
         let [mut q, mut k, mut v] = [0, 1, 2].map(|i| alloc::scratch(x[i].len()));
         let to = Gradients::Apart { q: &mut q, k: &mut k, v: &mut v };
-        self.0.gradients([&x[0], &x[1], &x[2]], &cx.output(), g, to);
+        let dbias = self.0.gradients(cx, [&x[0], &x[1], &x[2]], 3, [&cx.output(), g], to);
         // As the output lies: a projection behind it finds its gradient in the order of its own.
         let like =
             |buf, x: &Tensor<T>| Some(Tensor::from_buf(buf, &[x.dim(0), x.dim(2), x.dim(1), x.dim(3)]).transpose(1, 2));
-        vec![like(q, &x[0]), like(k, &x[1]), like(v, &x[2])]
+        [like(q, &x[0]), like(k, &x[1]), like(v, &x[2])].into_iter().chain(cx.has_input(3).then_some(dbias)).collect()
     }
     fn composite(&self, x: &[Tensor<T>]) -> Option<Tensor<T>> {
-        Some(attention_composite(&x[0], &x[1], &x[2], self.0.mask(), self.0.shape.scale))
+        Some(attention_composite(&x[0], &x[1], &x[2], self.0.mask(x.get(3)), self.0.shape.scale))
     }
 }
 
@@ -117,11 +182,11 @@ impl<T: Float> Op<T> for Joint<T> {
         let [q, k, v] = apart(&qkv);
         let mut to = alloc::scratch(qkv.len());
         let (out, g) = (cx.output().detach().transpose(1, 2), g.transpose(1, 2));
-        self.0.gradients([&q, &k, &v], &out, &g, Gradients::Joint(&mut to));
-        vec![Some(Tensor::from_buf(to, qkv.shape()))]
+        let dbias = self.0.gradients(cx, [&q, &k, &v], 1, [&out, &g], Gradients::Joint(&mut to));
+        [Some(Tensor::from_buf(to, qkv.shape()))].into_iter().chain(cx.has_input(1).then_some(dbias)).collect()
     }
     fn composite(&self, x: &[Tensor<T>]) -> Option<Tensor<T>> {
-        Some(self_attention_composite(&x[0], self.0.mask(), self.0.shape.scale))
+        Some(self_attention_composite(&x[0], self.0.mask(x.get(1)), self.0.shape.scale))
     }
 }
 
@@ -130,14 +195,14 @@ pub(crate) fn attention_composite<T: Float>(
     q: &Tensor<T>,
     k: &Tensor<T>,
     v: &Tensor<T>,
-    mask: Mask<'_>,
+    mask: Mask<'_, T>,
     scale: f64,
 ) -> Tensor<T> {
     q.attention_weights(k, mask, Some(scale)).matmul(v)
 }
 
 /// The same of a joint tensor.
-pub(crate) fn self_attention_composite<T: Float>(qkv: &Tensor<T>, mask: Mask<'_>, scale: f64) -> Tensor<T> {
+pub(crate) fn self_attention_composite<T: Float>(qkv: &Tensor<T>, mask: Mask<'_, T>, scale: f64) -> Tensor<T> {
     let [q, k, v] = apart(qkv);
     attention_composite(&q, &k, &v, mask, scale).transpose(1, 2)
 }
@@ -163,14 +228,26 @@ fn heads<T: Float>(x: &Tensor<T>) -> Heads<'_, T> {
     }
 }
 
+/// `[batch, heads, queries, keys]` as the kernel takes a bias.
+fn scores<T: Float>(x: &Tensor<T>) -> Bias<'_, T> {
+    let (strided, strides) = (x.strided(), &x.layout().strides);
+    let data = &strided.data[strided.offset.min(strided.data.len())..];
+    Bias { data, strides: [strides[0], strides[1], strides[2], strides[3]] }
+}
+
 /// The usual scale of scores of so many numbers.
 pub(crate) fn usual(size: usize) -> f64 {
     1.0 / (size as f64).sqrt()
 }
 
-/// Runs the kernel: its result as `[batch, queries, heads, size]`, and what its rule keeps.
+/// Runs the kernel: its result as `[batch, queries, heads, size]`, the bias of the scores, and what its rule keeps.
 #[track_caller]
-fn forward<T: Float>(op: &str, x: [&Tensor<T>; 3], mask: Mask<'_>, scale: Option<f64>) -> (Tensor<T>, Fused<T>) {
+fn forward<T: Float>(
+    op: &str,
+    x: [&Tensor<T>; 3],
+    mask: Mask<'_, T>,
+    scale: Option<f64>,
+) -> (Tensor<T>, Option<Tensor<T>>, Fused<T>) {
     let [q, k, v] = x;
     check(op, q, k, mask);
     assert!(k.shape() == v.shape(), "{op}: keys {:?} and values {:?} differ", k.shape(), v.shape());
@@ -184,18 +261,19 @@ fn forward<T: Float>(op: &str, x: [&Tensor<T>; 3], mask: Mask<'_>, scale: Option
         scale: scale.unwrap_or(usual(q.dim(3))),
     };
     let [batch, count, queries] = [shape.batch, shape.heads, shape.queries];
+    let bias = mask.scores(op, [batch, count, queries, shape.keys]);
     let (mut out, mut lse) = (alloc::scratch(q.len()), alloc::scratch(batch * count * queries));
     let x = x.map(whole_tokens);
     let hidden = mask.padding.map(Tensor::data);
     let [q, k, v] = [&x[0], &x[1], &x[2]].map(heads);
-    kernel::attention(&shape, q, k, v, hidden.as_deref(), &mut out, &mut lse);
+    kernel::attention(&shape, q, k, v, hidden.as_deref(), bias.as_ref().map(scores), &mut out, &mut lse);
     let y = Tensor::from_buf(out, &[batch, queries, count, shape.size]);
     let lse = Tensor::from_buf(lse, &[batch, count, queries]);
-    (y, Fused { shape, padding: mask.padding.cloned(), lse })
+    (y, bias, Fused { shape, padding: mask.padding.cloned(), lse })
 }
 
 #[track_caller]
-fn check<T: Float>(op: &str, q: &Tensor<T>, k: &Tensor<T>, mask: Mask<'_>) {
+fn check<T: Float>(op: &str, q: &Tensor<T>, k: &Tensor<T>, mask: Mask<'_, T>) {
     let (a, b) = (q.shape(), k.shape());
     let fits = a.len() == 4 && b.len() == 4 && a[..2] == b[..2] && a[3] == b[3];
     assert!(fits, "{op}: queries {a:?} and keys {b:?} are not [batch, heads, tokens, size] with equal sizes");
@@ -206,7 +284,7 @@ fn check<T: Float>(op: &str, q: &Tensor<T>, k: &Tensor<T>, mask: Mask<'_>) {
 }
 
 impl<T: Float> Tensor<T> {
-    /// softmax(scale·q·kᵀ)·v of every head, for queries `[batch, heads, queries, size]` (this tensor) and keys and values
+    /// softmax(scale·q·kᵀ + bias)·v of every head, for queries `[batch, heads, queries, size]` (this tensor) and keys and values
     /// `[batch, heads, keys, size]`; the scale is 1/√size unless given. A query that sees no key gives zeros and has no
     /// gradient, where PyTorch gives NaN.
     ///
@@ -217,9 +295,13 @@ impl<T: Float> Tensor<T> {
     /// # Panics
     /// If the shapes do not fit.
     #[track_caller]
-    pub fn scaled_dot_product_attention(&self, k: &Self, v: &Self, mask: Mask<'_>, scale: Option<f64>) -> Self {
-        let (y, fused) = forward("scaled_dot_product_attention", [self, k, v], mask, scale);
-        Tensor::record(Apart(fused), &[self, k, v], y.transpose(1, 2))
+    pub fn scaled_dot_product_attention(&self, k: &Self, v: &Self, mask: Mask<'_, T>, scale: Option<f64>) -> Self {
+        let (y, bias, fused) = forward("scaled_dot_product_attention", [self, k, v], mask, scale);
+        let y = y.transpose(1, 2);
+        match &bias {
+            Some(bias) => Tensor::record(Apart(fused), &[self, k, v, bias], y),
+            None => Tensor::record(Apart(fused), &[self, k, v], y),
+        }
     }
 
     /// [`Tensor::scaled_dot_product_attention`] of queries, keys and values side by side, `[batch, tokens, 3, heads,
@@ -229,26 +311,35 @@ impl<T: Float> Tensor<T> {
     /// # Panics
     /// If the shape is another.
     #[track_caller]
-    pub fn self_attention(&self, mask: Mask<'_>, scale: Option<f64>) -> Self {
+    pub fn self_attention(&self, mask: Mask<'_, T>, scale: Option<f64>) -> Self {
         let shape = self.shape();
         let fits = shape.len() == 5 && shape[2] == 3;
         assert!(fits, "self_attention: {shape:?} is not [batch, tokens, 3, heads, size]");
         let [q, k, v] = apart(&self.detach());
-        let (y, fused) = forward("self_attention", [&q, &k, &v], mask, scale);
-        Tensor::record(Joint(fused), &[self], y)
+        let (y, bias, fused) = forward("self_attention", [&q, &k, &v], mask, scale);
+        match &bias {
+            Some(bias) => Tensor::record(Joint(fused), &[self, bias], y),
+            None => Tensor::record(Joint(fused), &[self], y),
+        }
     }
 
-    /// softmax(scale·q·kᵀ), `[batch, heads, queries, keys]`: how much each query of
+    /// softmax(scale·q·kᵀ + bias), `[batch, heads, queries, keys]`: how much each query of
     /// [`Tensor::scaled_dot_product_attention`] takes of each value. Zeros for a query that sees no key.
     ///
     /// # Panics
     /// If the shapes do not fit.
     #[track_caller]
-    pub fn attention_weights(&self, k: &Self, mask: Mask<'_>, scale: Option<f64>) -> Self {
+    pub fn attention_weights(&self, k: &Self, mask: Mask<'_, T>, scale: Option<f64>) -> Self {
         check("attention_weights", self, k, mask);
         // Scaling q costs less than scaling the scores, of which there are more.
+        let bias = mask.scores("attention_weights", [self.dim(0), self.dim(1), self.dim(2), k.dim(2)]);
         let scores = self.affine(scale.unwrap_or(usual(self.dim(3))), 0.0).matmul(&k.t());
-        match mask.hidden(self.dim(2), k.dim(2)) {
+        let never = bias.as_ref().map(|bias| bias.eq_scalar(T::NEG_INFINITY));
+        let scores = match (bias, &never) {
+            (Some(bias), Some(never)) => scores + bias.masked_fill(never, T::ZERO),
+            _ => scores,
+        };
+        match either(mask.hidden(self.dim(2), k.dim(2)), never) {
             None => scores.softmax(3),
             // A finite number: where all are hidden the softmax is still one, and its gradient is not NaN.
             Some(hidden) => scores.masked_fill(&hidden, T::from_f64(-1e30)).softmax(3).masked_fill(&hidden, T::ZERO),

@@ -21,6 +21,8 @@ pub mod packed;
 pub mod pad;
 pub mod pixel_shuffle;
 pub mod pool;
+pub mod pool1d;
+pub mod pool3d;
 pub mod power;
 pub mod product;
 pub mod recurrent;

@@ -8,6 +8,37 @@ use crate::dtype::Float;
 use crate::node::{Op, Saves, Vjp};
 use crate::tensor::Tensor;
 
+/// The windows of a pooling. Height first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct Pool2dArgs {
+    /// Height and width of a window.
+    pub kernel: [usize; 2],
+    /// Steps between windows.
+    pub stride: [usize; 2],
+    /// Rows and columns around the image, at most half of a window: −∞ for a maximum, zeros for a mean.
+    pub padding: [usize; 2],
+    /// Whether a last window may reach beyond the padded image, if it begins in the image or before it.
+    pub ceil_mode: bool,
+    /// Whether a mean counts the padding; a maximum never does.
+    pub count_include_pad: bool,
+}
+
+impl Default for Pool2dArgs {
+    /// Windows of one pixel.
+    fn default() -> Self {
+        Pool2dArgs::new(1)
+    }
+}
+
+impl Pool2dArgs {
+    /// Square windows side by side.
+    pub const fn new(kernel: usize) -> Self {
+        let square = [kernel; 2];
+        Pool2dArgs { kernel: square, stride: square, padding: [0; 2], ceil_mode: false, count_include_pad: true }
+    }
+}
+
 /// Max pooling: what it chose is a constant, so it is linear in its input.
 struct MaxPool {
     shape: Pool2d,
@@ -95,18 +126,28 @@ impl<T: Float> Op<T> for Linear {
     }
 }
 
+/// Panics unless windows with these strides and paddings fit the last axes of `x`.
+#[track_caller]
+pub(super) fn check_windows(op: &str, x: &[usize], kernel: &[usize], stride: &[usize], padding: &[usize]) {
+    let fits = |((&n, &kernel), (&stride, &padding)): ((&usize, &usize), (&usize, &usize))| {
+        kernel > 0 && stride > 0 && n > 0 && padding <= kernel / 2 && n.saturating_add(2 * padding) >= kernel
+    };
+    let extent = &x[x.len() - kernel.len()..];
+    assert!(
+        extent.iter().zip(kernel).zip(stride.iter().zip(padding)).all(fits),
+        "{op}: a window of {kernel:?} with stride {stride:?} and padding {padding:?} does not fit {x:?}"
+    );
+}
+
 impl<T: Float> Tensor<T> {
     #[track_caller]
-    fn pool_shape(&self, op: &str, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Pool2d {
+    fn pool_shape(&self, op: &str, args: Pool2dArgs) -> Pool2d {
         let x = self.shape();
         assert!(x.len() == 4, "{op}: x {x:?} needs four axes");
-        let positive = kernel.iter().chain(&stride).all(|&n| n > 0);
-        let fits = (0..2).all(|i| 2 * padding[i] <= kernel[i] && x[2 + i] + 2 * padding[i] >= kernel[i]);
-        assert!(
-            positive && fits,
-            "{op}: a window of {kernel:?} with stride {stride:?} and padding {padding:?} does not fit {x:?}"
-        );
-        Pool2d { planes: x[0] * x[1], height: x[2], width: x[3], kernel, stride, padding }
+        let Pool2dArgs { kernel, stride, padding, ceil_mode, count_include_pad } = args;
+        check_windows(op, x, &kernel, &stride, &padding);
+        let (planes, height, width) = (x[0] * x[1], x[2], x[3]);
+        Pool2d { planes, height, width, kernel, stride, padding, ceil: ceil_mode, include_pad: count_include_pad }
     }
 
     /// The largest element of each window of `[n, c, h, w]`; the gradient goes to the first largest.
@@ -114,24 +155,39 @@ impl<T: Float> Tensor<T> {
     /// # Panics
     /// If the window does not fit, or the padding is more than half of it.
     #[track_caller]
-    pub fn max_pool2d(&self, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Self {
-        let shape = self.pool_shape("max_pool2d", kernel, stride, padding);
+    pub fn max_pool2d(&self, args: Pool2dArgs) -> Self {
+        self.winners(self.pool_shape("max_pool2d", args)).0
+    }
+
+    /// [`Tensor::max_pool2d`], and where in its image each element lies, as row × width + column.
+    ///
+    /// # Panics
+    /// If the window does not fit, or the padding is more than half of it.
+    #[track_caller]
+    pub fn max_pool2d_with_indices(&self, args: Pool2dArgs) -> (Self, Tensor<i64>) {
+        let (y, index) = self.winners(self.pool_shape("max_pool2d_with_indices", args));
+        let index = index.reshape(y.shape());
+        (y, index)
+    }
+
+    /// What each window chose, and where it lies in its plane, `[planes, windows]`.
+    fn winners(&self, shape: Pool2d) -> (Self, Tensor<i64>) {
         let [h, w] = shape.output();
         let mut out = alloc::scratch(shape.planes * h * w);
         let mut index = alloc::scratch(shape.planes * h * w);
         kernel::max(&shape, &self.data(), &mut out, &mut index);
         let index = Tensor::from_buf(index, &[shape.planes, h * w]);
         let y = Tensor::from_buf(out, &[self.shape()[0], self.shape()[1], h, w]);
-        Tensor::record(MaxPool { shape, index }, &[self], y)
+        (Tensor::record(MaxPool { shape, index: index.clone() }, &[self], y), index)
     }
 
-    /// The mean of each window of `[n, c, h, w]`, padding counted as zeros.
+    /// The mean of each window of `[n, c, h, w]`.
     ///
     /// # Panics
     /// If the window does not fit, or the padding is more than half of it.
     #[track_caller]
-    pub fn avg_pool2d(&self, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Self {
-        Linear::Avg(self.pool_shape("avg_pool2d", kernel, stride, padding)).apply(self)
+    pub fn avg_pool2d(&self, args: Pool2dArgs) -> Self {
+        Linear::Avg(self.pool_shape("avg_pool2d", args)).apply(self)
     }
 
     /// Every pixel of `[n, c, h, w]` repeated `scale` times along both axes.

@@ -1,4 +1,4 @@
-//! Products, convolutions and pooling.
+//! Products, convolutions and upsampling by whole factors.
 
 use super::naive::{broadcast_at, broadcast_shape};
 use super::{Array, Case, Draw, Entry, Tolerance};
@@ -115,34 +115,6 @@ fn conv_transpose_reference(case: &Case, x: &[Array]) -> Vec<f64> {
     y.data
 }
 
-fn pool_case(draw: &mut Draw<'_>) -> Case {
-    let (kernel, stride) = (draw.int(1, 3), draw.int(1, 3));
-    let padding = draw.int(0, kernel / 2);
-    let (h, w) = (draw.positive(5) + kernel, draw.positive(5) + kernel);
-    let (n, c) = (draw.dim(2), draw.int(1, 2));
-    Case::new(draw).input(&[n, c, h, w]).int(kernel).int(stride).int(padding)
-}
-
-fn pool_reference(case: &Case, x: &Array, fold: impl Fn(&[f64]) -> f64, outside: Option<f64>) -> Vec<f64> {
-    let (k, s, p) = (case.ints[0], case.ints[1], case.ints[2]);
-    let out = |n: usize| (n + 2 * p - k) / s + 1;
-    Array::from_fn(&[x.shape[0], x.shape[1], out(x.shape[2]), out(x.shape[3])], |i| {
-        let mut window = Vec::new();
-        for u in 0..k {
-            for v in 0..k {
-                let (r, q) = (i[2] * s + u, i[3] * s + v);
-                if (p..p + x.shape[2]).contains(&r) && (p..p + x.shape[3]).contains(&q) {
-                    window.push(x.at(&[i[0], i[1], r - p, q - p]));
-                } else {
-                    window.extend(outside);
-                }
-            }
-        }
-        fold(&window)
-    })
-    .data
-}
-
 pub(super) fn entries() -> Vec<Entry> {
     let loose = Tolerance::Largest(64.0);
     vec![
@@ -156,12 +128,6 @@ pub(super) fn entries() -> Vec<Entry> {
         entry!("conv_transpose2d", "the adjoint of x ⋆ w, plus b", |draw| conv_case(draw, true), |case, x| {
             x[0].conv_transpose2d(&x[1], Some(&x[2]), args(case), [case.ints[4]; 2])
         }, conv_transpose_reference, tolerance: loose, propagates_nan: false),
-        entry!("max_pool2d", "largest of each window", |draw| pool_case(draw).keep_apart(), |case, x| {
-            x[0].max_pool2d([case.ints[0]; 2], [case.ints[1]; 2], [case.ints[2]; 2])
-        }, |case, x| pool_reference(case, &x[0], |w| w.iter().copied().fold(f64::NEG_INFINITY, f64::max), None), tolerance: Tolerance::Each(0.0), propagates_nan: false),
-        entry!("avg_pool2d", "mean of each window", pool_case, |case, x| {
-            x[0].avg_pool2d([case.ints[0]; 2], [case.ints[1]; 2], [case.ints[2]; 2])
-        }, |case, x| pool_reference(case, &x[0], |w| w.iter().sum::<f64>() / w.len() as f64, Some(0.0)), tolerance: Tolerance::Largest(8.0), propagates_nan: false),
         entry!("upsample_nearest2d", "every pixel repeated", |draw| {
             let (n, c, h, w) = (draw.dim(2), draw.dim(2), draw.dim(4), draw.dim(4));
             let scale = draw.int(1, 3);

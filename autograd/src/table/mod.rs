@@ -20,6 +20,7 @@ mod movement;
 mod naive;
 mod order;
 mod plain;
+mod pool;
 mod recurrent;
 mod reduction;
 mod scalar;
@@ -294,6 +295,7 @@ pub fn entries() -> Vec<Entry> {
         linear::entries(),
         contraction::entries(),
         conv3d::entries(),
+        pool::entries(),
         image::entries(),
         fused::entries(),
         recurrent::entries(),

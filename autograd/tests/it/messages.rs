@@ -5,8 +5,8 @@
 use std::panic::catch_unwind;
 
 use etude_autograd::{
-    Conv1dArgs, Conv2dArgs, Conv3dArgs, CreateGraph, Mask, PadMode, Storage, Tensor, checkpoint, grad, grad_with,
-    no_grad,
+    Conv1dArgs, Conv2dArgs, Conv3dArgs, CreateGraph, Mask, PadMode, Pool1dArgs, Pool2dArgs, Pool3dArgs, Storage,
+    Tensor, checkpoint, grad, grad_with, no_grad,
 };
 use etude_kernels::rng::Rng;
 
@@ -184,12 +184,19 @@ const PRODUCTS: &[Refused] = refused! {
     zeros(&[1, 1, 2, 3]).scaled_dot_product_attention(&zeros(&[1, 1, 2, 4]), &zeros(&[1, 1, 2, 4]), Mask::default(), None) => "scaled_dot_product_attention: queries [1, 1, 2, 3] and keys [1, 1, 2, 4] are not [batch, heads, tokens, size] with equal sizes",
     zeros(&[1, 2, 2]).self_attention(Mask::default(), None) => "self_attention: [1, 2, 2] is not [batch, tokens, 3, heads, size]",
     zeros(&[1, 1, 2, 3]).attention_weights(&zeros(&[1, 1, 2, 3]), Mask::padding(Some(&Tensor::full([1, 3], true))), None) => "attention_weights: the padding mask has shape [1, 3], expected [1, 2]",
+    zeros(&[1, 1, 2, 3]).attention_weights(&zeros(&[1, 1, 2, 3]), Mask::bias(&zeros(&[3, 1, 2])), None) => "attention_weights: the bias of shape [3, 1, 2] does not broadcast to [1, 1, 2, 2]",
+    zeros(&[1, 2, 3, 1, 4]).self_attention(Mask::pairs(&Tensor::full([2, 3], true)), None) => "self_attention: the mask of pairs of shape [2, 3] does not broadcast to [1, 1, 2, 2]",
 };
 
 const IMAGES_NORMS_LOSSES: &[Refused] = refused! {
-    zeros(&[1, 1, 2]).max_pool2d([1, 1], [1, 1], [0, 0]) => "max_pool2d: x [1, 1, 2] needs four axes",
-    zeros(&[1, 1, 2, 2]).max_pool2d([3, 3], [1, 1], [0, 0]) => "max_pool2d: a window of [3, 3] with stride [1, 1] and padding [0, 0] does not fit [1, 1, 2, 2]",
-    zeros(&[1, 1, 2, 2]).avg_pool2d([2, 2], [0, 1], [0, 0]) => "avg_pool2d: a window of [2, 2] with stride [0, 1] and padding [0, 0] does not fit [1, 1, 2, 2]",
+    zeros(&[1, 1, 2]).max_pool2d(Pool2dArgs::new(1)) => "max_pool2d: x [1, 1, 2] needs four axes",
+    zeros(&[1, 1, 2, 2]).max_pool2d(Pool2dArgs { stride: [1, 1], ..Pool2dArgs::new(3) }) => "max_pool2d: a window of [3, 3] with stride [1, 1] and padding [0, 0] does not fit [1, 1, 2, 2]",
+    zeros(&[1, 1, 2, 2]).avg_pool2d(Pool2dArgs { stride: [0, 1], ..Pool2dArgs::new(2) }) => "avg_pool2d: a window of [2, 2] with stride [0, 1] and padding [0, 0] does not fit [1, 1, 2, 2]",
+    zeros(&[1, 2]).max_pool1d(Pool1dArgs::new(1)) => "max_pool1d: x [1, 2] needs three axes",
+    zeros(&[1, 1, 2]).avg_pool1d(Pool1dArgs { padding: 2, ..Pool1dArgs::new(3) }) => "avg_pool1d: a window of [3] with stride [3] and padding [2] does not fit [1, 1, 2]",
+    zeros(&[1, 1, 2, 2]).max_pool3d(Pool3dArgs::new(1)) => "max_pool3d: x [1, 1, 2, 2] needs five axes",
+    zeros(&[1, 1, 1, 2, 2]).avg_pool3d(Pool3dArgs::new(2)) => "avg_pool3d: a window of [2, 2, 2] with stride [2, 2, 2] and padding [0, 0, 0] does not fit [1, 1, 1, 2, 2]",
+    zeros(&[1, 1, 0, 2]).max_pool2d_with_indices(Pool2dArgs::new(1)) => "max_pool2d_with_indices: a window of [1, 1] with stride [1, 1] and padding [0, 0] does not fit [1, 1, 0, 2]",
     zeros(&[1, 1, 2]).upsample_nearest2d(2) => "upsample_nearest2d: x [1, 1, 2] needs four axes, the scale 2 must not be 0",
     zeros(&[1, 1, 0, 2]).upsample_bilinear2d([2, 2], true) => "upsample_bilinear2d: x [1, 1, 0, 2] is not [n, c, h ≥ 1, w ≥ 1], or the size [2, 2] is empty",
     zeros(&[1, 1, 2, 2]).upsample_bicubic2d([0, 2], true) => "upsample_bicubic2d: x [1, 1, 2, 2] is not [n, c, h ≥ 1, w ≥ 1], or the size [0, 2] is empty",

@@ -1,7 +1,7 @@
 //! Ties, where the op table has none: which of equal elements an operation names, and where its gradient goes.
 
-use etude_autograd::Tensor;
 use etude_autograd::table::{Draw, Size, entries};
+use etude_autograd::{Pool1dArgs, Pool2dArgs, Pool3dArgs, Tensor};
 use etude_kernels::rng::Rng;
 
 fn leaf(values: &[f64], shape: &[usize]) -> Tensor<f64> {
@@ -24,8 +24,23 @@ fn the_first_of_equal_extrema_is_named_and_gets_the_gradient() {
     assert_eq!(gradient(&x, |x| x.min(1)), [1.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0]);
     assert_eq!(gradient(&x, |x| x.max_keep(0)), [0.0, 2.0, 3.0, 0.0, 1.0, 0.0, 0.0, 4.0]);
     let pixels = leaf(&[4.0; 9], &[1, 1, 3, 3]);
-    let pooled = gradient(&pixels, |x| x.max_pool2d([2, 2], [1, 1], [0, 0]));
+    let pooled = gradient(&pixels, |x| x.max_pool2d(Pool2dArgs { stride: [1, 1], ..Pool2dArgs::new(2) }));
     assert_eq!(pooled, [1.0, 2.0, 0.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0]);
+    // Where each comes from: of equals the first, and never from the border.
+    let args = Pool2dArgs { stride: [2, 2], padding: [1, 1], ceil_mode: true, ..Pool2dArgs::new(2) };
+    let image =
+        Tensor::<f64>::from_slice(&[1.0, 5.0, 5.0, 0.0, 7.0, 2.0, -3.0, -1.0, -2.0, 7.0, 7.0, -9.0], [1, 2, 2, 3]);
+    let (y, index) = image.max_pool2d_with_indices(args);
+    assert_eq!(index.shape(), y.shape());
+    assert_eq!(index.to_vec(), [0, 1, 3, 4, 0, 1, 3, 4]);
+    assert_eq!(image.flatten_from(2).gather(2, &index.flatten_from(2)).to_vec(), y.to_vec());
+    assert_eq!(image.max_pool2d(args).to_vec(), y.to_vec());
+    let line = leaf(&[4.0; 3], &[1, 1, 3]);
+    let pooled = gradient(&line, |x| x.max_pool1d(Pool1dArgs { stride: 1, ..Pool1dArgs::new(2) }));
+    assert_eq!(pooled, [1.0, 2.0, 0.0]);
+    let volume = leaf(&[4.0; 12], &[1, 1, 3, 2, 2]);
+    let pooled = gradient(&volume, |x| x.max_pool3d(Pool3dArgs { stride: [1; 3], ..Pool3dArgs::new(2) }));
+    assert_eq!(pooled, [1.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
 }
 
 #[test]

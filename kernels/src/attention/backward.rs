@@ -6,8 +6,9 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::bias::{self, HeadBias};
 use super::softmax::{Grad, Scores};
-use super::{Attention, Gradients, Head, Heads, KEYS, Keys, Meeting, Seen, line, tiles};
+use super::{Attention, Bias, Gradients, Head, Heads, KEYS, Keys, Meeting, Seen, line, tiles};
 use crate::buf::Buf;
 use crate::door;
 use crate::elem::Real;
@@ -29,6 +30,8 @@ struct Task<'a, T: Real> {
     dv: Tile<'a, T>,
     /// Where the gradient of the queries goes: there, or as a share of it into a buffer.
     dq: Target<'a, T>,
+    /// The gradient of the bias, `[queries, keys of the range]`, if it is wanted.
+    dbias: Option<Tile<'a, T>>,
 }
 
 enum Target<'a, T: Real> {
@@ -43,33 +46,45 @@ pub(super) fn attention_grad_of<T: Real>(
     k: Heads<'_, T>,
     v: Heads<'_, T>,
     hidden: Option<&[bool]>,
+    bias: Option<Bias<'_, T>>,
     out: &[T],
     lse: &[T],
     g: Heads<'_, T>,
     gradients: Gradients<'_, T>,
+    mut dbias: Option<&mut [T]>,
 ) {
     s.check([q, k, v], hidden, out.len(), lse.len());
+    bias.iter().for_each(|bias| bias.check(s));
+    if let Some(dbias) = &mut dbias {
+        let pairs = door::product("attention_grad", &[s.batch, s.heads, s.queries, s.keys]);
+        assert_eq!(dbias.len(), pairs, "attention_grad: dbias has {} elements for {s:?}", dbias.len());
+        // Pairs that never meet have no gradient.
+        dbias.fill(T::ZERO);
+    }
     g.check("attention_grad: g", s, s.queries);
     let Some([dq, dk, dv]) = split(s, gradients) else { return };
     // Ranges of keys, whole blocks: enough for some threads, few enough for the memory that their shares take.
     let ranges = TASKS.div_ceil(s.batch * s.heads).min(s.keys.div_ceil(KEYS));
     let range = s.keys.div_ceil(ranges).next_multiple_of(KEYS);
+    let mut scores = dbias.map(|dbias| tiles(dbias, s.queries, 1, s.keys).into_iter());
     let mut tasks = Vec::new();
     let mut whole = Vec::new();
     for (i, ((dq, dk), dv)) in dq.into_iter().zip(dk).zip(dv).enumerate() {
         let (batch, head) = (i / s.heads, i % s.heads);
         let mut dq = Some(dq);
+        let pairs = scores.as_mut().and_then(Iterator::next);
+        let mut pairs = pairs.into_iter().flat_map(|tile| tile.split(s.queries, range));
         for (part, (dk, dv)) in dk.split(range, s.size).into_iter().zip(dv.split(range, s.size)).enumerate() {
             let dq = match dq.take_if(|_| s.keys <= range) {
                 Some(dq) => Target::Whole(dq),
                 None => Target::Share(Buf::scratch(s.queries * s.size)),
             };
-            tasks.push(Task { batch, head, from: part * range, dk, dv, dq });
+            tasks.push(Task { batch, head, from: part * range, dk, dv, dq, dbias: pairs.next() });
         }
         whole.extend(dq);
     }
     let out = Heads { data: out, strides: [s.queries * s.heads * s.size, s.size, s.heads * s.size] };
-    let backward = Backward { s, q, k, v, out, lse, g, seen: Seen::new(s, hidden), blocks: Blocks::current() };
+    let backward = Backward { s, q, k, v, bias, out, lse, g, seen: Seen::new(s, hidden), blocks: Blocks::current() };
     par::chunks_mut(&mut tasks, 1, |_, task| backward.run(&mut task[0]));
     // The shares of each head, in the order of its keys.
     let share = |task: Task<'_, T>| if let Target::Share(share) = task.dq { Some(share) } else { None };
@@ -124,6 +139,7 @@ struct Backward<'a, T> {
     q: Heads<'a, T>,
     k: Heads<'a, T>,
     v: Heads<'a, T>,
+    bias: Option<Bias<'a, T>>,
     out: Heads<'a, T>,
     lse: &'a [T],
     g: Heads<'a, T>,
@@ -229,6 +245,7 @@ impl<T: Real> Backward<'_, T> {
             }
         }
         let (k, v) = (self.k.head(task.batch, task.head), self.v.head(task.batch, task.head));
+        let bias = self.bias.map(|bias| bias.head(task.batch, task.head));
         for j in (0..keys.count).step_by(KEYS) {
             let count = KEYS.min(keys.count - j);
             k.gather((j..j + count).map(|i| keys.at(i)), s.size, &mut scratch.keys);
@@ -236,7 +253,7 @@ impl<T: Real> Backward<'_, T> {
             scratch.dk.fill(T::ZERO);
             scratch.dv.fill(T::ZERO);
             for (i, from) in (0..s.queries).step_by(block).enumerate() {
-                self.meet([i, from, block.min(s.queries - from)], keys, [j, count], scratch);
+                self.meet([i, from, block.min(s.queries - from)], keys, [j, count], bias, task, scratch);
             }
             let rows = scratch.dk.chunks_exact(s.size).zip(scratch.dv.chunks_exact(s.size));
             for (i, (dk, dv)) in (j..j + count).zip(rows) {
@@ -272,7 +289,15 @@ impl<T: Real> Backward<'_, T> {
     }
 
     /// Block `i` of queries, `held` from `from` on, meets `count` keys from number `j` on.
-    fn meet(&self, [i, from, held]: [usize; 3], keys: Keys<'_>, [j, count]: [usize; 2], scratch: &mut Scratch<T>) {
+    fn meet(
+        &self,
+        [i, from, held]: [usize; 3],
+        keys: Keys<'_>,
+        [j, count]: [usize; 2],
+        bias: Option<HeadBias<'_, T>>,
+        task: &mut Task<'_, T>,
+        scratch: &mut Scratch<T>,
+    ) {
         let (s, block, line) = (self.s, self.s.block(), line(self.s.size));
         let meeting = Meeting::new(s, from, held, keys, j, count);
         let Meeting { rows, reach, diagonal } = meeting;
@@ -286,6 +311,9 @@ impl<T: Real> Backward<'_, T> {
         let (k, v) = (Mat::new(k, rows, s.size, line, 1), Mat::new(v, rows, s.size, line, 1));
         self.blocks.product(&mut p[..rows * width], k, q_t, Accumulate::No, Band::Wanted(reach));
         self.blocks.product(&mut dp[..rows * width], v, g_t, Accumulate::No, Band::Wanted(reach));
+        if let Some(bias) = bias {
+            bias.add(&mut p[..rows * width], width, [from, held], keys, j);
+        }
         let first = diagonal.then(|| meeting.first_queries::<T>(s, from, keys, j));
         let first = first.as_ref().map(|first| &first[..]);
         self.blocks.isa.run_on::<T, _>(Grad {
@@ -294,6 +322,9 @@ impl<T: Real> Backward<'_, T> {
             lse: &lse[i * block..][..block],
             delta: &delta[i * block..][..block],
         });
+        if let Some(dbias) = &mut task.dbias {
+            bias::give(&dp[..rows * width], width, [from, held], keys, j, dbias, task.from);
+        }
         let by_key = |x| Mat::new(x, rows, held, width, 1);
         self.blocks.product(&mut dv[..rows * s.size], by_key(p), g, Accumulate::Yes, Band::Upper(reach));
         self.blocks.product(&mut dk[..rows * s.size], by_key(dp), q, Accumulate::Yes, Band::Upper(reach));

@@ -5,8 +5,9 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::bias::HeadBias;
 use super::softmax::{Online, Scores};
-use super::{Attention, Heads, KEYS, Keys, Meeting, Seen, line, tiles};
+use super::{Attention, Bias, Heads, KEYS, Keys, Meeting, Seen, line, tiles};
 use crate::buf::Buf;
 use crate::elem::Real;
 use crate::gemm::{Accumulate, Band, Blocks, Mat, Tile, slack};
@@ -31,16 +32,19 @@ struct Task<'a, T> {
     lse: &'a mut [T],
 }
 
+#[allow(clippy::too_many_arguments)]
 pub(super) fn attention_of<T: Real>(
     s: &Attention,
     q: Heads<'_, T>,
     k: Heads<'_, T>,
     v: Heads<'_, T>,
     hidden: Option<&[bool]>,
+    bias: Option<Bias<'_, T>>,
     out: &mut [T],
     lse: &mut [T],
 ) {
     s.check([q, k, v], hidden, out.len(), lse.len());
+    bias.iter().for_each(|bias| bias.check(s));
     if out.is_empty() || s.keys == 0 {
         out.fill(T::ZERO);
         lse.fill(T::NEG_INFINITY);
@@ -56,7 +60,7 @@ pub(super) fn attention_of<T: Real>(
             tasks.push(Task { batch, head, from: g * group, out, lse });
         }
     }
-    let forward = Forward { s, q, k, v, seen: Seen::new(s, hidden), blocks: Blocks::current() };
+    let forward = Forward { s, q, k, v, bias, seen: Seen::new(s, hidden), blocks: Blocks::current() };
     let each = group.min(s.queries) * s.keys * s.size;
     par::chunks_mut(&mut tasks, (TASK / each).max(1), |_, tasks| {
         let mut scratch = Scratch::new(s);
@@ -69,6 +73,7 @@ struct Forward<'a, T> {
     q: Heads<'a, T>,
     k: Heads<'a, T>,
     v: Heads<'a, T>,
+    bias: Option<Bias<'a, T>>,
     seen: Seen,
     blocks: Blocks,
 }
@@ -135,6 +140,7 @@ impl<T: Real> Forward<'_, T> {
         working.max.fill(T::NEG_INFINITY);
         working.sum.fill(T::ZERO);
         let (k, v) = (self.k.head(task.batch, task.head), self.v.head(task.batch, task.head));
+        let bias = self.bias.map(|bias| bias.head(task.batch, task.head));
         let (keys, few) = (self.seen.of(task.batch), end - task.from < FEW);
         for j in (0..keys.count).step_by(KEYS) {
             if keys.at(j) as isize > s.horizon(end - 1) {
@@ -143,7 +149,7 @@ impl<T: Real> Forward<'_, T> {
             let count = KEYS.min(keys.count - j);
             let blocks = [k.block(keys, [j, count], few, s.size, to_k), v.block(keys, [j, count], few, s.size, to_v)];
             for (i, from) in (task.from..end).step_by(block).enumerate() {
-                self.meet([i, from, block.min(end - from)], keys, j, blocks, working);
+                self.meet([i, from, block.min(end - from)], keys, j, blocks, bias, working);
             }
         }
         let Working { out, max, sum, .. } = working;
@@ -157,6 +163,7 @@ impl<T: Real> Forward<'_, T> {
         keys: Keys<'_>,
         j: usize,
         [k, v]: [Mat<'_, T>; 2],
+        bias: Option<HeadBias<'_, T>>,
         working: &mut Working<T>,
     ) {
         let s = self.s;
@@ -171,6 +178,9 @@ impl<T: Real> Forward<'_, T> {
         let queries = Mat::new(&transposed[i * padded * block..], s.size, width, block, 1);
         let (k, v) = (k.block(0, 0, rows, s.size), v.block(0, 0, rows, s.size));
         self.blocks.product(&mut scores[..rows * width], k, queries, Accumulate::No, Band::Wanted(reach));
+        if let Some(bias) = bias {
+            bias.add(&mut scores[..rows * width], width, [from, held], keys, j);
+        }
         let first = diagonal.then(|| meeting.first_queries::<T>(s, from, keys, j));
         let first = first.as_ref().map(|first| &first[..]);
         let out = &mut out[i * block * s.size..][..held * s.size];

@@ -1,4 +1,4 @@
-//! Scaled dot-product attention, softmax(scale·q·kᵀ)·v for every head, in tiles: no scores of a whole sequence exist.
+//! Scaled dot-product attention, softmax(scale·q·kᵀ + bias)·v for every head, in tiles: no scores of a whole sequence exist.
 //!
 //! Vaswani et al. 2017, arXiv:1706.03762, eq. (1), computed as in Dao et al. 2022, *FlashAttention* (arXiv:2205.14135,
 //! algorithms 1 and 4) with the loops of Dao 2023 (arXiv:2307.08691): a block of queries passes over blocks of keys, with
@@ -12,12 +12,15 @@
 //! cached keys) and among others.
 
 mod backward;
+mod bias;
 mod forward;
 mod softmax;
 #[cfg(test)]
 mod tests;
 
 use pulp::{Simd, WithSimd};
+
+pub use bias::Bias;
 
 use crate::door;
 use crate::elem::Real;
@@ -78,9 +81,9 @@ pub enum Gradients<'a, T> {
 
 stamp! {
     Attends: Real = [f32, f64];
-    /// softmax(scale·q·kᵀ)·v of every head as `[batch, queries, heads, size]`, and for each query ln Σ exp(score) as
-    /// `[batch, heads, queries]`. `hidden`, `[batch, keys]`, is true for keys that nobody sees. A query that sees no key
-    /// gives zeros, and −∞ for its logarithm.
+    /// softmax(scale·q·kᵀ + bias)·v of every head as `[batch, queries, heads, size]`, and for each query ln Σ exp(score) as
+    /// `[batch, heads, queries]`. `hidden`, `[batch, keys]`, is true for keys that nobody sees; where the bias is −∞ one
+    /// query does not see one key. A query that sees no key gives zeros, and −∞ for its logarithm.
     ///
     /// # Panics
     /// If a length does not fit, or an operand leaves its data.
@@ -90,11 +93,12 @@ stamp! {
         k: Heads<'_, T>,
         v: Heads<'_, T>,
         hidden: Option<&[bool]>,
+        bias: Option<Bias<'_, T>>,
         out: &mut [T],
         lse: &mut [T],
     ) = forward::attention_of;
     /// The gradients of [`attention`] from its results and `g`, the gradient of `out`. A query that sees no key has none,
-    /// nor has a key that nobody sees.
+    /// nor has a key that nobody sees. That of the bias goes to `dbias`, `[batch, heads, queries, keys]`, if it is wanted.
     ///
     /// # Panics
     /// If a length does not fit, or an operand leaves its data.
@@ -104,10 +108,12 @@ stamp! {
         k: Heads<'_, T>,
         v: Heads<'_, T>,
         hidden: Option<&[bool]>,
+        bias: Option<Bias<'_, T>>,
         out: &[T],
         lse: &[T],
         g: Heads<'_, T>,
         gradients: Gradients<'_, T>,
+        dbias: Option<&mut [T]>,
     ) = backward::attention_grad_of;
 }
 

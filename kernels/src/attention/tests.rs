@@ -1,6 +1,6 @@
 //! Attention against its definition in f64, on every instruction set, and the promises of its documentation.
 
-use super::{Attention, Gradients, Heads, attention, attention_grad};
+use super::{Attention, Bias, Gradients, Heads, attention, attention_grad};
 use crate::elem::Real;
 use crate::isa::{self, Isa};
 use crate::{par, rng::Rng};
@@ -20,43 +20,58 @@ struct Operands<T> {
     k: Vec<T>,
     v: Vec<T>,
     hidden: Option<Vec<bool>>,
+    /// The bias and its strides.
+    bias: Option<(Vec<T>, [usize; 4])>,
+}
+
+impl<T> Operands<T> {
+    fn bias(&self) -> Option<Bias<'_, T>> {
+        self.bias.as_ref().map(|(data, strides)| Bias { data, strides: *strides })
+    }
 }
 
 fn dense<'a, T>(s: &Attention, data: &'a [T], tokens: usize) -> Heads<'a, T> {
     Heads { data, strides: [tokens * s.heads * s.size, s.size, s.heads * s.size] }
 }
 
-/// out, lse, dq, dk, dv.
-fn all<T: Real>(o: &Operands<T>, g: &[T]) -> [Vec<T>; 5] {
+/// out, lse, dq, dk, dv, and the gradient of the bias for each pair, without one none.
+fn all<T: Real>(o: &Operands<T>, g: &[T]) -> [Vec<T>; 6] {
     let s = &o.s;
     let (q, k, v) = (dense(s, &o.q, s.queries), dense(s, &o.k, s.keys), dense(s, &o.v, s.keys));
     let (mut out, mut lse) = (vec![T::NAN; o.q.len()], vec![T::NAN; s.batch * s.heads * s.queries]);
-    attention(s, q, k, v, o.hidden.as_deref(), &mut out, &mut lse);
+    attention(s, q, k, v, o.hidden.as_deref(), o.bias(), &mut out, &mut lse);
     let (mut dq, mut dk, mut dv) = (vec![T::NAN; o.q.len()], vec![T::NAN; o.k.len()], vec![T::NAN; o.v.len()]);
     let gradients = Gradients::Apart { q: &mut dq, k: &mut dk, v: &mut dv };
-    attention_grad(s, q, k, v, o.hidden.as_deref(), &out, &lse, dense(s, g, s.queries), gradients);
-    [out, lse, dq, dk, dv]
+    let mut dbias = vec![T::NAN; if o.bias.is_some() { lse.len() * s.keys } else { 0 }];
+    let to = o.bias.as_ref().map(|_| &mut dbias[..]);
+    attention_grad(s, q, k, v, o.hidden.as_deref(), o.bias(), &out, &lse, dense(s, g, s.queries), gradients, to);
+    [out, lse, dq, dk, dv, dbias]
 }
 
 /// The same by the definition, number by number in f64.
-fn definition<T: Real>(o: &Operands<T>, g: &[T]) -> [Vec<f64>; 5] {
+fn definition<T: Real>(o: &Operands<T>, g: &[T]) -> [Vec<f64>; 6] {
     let s = &o.s;
     let at = |tokens: usize, b: usize, h: usize, t: usize| ((b * tokens + t) * s.heads + h) * s.size;
     let wide = |x: &[T]| x.iter().map(|x| x.to_f64()).collect::<Vec<_>>();
     let (q, k, v, g) = (wide(&o.q), wide(&o.k), wide(&o.v), wide(g));
     let zeros = |x: &[f64]| vec![0.0; x.len()];
     let (mut out, mut lse, mut dq, mut dk, mut dv) = (zeros(&q), Vec::new(), zeros(&q), zeros(&k), zeros(&v));
+    let mut dbias = vec![0.0; o.bias.as_ref().map_or(0, |_| s.batch * s.heads * s.queries * s.keys)];
     for (b, h, i) in
         (0..s.batch * s.heads * s.queries).map(|n| (n / s.queries / s.heads, n / s.queries % s.heads, n % s.queries))
     {
+        let bias = |j: usize| {
+            let at = |n: &[usize; 4]| b * n[0] + h * n[1] + i * n[2] + j * n[3];
+            o.bias.as_ref().map_or(0.0, |(data, strides)| data[at(strides)].to_f64())
+        };
         let sees = |j: usize| {
             let padding = o.hidden.as_ref().is_some_and(|hidden| hidden[b * s.keys + j]);
-            !padding && (!s.causal || j + s.queries <= i + s.keys)
+            !padding && bias(j) > f64::NEG_INFINITY && (!s.causal || j + s.queries <= i + s.keys)
         };
         let seen: Vec<usize> = (0..s.keys).filter(|&j| sees(j)).collect();
         let iq = at(s.queries, b, h, i);
         let dot = |x: &[f64], i: usize, y: &[f64], j: usize| (0..s.size).map(|c| x[i + c] * y[j + c]).sum::<f64>();
-        let scores: Vec<f64> = seen.iter().map(|&j| s.scale * dot(&q, iq, &k, at(s.keys, b, h, j))).collect();
+        let scores: Vec<f64> = seen.iter().map(|&j| s.scale * dot(&q, iq, &k, at(s.keys, b, h, j)) + bias(j)).collect();
         let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = scores.iter().map(|x| (x - top).exp()).sum();
         lse.push(if seen.is_empty() { f64::NEG_INFINITY } else { top + sum.ln() });
@@ -67,7 +82,11 @@ fn definition<T: Real>(o: &Operands<T>, g: &[T]) -> [Vec<f64>; 5] {
         let delta = dot(&g, iq, &out, iq);
         for (&j, &p) in seen.iter().zip(&p) {
             let jk = at(s.keys, b, h, j);
-            let ds = s.scale * p * (dot(&g, iq, &v, jk) - delta);
+            let dscore = p * (dot(&g, iq, &v, jk) - delta);
+            if !dbias.is_empty() {
+                dbias[((b * s.heads + h) * s.queries + i) * s.keys + j] = dscore;
+            }
+            let ds = s.scale * dscore;
             for c in 0..s.size {
                 dv[jk + c] += p * g[iq + c];
                 dq[iq + c] += ds * k[jk + c];
@@ -75,7 +94,7 @@ fn definition<T: Real>(o: &Operands<T>, g: &[T]) -> [Vec<f64>; 5] {
             }
         }
     }
-    [out, lse, dq, dk, dv]
+    [out, lse, dq, dk, dv, dbias]
 }
 
 fn operands<T: Real>(s: Attention, hides: Option<u64>) -> Operands<T> {
@@ -84,7 +103,19 @@ fn operands<T: Real>(s: Attention, hides: Option<u64>) -> Operands<T> {
         (0..s.batch * s.keys).map(|_| rng.below(one_in as usize) == 0).collect()
     });
     let len = |tokens| s.batch * s.heads * tokens * s.size;
-    Operands { s, q: normals(len(s.queries), 1), k: normals(len(s.keys), 2), v: normals(len(s.keys), 3), hidden }
+    let (q, k, v) = (normals(len(s.queries), 1), normals(len(s.keys), 2), normals(len(s.keys), 3));
+    Operands { s, q, k, v, hidden, bias: None }
+}
+
+/// A bias for each head, each sequence, or every pair, one number in five −∞.
+fn biases<T: Real>(s: &Attention) -> Vec<(Vec<T>, [usize; 4])> {
+    let pairs = s.queries * s.keys;
+    let all = [[0, 0, s.keys, 1], [0, pairs, s.keys, 1], [pairs, 0, 1, s.queries], [s.heads * pairs, pairs, s.keys, 1]];
+    let drawn = |len| {
+        let mut rng = Rng::new(11);
+        normals::<T>(len, 10).into_iter().map(|x| if rng.below(5) == 0 { T::NEG_INFINITY } else { x }).collect()
+    };
+    all.map(|strides| (drawn(s.batch * s.heads * pairs), strides)).into()
 }
 
 fn sizes(batch: usize, heads: usize, queries: usize, keys: usize, size: usize, causal: bool) -> Attention {
@@ -120,13 +151,19 @@ fn close<T: Real>(what: &str, got: &[T], want: &[f64], tolerance: f64) {
 fn check<T: Real>(tolerance: f64) {
     for s in shapes() {
         for hides in [None, Some(4), Some(1)] {
-            let o = operands::<T>(s, hides);
-            let g = normals::<T>(o.q.len(), 4);
-            let want = definition(&o, &g);
-            for isa in Isa::available() {
-                let got = isa::with(isa, || all(&o, &g));
-                for (what, (got, want)) in ["out", "lse", "dq", "dk", "dv"].into_iter().zip(got.iter().zip(&want)) {
-                    close(&format!("{what} of {s:?} hiding {hides:?} on {isa}"), got, want, tolerance);
+            let plain = operands::<T>(s, hides);
+            let g = normals::<T>(plain.q.len(), 4);
+            for bias in biases(&s).into_iter().map(Some).chain([None]) {
+                let o = Operands { bias, ..plain.clone() };
+                let want = definition(&o, &g);
+                let strides = o.bias.as_ref().map(|(_, strides)| strides);
+                for isa in Isa::available() {
+                    let got = isa::with(isa, || all(&o, &g));
+                    let names = ["out", "lse", "dq", "dk", "dv", "dbias"];
+                    for (what, (got, want)) in names.into_iter().zip(got.iter().zip(&want)) {
+                        let what = format!("{what} of {s:?} hiding {hides:?}, bias {strides:?} on {isa}");
+                        close(&what, got, want, tolerance);
+                    }
                 }
             }
         }
@@ -142,7 +179,7 @@ fn it_equals_its_definition() {
 #[test]
 fn threads_change_no_bit() {
     for s in [sizes(1, 2, 700, 700, 16, true), sizes(5, 4, 40, 30, 8, false)] {
-        let o = operands::<f32>(s, Some(5));
+        let o = Operands { bias: biases(&s).pop(), ..operands::<f32>(s, Some(5)) };
         let g = normals(o.q.len(), 4);
         let bits = |n| par::with_threads(n, || all(&o, &g)).map(|x| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
         let one = bits(1);
@@ -164,6 +201,7 @@ fn a_query_alone_has_the_bits_that_it_has_among_others() {
             k: o.k[..to * token].to_vec(),
             v: o.v[..to * token].to_vec(),
             hidden: None,
+            bias: None,
         };
         let got = &all(&part, &part.q.clone())[0];
         assert!(got.iter().zip(&whole[from * token..]).all(|(a, b)| a == b), "queries {from}..{to}");
@@ -182,8 +220,9 @@ fn padding_changes_no_bit_of_what_is_seen() {
         |x: &[f32]| x.chunks(2 * token).flat_map(|two| [two, &vec![f32::NAN; token]].concat()).collect::<Vec<_>>();
     let keys = s.keys / 2 * 3;
     let hidden = Some((0..keys).map(|i| i % 3 == 2).collect());
-    let padded = Operands { s: Attention { keys, ..s }, q: o.q.clone(), k: spread(&o.k), v: spread(&o.v), hidden };
-    let ([out, lse, dq, dk, _], [padded_out, padded_lse, padded_dq, padded_dk, _]) = (all(&o, &g), all(&padded, &g));
+    let padded =
+        Operands { s: Attention { keys, ..s }, q: o.q.clone(), k: spread(&o.k), v: spread(&o.v), hidden, bias: None };
+    let ([out, lse, dq, dk, ..], [padded_out, padded_lse, padded_dq, padded_dk, ..]) = (all(&o, &g), all(&padded, &g));
     assert!((out, lse, dq) == (padded_out, padded_lse, padded_dq));
     let kept = |(i, x): (usize, &f32)| (i / token % 3 < 2).then_some(*x);
     assert!(dk == padded_dk.iter().enumerate().filter_map(kept).collect::<Vec<_>>());
@@ -198,13 +237,13 @@ fn a_joint_projection_is_read_and_its_gradient_written_in_place() {
     let part = |i: usize| Heads { data: &qkv[i * third..], strides: [s.queries * 3 * third, s.size, 3 * third] };
     let apart =
         |i: usize| qkv.chunks_exact(3 * third).flat_map(|t| t[i * third..][..third].to_vec()).collect::<Vec<_>>();
-    let o = Operands { s, q: apart(0), k: apart(1), v: apart(2), hidden: None };
+    let o = Operands { s, q: apart(0), k: apart(1), v: apart(2), hidden: None, bias: None };
     let g = normals::<f32>(o.q.len(), 6);
-    let [out, lse, dq, dk, dv] = all(&o, &g);
+    let [out, lse, dq, dk, dv, _] = all(&o, &g);
     let (mut joint_out, mut joint_lse, mut joint) = (vec![0.0; out.len()], vec![0.0; lse.len()], vec![0.0; qkv.len()]);
-    attention(&s, part(0), part(1), part(2), None, &mut joint_out, &mut joint_lse);
+    attention(&s, part(0), part(1), part(2), None, None, &mut joint_out, &mut joint_lse);
     let to = Gradients::Joint(&mut joint);
-    attention_grad(&s, part(0), part(1), part(2), None, &out, &lse, dense(&s, &g, s.queries), to);
+    attention_grad(&s, part(0), part(1), part(2), None, None, &out, &lse, dense(&s, &g, s.queries), to, None);
     assert!((out, lse) == (joint_out, joint_lse));
     let tokens = dq.chunks(third).zip(dk.chunks(third)).zip(dv.chunks(third));
     assert!(joint == tokens.flat_map(|((q, k), v)| [q, k, v].concat()).collect::<Vec<_>>());
@@ -230,6 +269,13 @@ fn an_operand_that_leaves_its_data_is_refused() {
     all(&o, &o.q.clone());
 }
 
+#[test]
+#[should_panic(expected = "attention: bias: a view of shape [1, 1, 4, 4]")]
+fn a_bias_that_leaves_its_data_is_refused() {
+    let o = operands::<f32>(sizes(1, 1, 4, 4, 4, false), None);
+    all(&Operands { bias: Some((vec![0.0; 15], [0, 0, 4, 1])), ..o.clone() }, &o.q);
+}
+
 /// A single key may lie at any stride: nothing is read beyond it.
 #[test]
 fn one_token_may_have_any_stride() {
@@ -238,7 +284,7 @@ fn one_token_may_have_any_stride() {
         for stride in [6_148_914_691_236_517_206, usize::MAX] {
             let k = Heads { data: &[1f32; 128], strides: [0, 0, stride] };
             let mut out = [0.0; 2];
-            isa::with(isa, || attention(&s, k, k, k, None, &mut out, &mut [0.0; 1]));
+            isa::with(isa, || attention(&s, k, k, k, None, None, &mut out, &mut [0.0; 1]));
             assert_eq!(out, [1.0, 1.0], "{isa}");
         }
     }

@@ -12,6 +12,7 @@ mod dropout;
 mod embedding;
 mod linear;
 mod norm;
+mod pool;
 mod prelu;
 pub mod recurrent;
 mod reparametrise;
@@ -36,12 +37,13 @@ pub use norm::{
     BatchNorm, BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm, InstanceNorm1d, InstanceNorm2d, LayerNorm, RmsNorm,
     Running,
 };
+pub use pool::{AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d};
 pub use prelu::PRelu;
 pub use recurrent::{Gru, Lstm, LstmState, Nonlinearity, Rnn, batch_major, time_major};
 pub use reparametrise::{SpectralNorm, WeightNorm, Weighted};
 pub use resample::{AdaptiveAvgPool2d, AdaptiveMaxPool2d, Interpolation, Pad2d, PixelShuffle, Resize};
 pub use seq::Seq;
-pub use spatial::{AvgPool2d, Flatten, GlobalAvgPool2d, MaxPool2d, Upsample};
+pub use spatial::{Flatten, GlobalAvgPool2d, Upsample};
 
 /// A module that maps one tensor to one tensor, so that it can stand in a [`Seq`].
 pub trait Layer: Module + BoxedClone + Send + Sync {

@@ -6,58 +6,6 @@ use super::Layer;
 use crate::ctx::Ctx;
 use crate::module;
 
-/// The largest element of each window.
-#[derive(Clone, Copy, Debug)]
-pub struct MaxPool2d {
-    /// Height and width of the window.
-    pub kernel: [usize; 2],
-    /// Steps between windows.
-    pub stride: [usize; 2],
-    /// Rows and columns of −∞ around the image.
-    pub padding: [usize; 2],
-}
-module!(MaxPool2d { ; kernel, stride, padding });
-
-impl MaxPool2d {
-    /// Square windows side by side.
-    pub fn new(kernel: usize) -> Self {
-        MaxPool2d { kernel: [kernel; 2], stride: [kernel; 2], padding: [0, 0] }
-    }
-}
-
-impl Layer for MaxPool2d {
-    #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
-        x.max_pool2d(self.kernel, self.stride, self.padding)
-    }
-}
-
-/// The mean of each window.
-#[derive(Clone, Copy, Debug)]
-pub struct AvgPool2d {
-    /// Height and width of the window.
-    pub kernel: [usize; 2],
-    /// Steps between windows.
-    pub stride: [usize; 2],
-    /// Rows and columns of zeros around the image, which count.
-    pub padding: [usize; 2],
-}
-module!(AvgPool2d { ; kernel, stride, padding });
-
-impl AvgPool2d {
-    /// Square windows side by side.
-    pub fn new(kernel: usize) -> Self {
-        AvgPool2d { kernel: [kernel; 2], stride: [kernel; 2], padding: [0, 0] }
-    }
-}
-
-impl Layer for AvgPool2d {
-    #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
-        x.avg_pool2d(self.kernel, self.stride, self.padding)
-    }
-}
-
 /// The mean of each channel over all of its pixels, `[n, c, h, w]` to `[n, c, 1, 1]`: PyTorch's `AdaptiveAvgPool2d(1)`.
 ///
 /// Lin, Chen & Yan 2014, *Network In Network*, arXiv:1312.4400, section 3.2.

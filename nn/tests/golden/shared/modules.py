@@ -140,6 +140,14 @@ layer("max_pool2d", lambda: nn.MaxPool2d(2), 2, 3, 6, 7)
 layer("max_pool2d_overlapping", lambda: nn.MaxPool2d((3, 2), stride=(2, 1), padding=(1, 0)), 2, 3, 6, 7)
 layer("avg_pool2d", lambda: nn.AvgPool2d(2), 2, 3, 6, 7)
 layer("avg_pool2d_overlapping", lambda: nn.AvgPool2d(3, stride=2, padding=1), 2, 3, 6, 7)
+layer("max_pool2d_ceil", lambda: nn.MaxPool2d(2, ceil_mode=True), 2, 3, 5, 7)
+layer("avg_pool2d_ceil", lambda: nn.AvgPool2d(3, stride=2, padding=1, ceil_mode=True), 2, 3, 6, 7)
+layer("avg_pool2d_inside", lambda: nn.AvgPool2d(3, stride=2, padding=1, ceil_mode=True, count_include_pad=False), 2, 3, 6, 7)
+layer("max_pool1d", lambda: nn.MaxPool1d(3, stride=2, padding=1, ceil_mode=True), 2, 3, 8)
+layer("avg_pool1d", lambda: nn.AvgPool1d(3, stride=2, padding=1, ceil_mode=True, count_include_pad=False), 2, 3, 8)
+layer("max_pool3d", lambda: nn.MaxPool3d((2, 3, 2), stride=(1, 2, 2), padding=(1, 1, 0), ceil_mode=True), 1, 2, 3, 6, 5)
+layer("avg_pool3d", lambda: nn.AvgPool3d((2, 3, 2), stride=(1, 2, 2), padding=(1, 1, 0), ceil_mode=True), 1, 2, 3, 6, 5)
+layer("avg_pool3d_inside", lambda: nn.AvgPool3d(3, stride=2, padding=1, count_include_pad=False), 1, 2, 3, 6, 5)
 layer("global_avg_pool2d", lambda: nn.AdaptiveAvgPool2d(1), 2, 3, 4, 5)
 layer("adaptive_avg_pool2d", lambda: nn.AdaptiveAvgPool2d((3, 4)), 2, 2, 5, 6)
 layer("adaptive_max_pool2d", lambda: nn.AdaptiveMaxPool2d((3, 4)), 2, 2, 5, 6)
@@ -234,6 +242,17 @@ attention("attention_widths_no_bias", 3, 5, kdim=6, vdim=3, bias=False)
 attention("attention_causal", 4, 4, attn_mask=torch.triu(torch.ones(4, 4, dtype=torch.bool), 1))
 padding = torch.tensor([[False, False, False, True], [False, True, False, True]])
 attention("attention_padding", 3, 4, key_padding_mask=padding)
+pairs = torch.tensor([[False, True, False, False, True], [True, False, False, True, False], [False] * 5])
+attention("attention_pairs", 3, 5, attn_mask=pairs)
+
+
+def attend_biased(m, i):
+    y, w = m(i["q"], i["k"], i["v"], average_attn_weights=False, attn_mask=i["bias"])
+    return {"y": y, "weights": w}
+
+
+build = lambda: nn.MultiheadAttention(6, 2, batch_first=True)
+case("attention_bias", build, attend_biased, q=(2, 3, 6), k=(2, 5, 6), v=(2, 5, 6), bias=(4, 3, 5))
 
 LENGTHS = torch.tensor([4, 1, 5])
 

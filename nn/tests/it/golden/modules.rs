@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use etude_autograd::{Conv1dArgs, Conv2dArgs, Conv3dArgs, PadMode, Tensor};
+use etude_autograd::{Conv1dArgs, Conv2dArgs, Conv3dArgs, PadMode, Pool1dArgs, Pool2dArgs, Pool3dArgs, Tensor};
 use etude_nn::layers::recurrent::Nonlinearity;
 use etude_nn::{
-    Act, AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Conv3d,
-    ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Ctx, Dropout, Embedding, Flatten, GlobalAvgPool2d, GroupNorm,
-    Gru, InstanceNorm1d, InstanceNorm2d, Interpolation, Layer, LayerNorm, LeNet, LeNetConfig, Linear, Lstm, LstmState,
-    Mask, MaxPool2d, Mlp, Module, MultiheadAttention, PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn, Seq,
-    SpectralNorm, Upsample, Visitor, WeightNorm, module,
+    Act, AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool1d, AvgPool2d, AvgPool3d, BatchNorm1d, BatchNorm2d, Conv1d,
+    Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Ctx, Dropout, Embedding, Flatten,
+    GlobalAvgPool2d, GroupNorm, Gru, InstanceNorm1d, InstanceNorm2d, Interpolation, Layer, LayerNorm, LeNet,
+    LeNetConfig, Linear, Lstm, LstmState, Mask, MaxPool1d, MaxPool2d, MaxPool3d, Mlp, Module, MultiheadAttention,
+    PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn, Seq, SpectralNorm, Upsample, Visitor, WeightNorm, module,
 };
 
 use super::file::Golden;
@@ -188,11 +188,34 @@ fn norms(cx: &mut Ctx) -> Vec<Subject> {
 fn shapes() -> Vec<Subject> {
     let resize = |interpolation, align_corners| Resize { size: [7, 4], interpolation, align_corners };
     let pad = |mode| Pad2d { border: [1, 2, 3, 0], mode };
+    let overlapping = Pool2dArgs { stride: [2; 2], padding: [1; 2], ..Pool2dArgs::new(3) };
+    let line = Pool1dArgs { stride: 2, padding: 1, ceil_mode: true, ..Pool1dArgs::new(3) };
+    let (kernel, stride, padding) = ([2, 3, 2], [1, 2, 2], [1, 1, 0]);
+    let boxes = Pool3dArgs { kernel, stride, padding, ceil_mode: true, ..Pool3dArgs::default() };
     vec![
         layer("max_pool2d", MaxPool2d::new(2)),
-        layer("max_pool2d_overlapping", MaxPool2d { kernel: [3, 2], stride: [2, 1], padding: [1, 0] }),
+        layer(
+            "max_pool2d_overlapping",
+            MaxPool2d { args: Pool2dArgs { kernel: [3, 2], stride: [2, 1], padding: [1, 0], ..Pool2dArgs::default() } },
+        ),
         layer("avg_pool2d", AvgPool2d::new(2)),
-        layer("avg_pool2d_overlapping", AvgPool2d { kernel: [3, 3], stride: [2, 2], padding: [1, 1] }),
+        layer("avg_pool2d_overlapping", AvgPool2d { args: overlapping }),
+        layer("max_pool2d_ceil", MaxPool2d { args: Pool2dArgs { ceil_mode: true, ..Pool2dArgs::new(2) } }),
+        layer("avg_pool2d_ceil", AvgPool2d { args: Pool2dArgs { ceil_mode: true, ..overlapping } }),
+        layer(
+            "avg_pool2d_inside",
+            AvgPool2d { args: Pool2dArgs { ceil_mode: true, count_include_pad: false, ..overlapping } },
+        ),
+        layer("max_pool1d", MaxPool1d { args: line }),
+        layer("avg_pool1d", AvgPool1d { args: Pool1dArgs { count_include_pad: false, ..line } }),
+        layer("max_pool3d", MaxPool3d { args: boxes }),
+        layer("avg_pool3d", AvgPool3d { args: boxes }),
+        layer(
+            "avg_pool3d_inside",
+            AvgPool3d {
+                args: Pool3dArgs { stride: [2; 3], padding: [1; 3], count_include_pad: false, ..Pool3dArgs::new(3) },
+            },
+        ),
         layer("global_avg_pool2d", GlobalAvgPool2d),
         layer("adaptive_avg_pool2d", AdaptiveAvgPool2d { size: [3, 4] }),
         layer("adaptive_max_pool2d", AdaptiveMaxPool2d { size: [3, 4] }),
@@ -252,12 +275,14 @@ fn attention(cx: &mut Ctx) -> Vec<Subject> {
     let case = |name, module: MultiheadAttention, causal, hidden: Option<[bool; 8]>| {
         let padding = hidden.map(|hidden| Tensor::from_slice(&hidden, [2, 4]));
         subject(name, module, &["q", "k", "v"], move |module, x, cx| {
-            let mask = Mask { causal, padding: padding.as_ref() };
+            let mask = Mask { causal, padding: padding.as_ref(), ..Mask::default() };
             let (y, weights) = module.forward_with_weights(&x[0], &x[1], &x[2], mask, cx);
             vec![("y", y), ("weights", weights)]
         })
     };
     let padding = [false, false, false, true, false, true, false, true];
+    let pairs = [[0, 1, 0, 0, 1], [1, 0, 0, 1, 0], [0; 5]];
+    let pairs = Tensor::from_vec(pairs.as_flattened().iter().map(|&hidden| hidden == 1).collect(), [3, 5]);
     let mut widths = |kdim, vdim| MultiheadAttention::with_inputs(6, 2, kdim, vdim, cx);
     vec![
         case("attention", widths(6, 6), false, None),
@@ -266,6 +291,19 @@ fn attention(cx: &mut Ctx) -> Vec<Subject> {
         case("attention_widths_no_bias", widths(6, 3).no_bias(), false, None),
         case("attention_causal", widths(6, 6), true, None),
         case("attention_padding", widths(6, 6), false, Some(padding)),
+        subject("attention_pairs", widths(6, 6), &["q", "k", "v"], move |module, x, cx| {
+            let (y, weights) = module.forward_with_weights(&x[0], &x[1], &x[2], Mask::pairs(&pairs), cx);
+            vec![("y", y), ("weights", weights)]
+        }),
+        // PyTorch has heads and sequences on one axis.
+        subject("attention_bias", widths(6, 6), &["q", "k", "v", "bias"], |module, x, cx| {
+            let bias = x[3].reshape([2, 2, 3, 5]);
+            let mask = Mask::bias(&bias);
+            let (y, weights) = module.forward_with_weights(&x[0], &x[1], &x[2], mask, cx);
+            let apart = (module.forward(&x[0], &x[1], &x[2], mask, cx) - &y).to_vec();
+            assert!(apart.iter().all(|x| x.abs() < 1e-6), "with weights and without differ by {apart:?}");
+            vec![("y", y), ("weights", weights)]
+        }),
     ]
 }
 

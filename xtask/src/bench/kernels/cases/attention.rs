@@ -51,7 +51,7 @@ impl Case for Tiled {
         let hidden = (!s.causal).then(|| vec![false; tokens]);
         let forward = move |qkv: &[T], hidden: &Option<Vec<bool>>, out: &mut [T], lse: &mut [T]| {
             let [q, k, v] = parts(&s, qkv);
-            attention(&s, q, k, v, hidden.as_deref(), out, lse);
+            attention(&s, q, k, v, hidden.as_deref(), None, out, lse);
         };
         let mut lse: Buf<T> = zeros(tokens * s.heads);
         if !self.backward {
@@ -63,7 +63,7 @@ impl Case for Tiled {
             let [q, k, v] = parts(&s, &qkv);
             let g = Heads { data: &g, strides: [s.queries * row, s.size, row] };
             let to = Gradients::Joint(gradient);
-            attention_grad(&s, q, k, v, hidden.as_deref(), &out, &lse, g, to);
+            attention_grad(&s, q, k, v, hidden.as_deref(), None, &out, &lse, g, to, None);
         })
     }
 }
