@@ -25,7 +25,7 @@
 //! | [`Adversarial`] | Makhzani et al. 2016, arXiv:1511.05644 |
 //! | [`Sentence`] | Bowman et al. 2016, arXiv:1511.06349 |
 //!
-//! [`Mixture`] is a prior for the codes of any model, and [`measure`] has what is measured.
+//! [`Mixture`] is a prior for the codes of any model, [`KMeans`] finds clusters of them, and [`measure`] has what is measured.
 #![forbid(unsafe_code)]
 
 /// The examples of the crate's page compile and run.
@@ -50,6 +50,7 @@ mod gaussian;
 mod golden_tests;
 mod iaf;
 mod iwae;
+mod kmeans;
 mod ladder;
 mod likelihood;
 mod loss;
@@ -78,6 +79,7 @@ pub use error::Error;
 pub use gaussian::Gaussian;
 pub use iaf::{Iaf, IafConfig};
 pub use iwae::Iwae;
+pub use kmeans::{KMeans, KMeansConfig};
 pub use ladder::{Ladder, LadderConfig};
 pub use likelihood::Likelihood;
 pub use loss::{KlWeight, Loss, Part};

@@ -128,6 +128,21 @@ impl Mixture {
         Tensor::from_vec(data.chunks_exact(self.dim).map(each).collect(), [shape[0]])
     }
 
+    /// The probability that each code came from each component, `[n, dim]` → `[n, components]`: Bishop, eq. (9.23). Its largest
+    /// says which cluster a code belongs to.
+    ///
+    /// # Panics
+    /// If the codes have another size.
+    #[track_caller]
+    pub fn responsibilities(&self, codes: &Tensor) -> Tensor {
+        let (shape, k) = (codes.shape(), self.components.len());
+        assert!(shape.len() == 2 && shape[1] == self.dim, "Mixture: codes {shape:?}, expected [n, {}]", self.dim);
+        let data: Vec<f64> = codes.to_vec().into_iter().map(f64::from).collect();
+        let mut shares = vec![0.0; shape[0] * k];
+        self.expect(&data, &mut shares, k);
+        Tensor::from_vec(shares.into_iter().map(|v| v as f32).collect(), [shape[0], k])
+    }
+
     /// `n` draws, `[n, dim]`.
     pub fn sample(&self, n: usize, rng: &mut impl AsMut<Rng>) -> Tensor {
         let (rng, dim) = (rng.as_mut(), self.dim);
@@ -227,7 +242,7 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// k codes to start from: each drawn with a chance that grows with the squared distance from those before it.
-fn plus_plus(data: &[f64], dim: usize, k: usize, rng: &mut Rng) -> Vec<Vec<f64>> {
+pub(crate) fn plus_plus(data: &[f64], dim: usize, k: usize, rng: &mut Rng) -> Vec<Vec<f64>> {
     let n = data.len() / dim;
     let code = |i: usize| data[i * dim..(i + 1) * dim].to_vec();
     let mut centres = vec![code(rng.below(n))];
@@ -306,6 +321,23 @@ mod tests {
         let mean = |x: &Tensor| f64::from(mixture.log_prob(x).mean().item());
         let drawn = mean(&mixture.sample(3000, &mut rng));
         assert!((drawn - mean(&data)).abs() < 0.1, "{drawn} against {}", mean(&data));
+    }
+
+    #[test]
+    fn a_code_belongs_to_the_component_that_it_came_from() {
+        let mut rng = Rng::new(2);
+        let data = three(500, &mut rng);
+        let config = MixtureConfig { components: 3, ..Default::default() };
+        let mixture = Mixture::fit(&data, &config, &mut rng).expect("finite");
+        let shares = mixture.responsibilities(&data);
+        assert!(shares.sum_dims([1]).to_vec().iter().all(|s| (s - 1.0).abs() < 1e-5));
+        let means = mixture.means().to_vec();
+        for (x, own) in data.to_vec().chunks(2).zip(shares.argmax(1).to_vec()) {
+            let [mx, my] = [means[2 * own as usize], means[2 * own as usize + 1]];
+            // The components are 8 apart and more, across their spreads.
+            let want = if x[1] > 6.0 && x[0].abs() < 3.0 { [0.0, 10.0] } else { [8.0 * x[0].signum(), 0.0] };
+            assert!((mx - want[0]).abs() < 1.0 && (my - want[1]).abs() < 1.0, "{x:?} in the component of {mx}, {my}");
+        }
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub fn perplexity(ids: &Tensor<i64>, words: usize) -> f64 {
 }
 
 /// Nats of a distribution that is known by counts.
-fn entropy(counts: impl Iterator<Item = usize> + Clone) -> f64 {
+pub(super) fn entropy(counts: impl Iterator<Item = usize> + Clone) -> f64 {
     let total: usize = counts.clone().sum();
     let share = |count: usize| count as f64 / total as f64;
     -counts.filter(|&count| count > 0).map(|count| share(count) * share(count).ln()).sum::<f64>()
@@ -187,7 +187,7 @@ fn bins(values: &[f32]) -> Vec<usize> {
 }
 
 /// Each value as its place among the different ones, so that counts of them need no more room than there are values.
-fn ranks(values: &[usize]) -> Vec<usize> {
+pub(super) fn ranks<T: Ord + Copy>(values: &[T]) -> Vec<usize> {
     let mut different = values.to_vec();
     different.sort_unstable();
     different.dedup();

@@ -1,5 +1,6 @@
 //! What is measured of a trained model.
 
+mod clusters;
 mod code;
 mod image;
 
@@ -12,6 +13,7 @@ use etude_nn::{ConfigError, Ctx};
 use crate::autoencoder::{Autoencoder, Variational, check_pixels};
 use crate::error::Error;
 
+pub use clusters::{Matching, adjusted_rand_index, match_clusters, normalised_mutual_information};
 pub use code::{Collapse, active_units, auroc, collapse, linear_probe, mutual_information_gap, perplexity};
 pub use image::{psnr, ssim};
 
