@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use etude_ae_vae::{Autoencoder, Generative, Iwae, Likelihood, Vae, VaeConfig, binarise, measure};
+use etude_ae_vae::{Autoencoder, Generative, Iwae, KlWeight, Likelihood, Vae, VaeConfig, binarise, measure};
 use etude_autograd::{Tensor, no_grad};
 use etude_data::example::{Args, Better, Report};
 use etude_data::mnist;
@@ -63,6 +63,9 @@ struct Figure {
     act: Act,
     /// Draws of the bound that is trained on.
     k: usize,
+    /// Over how many epochs the weight of KL(q(z|x) ‖ p(z)) rises from 0 to 1, if it has a part of its own in the loss: with
+    /// one draw, and computed rather than drawn.
+    warm_up: Option<[usize; 2]>,
     epochs: [usize; 2],
     batch: usize,
     lr: (f64, f64),
@@ -82,9 +85,11 @@ const FIGURES: &[Figure] = &[
         latent: 40,
         act: Act::Gelu,
         k: 1,
-        epochs: [200, 12],
+        // Fixed pixels are learnt by heart: 200 epochs at twice the rate gave 93.6.
+        warm_up: Some([20, 2]),
+        epochs: [60, 12],
         batch: 100,
-        lr: (2e-3, 2e-5),
+        lr: (1e-3, 2e-5),
     },
     Figure {
         name: "mean-field",
@@ -99,6 +104,7 @@ const FIGURES: &[Figure] = &[
         latent: 128,
         act: Act::Relu,
         k: 1,
+        warm_up: None,
         // 600 batches an epoch: the 65,000 steps of the source.
         epochs: [108, 10],
         batch: 100,
@@ -125,6 +131,7 @@ const fn iwae(name: &'static str, what: &'static str, nll: f64, wanted: [f64; 2]
         latent: 50,
         act: Act::Tanh,
         k,
+        warm_up: None,
         epochs: [400, 20],
         batch: 100,
         lr: (3e-3, 1e-5),
@@ -189,10 +196,16 @@ fn run(figure: &Figure, args: &Args) -> Result<()> {
         epochs: args.pick(figure.epochs[0], figure.epochs[1]),
         batch: figure.batch,
         lr: figure.lr,
-        kl: None,
+        kl: figure.warm_up.map(|epochs| KlWeight {
+            warm_up: (args.pick(epochs[0], epochs[1]) * images.dim(0) / figure.batch) as u64,
+            ..KlWeight::default()
+        }),
         prepare: if figure.pixels == Pixels::Fixed { |x, _| x.clone() } else { |x, cx| binarise(x, cx) },
     };
-    let curve = train(&report, &name, &model, &images, &plan, args.seed, &mut cx)?;
+    let curve = match figure.warm_up {
+        Some(_) => train(&report, &name, model.net(), &images, &plan, args.seed, &mut cx)?,
+        None => train(&report, &name, &model, &images, &plan, args.seed, &mut cx)?,
+    };
 
     let mut eval = cx.eval();
     let draws = args.pick(figure.draws, 50);
