@@ -13,7 +13,7 @@
 //! | [`Denoising`] | Vincent et al. 2008, *Extracting and composing robust features with denoising autoencoders* |
 //! | [`Sparse`] | Ng 2011, CS294A lecture notes; Makhzani & Frey 2014, arXiv:1312.5663 |
 //! | [`Contractive`] | Rifai et al. 2011, *Contractive auto-encoders* |
-//! | [`Vae`] | Kingma & Welling 2014, arXiv:1312.6114; with [`KlWeight`] Higgins et al. 2017, *β-VAE* |
+//! | [`Vae`], [`ConvVae`] | Kingma & Welling 2014, arXiv:1312.6114; with [`KlWeight`] Higgins et al. 2017, *β-VAE* |
 //! | [`Conditional`] | Sohn et al. 2015, *Learning structured output representation using deep conditional generative models* |
 //! | [`BetaTc`] | Chen et al. 2018, arXiv:1802.04942 |
 //! | [`Iwae`] | Burda et al. 2016, arXiv:1509.00519 |
@@ -41,6 +41,7 @@ mod codebook;
 mod conditional;
 mod contractive;
 mod conv_net;
+mod conv_vae;
 mod convolutional;
 mod corruption;
 mod denoising;
@@ -72,6 +73,7 @@ pub use code_prior::{CodePrior, CodePriorConfig};
 pub use conditional::{Conditional, ConditionalConfig, Given};
 pub use contractive::{Contractive, ContractiveConfig};
 pub use conv_net::PictureConfig;
+pub use conv_vae::{ConvVae, ConvVaeConfig};
 pub use convolutional::{Convolutional, ConvolutionalConfig};
 pub use corruption::{Corruption, binarise};
 pub use denoising::{Denoising, DenoisingConfig};

@@ -1,9 +1,9 @@
 //! Input that makes no sense is a typed error that names it, or has a documented, finite result.
 
 use etude_ae_vae::{
-    Autoencoder, CodePrior, CodePriorConfig, Conditional, ConditionalConfig, Corruption, DenoisingConfig, Error, Iaf,
-    IafConfig, Iwae, Ladder, LadderConfig, Likelihood, Vae, VaeConfig, Vamp, VampConfig, Vanilla, VanillaConfig, Vq,
-    VqConfig, check_pixels, measure,
+    Autoencoder, CodePrior, CodePriorConfig, Conditional, ConditionalConfig, ConvVae, ConvVaeConfig, Corruption,
+    DenoisingConfig, Error, Iaf, IafConfig, Iwae, Ladder, LadderConfig, Likelihood, Vae, VaeConfig, Vamp, VampConfig,
+    Vanilla, VanillaConfig, Vq, VqConfig, check_pixels, measure,
 };
 use etude_autograd::Tensor;
 use etude_nn::{Ctx, Module, Slot};
@@ -37,6 +37,7 @@ fn every_configuration_names_the_field_that_makes_no_sense() {
     let bad = VaeConfig { latent: 0, ..VaeConfig::default() };
     refused(Vamp::new(VampConfig { net: bad.clone(), components: 3 }, cx).map(drop), "latent");
     refused(Iaf::new(IafConfig { net: bad, ..IafConfig::default() }, cx).map(drop), "latent");
+    refused(ConvVae::new(ConvVaeConfig { latent: 0, ..ConvVaeConfig::default() }, cx).map(drop), "latent");
     refused(Iaf::new(IafConfig { width: 0, ..IafConfig::default() }, cx).map(drop), "width");
     refused(Vamp::new(VampConfig { components: 0, ..VampConfig::default() }, cx).map(drop), "components");
     refused(Ladder::new(LadderConfig { latent: vec![3], ..LadderConfig::default() }, cx).map(drop), "latent");

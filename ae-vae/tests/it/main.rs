@@ -7,9 +7,10 @@ mod resume;
 
 use etude_ae_vae::{
     Adversarial, AdversarialConfig, Autoencoder, BetaTc, BetaTcConfig, Conditional, ConditionalConfig, Contractive,
-    ContractiveConfig, Convolutional, ConvolutionalConfig, Corruption, Denoising, DenoisingConfig, Draws, Generative,
-    Given, Iaf, IafConfig, Iwae, Ladder, LadderConfig, Output, PictureConfig, Sparse, SparseConfig, Sparsity, Vae,
-    VaeConfig, Vamp, VampConfig, Vanilla, VanillaConfig, Variational, Vq, VqConfig, Wae, WaeConfig,
+    ContractiveConfig, ConvVae, ConvVaeConfig, Convolutional, ConvolutionalConfig, Corruption, Denoising,
+    DenoisingConfig, Draws, Generative, Given, Iaf, IafConfig, Iwae, Ladder, LadderConfig, Output, PictureConfig,
+    Sparse, SparseConfig, Sparsity, Vae, VaeConfig, Vamp, VampConfig, Vanilla, VanillaConfig, Variational, Vq,
+    VqConfig, Wae, WaeConfig,
 };
 use etude_autograd::{Tensor, gradcheck, no_grad};
 use etude_kernels::rng::Rng;
@@ -67,9 +68,11 @@ fn deterministic(cx: &mut Ctx) -> Vec<(&'static str, Box<dyn Autoencoder>)> {
 
 /// Every model with one.
 fn variational(cx: &mut Ctx) -> Vec<(&'static str, Box<dyn Variational>)> {
+    let conv_vae = ConvVaeConfig { net: picture_net(), latent: 2, ..ConvVaeConfig::default() };
     let ladder = LadderConfig { input: 16, hidden: vec![32, 16], latent: vec![3, 2], ..LadderConfig::default() };
     vec![
         ("vae", Box::new(Vae::new(vae_net(), cx).expect("valid"))),
+        ("conv_vae", Box::new(ConvVae::new(conv_vae, cx).expect("valid"))),
         ("beta_tc", Box::new(BetaTc::new(BetaTcConfig { net: vae_net(), beta: 1.0, images: 64 }, cx).expect("valid"))),
         ("iwae", Box::new(Iwae::new(Vae::new(vae_net(), cx).expect("valid"), 1).expect("valid"))),
         ("iaf", Box::new(Iaf::new(IafConfig { net: vae_net(), steps: 2, width: 16 }, cx).expect("valid"))),
