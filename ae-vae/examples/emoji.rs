@@ -126,7 +126,7 @@ fn main() -> Result<()> {
     let decoded = |codes: &Tensor| no_grad(|| likelihood.mean(&model.decode(codes, &mut cx.eval())));
     let cats = set.pairs(&CATS)?;
     let to_cat = direction(&codes, &cats);
-    // All faces of the sheet's first row of them that are not in a pair.
+    // The faces, which stand together in the set, but for those of a pair.
     let others: Vec<usize> =
         (set.number("grinning")?..set.number("smile_cat")?).filter(|i| cats.iter().all(|pair| pair[0] != *i)).collect();
     let is_cat = |i: &usize| set.names[*i].split('_').any(|word| word == "cat");

@@ -112,10 +112,10 @@ fn main() -> Result<()> {
         ),
     );
     let jpeg_bits = bits_at(&jpegs, best.coded.psnr);
-    report.result("bits_over_jpeg", best.coded.bits_per_pixel / jpeg_bits, Better::Lower, 0.5);
-    report.result("psnr_over_smallest_jpeg", best.coded.psnr - least.psnr, Better::Higher, args.pick(3.0, 1.7));
+    report.result("bits_over_jpeg", best.coded.bits_per_pixel / jpeg_bits, Better::Lower, 0.55);
+    report.result("psnr_over_smallest_jpeg", best.coded.psnr - least.psnr, Better::Higher, 1.5);
     report.result("bits_per_pixel", best.coded.bits_per_pixel, Better::Lower, 0.24);
-    report.result("psnr", best.coded.psnr, Better::Higher, args.pick(22.0, 20.5));
+    report.result("psnr", best.coded.psnr, Better::Higher, 20.0);
     report.result("bits_over_png", best.coded.bits_per_pixel / png, Better::Lower, 0.15);
     report.result("bits_over_bits_without_prior", best.of_plain, Better::Lower, 0.5);
     let overhead = ours.iter().map(|o| o.overhead).fold(f64::NEG_INFINITY, f64::max);
