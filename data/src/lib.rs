@@ -5,7 +5,7 @@
 //! * **Readers**: [`idx`], [`table`], [`text`], [`series`], [`picture`], each for a file of the user's too, plain or gzip. A bad
 //!   file is a [`DataError`] that names the file, the place in it, what was expected and what was found; it is never a panic, and
 //!   memory grows only with the bytes that are really there.
-//! * **Batches**: [`loader`] over tensors, [`windows`] over text, [`augment`] for images; all from a seed, all resumable.
+//! * **Batches**: [`loader`] over tensors, [`windows`] over text, [`words`] of it, [`augment`] for images; all from a seed, all resumable.
 //! * **Results**: [`picture`] writes PNG grids, [`plot`] SVG charts, [`example`] the report that each example program leaves.
 //!
 //! ```
@@ -35,6 +35,7 @@ pub mod shapes;
 pub mod table;
 pub mod text;
 pub mod windows;
+pub mod words;
 
 pub use augment::Augment;
 pub use error::{DataError, Result};
