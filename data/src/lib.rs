@@ -1,7 +1,7 @@
 //! Embedded data sets, readers for the standard file formats, loaders, augmentation, pictures and charts for Étude.
 //!
 //! * **Sets**: [`mnist`], [`digits`], [`emoji`], [`text::shakespeare`], [`series`]; real data, compiled in, no download; and
-//!   [`mod@shapes`], drawn, whose factors are known.
+//!   [`mod@shapes`] and [`molecules`], drawn, of which everything is known.
 //! * **Readers**: [`idx`], [`table`], [`text`], [`series`], [`picture`], each for a file of the user's too, plain or gzip. A bad
 //!   file is a [`DataError`] that names the file, the place in it, what was expected and what was found; it is never a panic, and
 //!   memory grows only with the bytes that are really there.
@@ -28,6 +28,7 @@ pub mod idx;
 mod images;
 pub mod loader;
 pub mod mnist;
+pub mod molecules;
 pub mod picture;
 pub mod plot;
 pub mod series;
