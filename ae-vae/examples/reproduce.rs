@@ -10,8 +10,6 @@
 #[path = "shared/mod.rs"]
 mod shared;
 
-use std::path::PathBuf;
-
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use etude_ae_vae::{Autoencoder, Generative, Iwae, KlWeight, Likelihood, Vae, VaeConfig, binarise, measure};
@@ -138,17 +136,6 @@ const fn iwae(name: &'static str, what: &'static str, nll: f64, wanted: [f64; 2]
     }
 }
 
-/// Where `cargo xtask fetch mnist` put the files.
-fn fetched() -> Result<PathBuf> {
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
-    let folder = base.context("neither XDG_CACHE_HOME nor HOME is set")?.join("etude/mnist");
-    if !folder.is_dir() {
-        bail!("{} is not there: run `cargo xtask fetch mnist`, or add --quick", folder.display());
-    }
-    Ok(folder)
-}
-
 /// FNV-1a of the pixels, a byte each.
 fn hash(pixels: &Tensor) -> u64 {
     let byte = |h: u64, v: &f32| (h ^ u64::from(*v > 0.5)).wrapping_mul(0x0100_0000_01b3);
@@ -175,7 +162,7 @@ fn run(figure: &Figure, args: &Args) -> Result<()> {
     let (train_set, test_set) = if args.quick {
         (mnist::train(), mnist::test())
     } else {
-        let full = mnist::open(fetched()?)?;
+        let full = mnist::fetched().context("the full form needs the 60,000 images, --quick does not")?;
         (full.train, full.test)
     };
     let mut fixed = Rng::new(0);

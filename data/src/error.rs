@@ -22,6 +22,14 @@ pub enum DataError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A set that is not embedded and was not fetched.
+    #[error("{}: run `cargo xtask fetch {set}`", absent(folder.as_deref()))]
+    NotFetched {
+        /// Its name.
+        set: &'static str,
+        /// Where it would lie; `None` if no cache folder is known.
+        folder: Option<PathBuf>,
+    },
     /// A compressed stream that is damaged or cut.
     #[error("{file}: not a readable gzip stream: {source}")]
     Gzip {
@@ -108,6 +116,12 @@ pub enum DataError {
         /// The drawing library's reason.
         reason: String,
     },
+}
+
+fn absent(folder: Option<&Path>) -> String {
+    folder.map_or("neither XDG_CACHE_HOME nor HOME names a folder".to_owned(), |folder| {
+        format!("{} is not there", folder.display())
+    })
 }
 
 impl DataError {

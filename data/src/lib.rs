@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 pub mod augment;
+pub mod cache;
 mod colour;
 mod error;
 pub mod example;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cache;
 use crate::error::{DataError, Result};
 use crate::idx;
 use crate::images::ImageSet;
@@ -47,6 +48,21 @@ pub fn open(dir: impl AsRef<Path>) -> Result<Mnist> {
     Ok(Mnist { train: half("train")?, test: half("t10k")? })
 }
 
+/// The 60,000 and 10,000 images that `cargo xtask fetch mnist` brought into the user's cache folder.
+///
+/// # Errors
+/// If they were not fetched, which names the folder and the command, or as [`open`].
+pub fn fetched() -> Result<Mnist> {
+    in_folder(cache::folder("mnist"))
+}
+
+fn in_folder(folder: Option<PathBuf>) -> Result<Mnist> {
+    match folder {
+        Some(folder) if folder.is_dir() => open(folder),
+        folder => Err(DataError::NotFetched { set: "mnist", folder }),
+    }
+}
+
 fn find(dir: &Path, stem: &str, ending: &str) -> Result<PathBuf> {
     let names = ["-", "."].map(|dot| ["", ".gz"].map(|gz| dir.join(format!("{stem}{dot}{ending}{gz}"))));
     let path = names.iter().flatten().find(|path| path.is_file());
@@ -60,4 +76,22 @@ fn embedded(images: &[u8], labels: &[u8]) -> ImageSet {
     let set =
         || ImageSet::from_idx(&idx::parse(images, "mnist images")?, &idx::parse(labels, "mnist labels")?, CLASSES);
     set().expect("the embedded images are whole, as the tests show")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_fetched_is_named_with_the_command_that_brings_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let absent = folder.path().join("mnist");
+        let error = in_folder(Some(absent.clone())).expect_err("it is not there").to_string();
+        assert_eq!(error, format!("{} is not there: run `cargo xtask fetch mnist`", absent.display()));
+        let error = in_folder(None).expect_err("there is no cache").to_string();
+        assert!(error.contains("HOME") && error.contains("cargo xtask fetch mnist"), "{error}");
+        std::fs::create_dir(&absent).expect("it is writable");
+        let error = in_folder(Some(absent)).expect_err("it is empty").to_string();
+        assert!(error.contains("train-images"), "{error}");
+    }
 }

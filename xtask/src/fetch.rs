@@ -63,7 +63,7 @@ pub fn main(args: &FetchArgs) -> Result<bool> {
     let Some(set) = SETS.iter().find(|set| set.name == args.name) else {
         bail!("{:?} is no data set that can be fetched: there are {}", args.name, names.join(", "));
     };
-    let target = workspace::cache()?.join(set.name);
+    let target = workspace::cache(set.name)?;
     if set.wrong(&target)?.is_none() {
         println!("{}: already in {}", set.name, target.display());
         return Ok(true);

@@ -27,7 +27,7 @@ pub struct NeonArgs {
 /// Runs the tests; `false` when one failed.
 pub fn main(args: &NeonArgs) -> Result<bool> {
     // The unpacked compiler is large, and survives `cargo clean`.
-    let cache = workspace::cache()?.join("neon");
+    let cache = workspace::cache("neon")?;
     if let Err(reason) = prepare(&cache) {
         println!("neon: skipped: {reason:#}");
         return Ok(!args.require);

@@ -14,15 +14,13 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask's manifest folder lies in the workspace root")
 }
 
-/// Where large files lie that survive `cargo clean`: `etude` in the user's cache folder.
-pub fn cache() -> Result<PathBuf> {
-    let base = match std::env::var_os("XDG_CACHE_HOME") {
-        Some(base) => PathBuf::from(base),
-        None => {
-            PathBuf::from(std::env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?).join(".cache")
-        }
-    };
-    Ok(base.join("etude"))
+/// Where etude-data looks for what was fetched; its file is compiled here, so that this program need not link the library.
+#[path = "../../data/src/cache.rs"]
+mod cache;
+
+/// Where the large files of something lie, which survive `cargo clean`: its folder in `etude` in the user's cache folder.
+pub fn cache(name: &str) -> Result<PathBuf> {
+    cache::folder(name).context("neither XDG_CACHE_HOME nor HOME names a folder")
 }
 
 /// A `cargo` call in the workspace root, with the cargo that started this program.
