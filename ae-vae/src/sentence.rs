@@ -122,6 +122,11 @@ impl Sentence {
         })
     }
 
+    /// The sizes and the share of words that are dropped.
+    pub fn config(&self) -> &SentenceConfig {
+        &self.config
+    }
+
     /// The id of the end, which is also a class of the decoder.
     fn end(&self) -> i64 {
         self.config.words as i64
@@ -140,6 +145,16 @@ impl Sentence {
     /// # Errors
     /// If there is no sentence, or a word that the model does not have.
     pub fn batch(&self, sentences: &[Vec<u32>]) -> Result<Sentences, Error> {
+        self.check(sentences)?;
+        let lengths: Vec<usize> = sentences.iter().map(|s| s.len() + 1).collect();
+        let longest = lengths.iter().copied().max().expect("there is a sentence");
+        let word = |t: usize, s: &Vec<u32>| s.get(t).map_or(self.end(), |&w| i64::from(w));
+        let all = (0..longest).flat_map(|t| sentences.iter().map(move |s| word(t, s))).collect();
+        Ok(Sentences { words: Tensor::from_vec(all, [longest, sentences.len()]), lengths })
+    }
+
+    /// What [`Sentence::batch`] refuses.
+    pub(crate) fn check(&self, sentences: &[Vec<u32>]) -> Result<(), Error> {
         if sentences.is_empty() {
             return Err(Error::Empty { what: "Sentence::batch" });
         }
@@ -149,14 +164,10 @@ impl Sentence {
                 return Err(Error::Word { at, word: i64::from(sentence[at]), words });
             }
         }
-        let lengths: Vec<usize> = sentences.iter().map(|s| s.len() + 1).collect();
-        let longest = lengths.iter().copied().max().expect("there is a sentence");
-        let word = |t: usize, s: &Vec<u32>| s.get(t).map_or(self.end(), |&w| i64::from(w));
-        let all = (0..longest).flat_map(|t| sentences.iter().map(move |s| word(t, s))).collect();
-        Ok(Sentences { words: Tensor::from_vec(all, [longest, sentences.len()]), lengths })
+        Ok(())
     }
 
-    /// q(z|x).
+    /// q(z|x) of each sentence: mean and ln σ², `[batch, latent]` each.
     pub fn posterior(&self, batch: &Sentences, cx: &mut Ctx) -> Gaussian {
         let x = self.embed.forward(&batch.words, cx);
         let (_, state) = self.encoder.forward_lengths(&x, &batch.lengths, &self.encoder.zero_state(batch.len()), cx);

@@ -12,6 +12,8 @@ use etude_nn::{ConfigError, Ctx};
 
 use crate::autoencoder::{Autoencoder, Variational, check_pixels};
 use crate::error::Error;
+use crate::loss::Loss;
+use crate::sentence::Sentence;
 
 pub use clusters::{Matching, adjusted_rand_index, match_clusters, normalised_mutual_information};
 pub use code::{Collapse, active_units, auroc, collapse, linear_probe, mutual_information_gap, perplexity};
@@ -54,20 +56,52 @@ pub fn loss_parts<M: Autoencoder + ?Sized>(
     cx: &mut Ctx,
 ) -> Result<Vec<(&'static str, f64)>, Error> {
     check_pixels("loss_parts", x, model.pixels())?;
+    let losses = batches(x.dim(0), BATCH).map(|batch| {
+        let n = batch.len();
+        (n, evaluating(cx, |cx| model.forward_range(x, batch, cx).loss))
+    });
+    Ok(mean_parts(losses))
+}
+
+/// The means of the parts of losses, of so many images or sentences each, and of their totals.
+fn mean_parts(losses: impl Iterator<Item = (usize, Loss)>) -> Vec<(&'static str, f64)> {
     let mut means: Vec<(&'static str, Mean)> = Vec::new();
-    for batch in batches(x.dim(0), BATCH) {
-        let n = batch.len() as f64;
-        let loss = evaluating(cx, |cx| model.forward_range(x, batch, cx).loss);
+    for (n, loss) in losses {
         let parts = loss.parts().iter().map(|part| (part.name, loss.part(part.name).expect("it has this part")));
         let parts = parts.chain([("total", f64::from(loss.total().item()))]);
         for (i, (name, value)) in parts.enumerate() {
             if means.len() == i {
                 means.push((name, Mean::default()));
             }
-            means[i].1.add_weighted(value, n);
+            means[i].1.add_weighted(value, n as f64);
         }
     }
-    Ok(means.into_iter().map(|(name, mean)| (name, mean.get())).collect())
+    means.into_iter().map(|(name, mean)| (name, mean.get())).collect()
+}
+
+/// As [`loss_parts`], of sentences: nats a sentence, every word told to the decoder. `total` is the negative evidence lower
+/// bound with one draw of z a sentence, from which [`word_perplexity`] follows.
+///
+/// # Errors
+/// As [`Sentence::batch`].
+pub fn sentence_parts(
+    model: &Sentence,
+    sentences: &[Vec<u32>],
+    cx: &mut Ctx,
+) -> Result<Vec<(&'static str, f64)>, Error> {
+    model.check(sentences)?;
+    let losses = batches(sentences.len(), BATCH).map(|range| {
+        let batch = model.batch(&sentences[range]).expect("checked above");
+        (batch.len(), evaluating(cx, |cx| model.forward(&batch, cx).loss))
+    });
+    Ok(mean_parts(losses))
+}
+
+/// e to the nats of a word, where `nats` is the mean of these sentences; the end of each is a word too. Of a bound, such as
+/// `total` of [`sentence_parts`], it is a bound from above (Bowman et al. 2016, arXiv:1511.06349, section 4).
+pub fn word_perplexity(nats: f64, sentences: &[Vec<u32>]) -> f64 {
+    let words: usize = sentences.iter().map(|sentence| sentence.len() + 1).sum();
+    (nats * sentences.len() as f64 / words as f64).exp()
 }
 
 /// The mean of the whole loss over all images, as [`loss_parts`]: of a [`crate::Vae`] the negative evidence lower bound.
@@ -84,7 +118,7 @@ pub fn mean_loss<M: Autoencoder + ?Sized>(model: &M, x: &Tensor, cx: &mut Ctx) -
 
 /// ln p(x) of each image by importance sampling with `k` draws of q, `[n]`: a bound that tightens with k.
 ///
-/// Burda et al. 2016, arXiv:1509.00519, eq. (8): ln 1/k Σ p(x|zᵢ)p(zᵢ)/q(zᵢ|x), streamed as a log-sum-exp in f64, so that
+/// Burda et al. 2016, arXiv:1509.00519, section 3: ln 1/k Σ p(x|zᵢ)p(zᵢ)/q(zᵢ|x), streamed as a log-sum-exp in f64, so that
 /// memory does not grow with k.
 ///
 /// # Errors

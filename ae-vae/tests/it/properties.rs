@@ -1,6 +1,6 @@
 //! What holds of every model, trained or not.
 
-use etude_ae_vae::{Autoencoder, Iwae, Vae, VaeConfig, Variational, measure};
+use etude_ae_vae::{Autoencoder, Error, Iwae, Sentence, SentenceConfig, Vae, VaeConfig, Variational, measure};
 use etude_autograd::{Tensor, no_grad};
 use etude_kernels::rng::Rng;
 use etude_nn::{Ctx, Module, Slot};
@@ -183,4 +183,27 @@ fn fewer_images_than_classes_are_not_measured() {
     let model = conditional(&mut cx);
     let given = model.given(&[0, 1]).expect("classes of the model");
     let _ = measure::mean_loss(&given, &quarters(1, &mut cx.rng), &mut cx);
+}
+
+#[test]
+fn sentences_are_measured_in_nats_a_sentence_with_every_word_told() {
+    let mut cx = Ctx::train(0);
+    let config = SentenceConfig { words: 5, embed: 4, hidden: 8, latent: 2, word_drop: 1.0 };
+    let model = Sentence::new(config, &mut cx).expect("valid");
+    // More than one batch, the last of another length.
+    let sentences: Vec<Vec<u32>> = (0..1100).map(|i| vec![i % 5; 1 + i as usize % 4]).collect();
+    let parts = measure::sentence_parts(&model, &sentences, &mut cx).expect("words of the model");
+    let names: Vec<&str> = parts.iter().map(|part| part.0).collect();
+    assert_eq!(names, ["reconstruction", "kl", "total"]);
+    assert!((parts[0].1 + parts[1].1 - parts[2].1).abs() < 1e-4);
+    let batch = model.batch(&sentences).expect("words of the model");
+    let loss = no_grad(|| model.forward(&batch, &mut cx.eval()).loss);
+    assert!((loss.part("kl").expect("it has one") - parts[1].1).abs() < 1e-5, "the divergence needs no draw");
+    assert!((loss.part("reconstruction").expect("it has one") - parts[0].1).abs() < 0.05);
+    assert!(matches!(measure::sentence_parts(&model, &[], &mut cx), Err(Error::Empty { .. })));
+    assert!(matches!(measure::sentence_parts(&model, &[vec![5]], &mut cx), Err(Error::Word { word: 5, .. })));
+
+    // Two sentences of six words with their ends, ln 7 nats a word.
+    let two = [vec![0], vec![1, 2, 3]];
+    assert!((measure::word_perplexity(6.0 * 7f64.ln() / 2.0, &two) - 7.0).abs() < 1e-9);
 }
