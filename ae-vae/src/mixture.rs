@@ -3,7 +3,7 @@
 //!
 //! Dempster, Laird & Rubin 1977; the updates for mixtures with full covariances are those of Bishop 2006, *Pattern Recognition
 //! and Machine Learning*, eqs. (9.23) to (9.26). Ghosh et al. 2020, *From Variational to Deterministic Autoencoders*,
-//! arXiv:1903.12436, section 4, fit one to the codes of autoencoders without a prior. The start is k-means++ (Arthur &
+//! arXiv:1903.12436, fit one ex post to the codes of autoencoders without a prior. The start is k-means++ (Arthur &
 //! Vassilvitskii 2007). Everything is computed in f64.
 
 use etude_autograd::Tensor;
@@ -52,19 +52,54 @@ impl MixtureConfig {
 }
 
 /// One component: its weight, mean, and the lower Cholesky factor of its covariance.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Component {
     weight: f64,
     mean: Vec<f64>,
     factor: Vec<f64>,
 }
 
-/// A fitted mixture of normal distributions with full covariances.
-#[derive(Clone, Debug)]
+/// A fitted mixture of normal distributions with full covariances. It has no parameters to train: it is saved by serde, as
+/// with [`etude_nn::Checkpoint::data`], and what is read is checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
 pub struct Mixture {
     dim: usize,
     components: Vec<Component>,
     history: Vec<f64>,
+}
+
+/// A mixture as it was read, before anything is known of it.
+#[derive(Deserialize)]
+struct Stored {
+    dim: usize,
+    components: Vec<Component>,
+    history: Vec<f64>,
+}
+
+impl TryFrom<Stored> for Mixture {
+    type Error = ConfigError;
+
+    fn try_from(Stored { dim, components, history }: Stored) -> Result<Self, ConfigError> {
+        let check = |good, field, found: String, expected| ConfigError::check(good, "Mixture", field, found, expected);
+        let numbers = |values: &[f64], wanted: Option<usize>, field| {
+            let good = wanted == Some(values.len()) && values.iter().all(|v| v.is_finite());
+            check(good, field, format!("{values:?}"), "a finite number for each variable, or for each two")
+        };
+        let found = format!("{} of {dim} variables", components.len());
+        check(dim > 0 && !components.is_empty(), "components", found, "at least one, of at least one variable")?;
+        for c in &components {
+            numbers(&c.mean, Some(dim), "mean")?;
+            numbers(&c.factor, dim.checked_mul(dim), "factor")?;
+            let diagonal: Vec<f64> = c.factor.iter().step_by(dim + 1).copied().collect();
+            check(diagonal.iter().all(|&v| v > 0.0), "factor", format!("{diagonal:?}"), "a diagonal above 0")?;
+        }
+        let weights: Vec<f64> = components.iter().map(|c| c.weight).collect();
+        let good = weights.iter().all(|&w| w >= 0.0) && (weights.iter().sum::<f64>() - 1.0).abs() < 1e-6;
+        check(good, "weight", format!("{weights:?}"), "numbers from 0 that add up to 1")?;
+        numbers(&history, Some(history.len()), "history")?;
+        Ok(Mixture { dim, components, history })
+    }
 }
 
 impl Mixture {
@@ -338,6 +373,28 @@ mod tests {
             let want = if x[1] > 6.0 && x[0].abs() < 3.0 { [0.0, 10.0] } else { [8.0 * x[0].signum(), 0.0] };
             assert!((mx - want[0]).abs() < 1.0 && (my - want[1]).abs() < 1.0, "{x:?} in the component of {mx}, {my}");
         }
+    }
+
+    #[test]
+    fn a_mixture_is_the_same_when_it_was_saved_and_a_damaged_one_is_refused() {
+        let mut rng = Rng::new(2);
+        let config = MixtureConfig { components: 3, ..Default::default() };
+        let mixture = Mixture::fit(&three(300, &mut rng), &config, &mut rng).expect("finite");
+        let text = serde_json::to_string(&mixture).expect("numbers are always written");
+        let back: Mixture = serde_json::from_str(&text).expect("as it was written");
+        assert_eq!(back, mixture);
+        let damaged = |edit: &dyn Fn(&mut serde_json::Value), named: &str| {
+            let mut value = serde_json::to_value(&mixture).expect("numbers are always written");
+            edit(&mut value);
+            let error = serde_json::from_value::<Mixture>(value).expect_err(named).to_string();
+            assert!(error.contains(named), "{error}");
+        };
+        damaged(&|v| v["dim"] = 3.into(), "mean");
+        damaged(&|v| v["dim"] = 0.into(), "components");
+        damaged(&|v| v["components"] = serde_json::json!([]), "components");
+        damaged(&|v| v["components"][1]["factor"][3] = 0.into(), "factor");
+        damaged(&|v| v["components"][0]["factor"] = serde_json::json!([1.0]), "factor");
+        damaged(&|v| v["components"][2]["weight"] = (-1).into(), "weight");
     }
 
     #[test]
