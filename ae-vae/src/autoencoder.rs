@@ -109,7 +109,7 @@ pub struct Draws {
     /// ln p(x, z) − ln q(z|x), `[k, batch]`.
     ///
     /// Their mean is the evidence lower bound, and the logarithm of the mean of their exponentials a tighter one (Burda et
-    /// al. 2016, arXiv:1509.00519, eq. (8)): [`crate::Iwae`] trains on it, [`crate::measure::log_likelihood`] measures by it.
+    /// al. 2016, arXiv:1509.00519, section 3): [`crate::Iwae`] trains on it, [`crate::measure::log_likelihood`] measures by it.
     pub log_weights: Tensor,
 }
 

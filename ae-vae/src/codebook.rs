@@ -1,7 +1,7 @@
 //! A codebook: vectors that stand for those near them, kept at the means of what they stand for.
 //!
 //! Van den Oord, Vinyals & Kavukcuoglu 2017, *Neural Discrete Representation Learning*, arXiv:1711.00937: the nearest vector
-//! (eqs. 1 and 2), moving averages in the place of a gradient (appendix A.1, eqs. 6 to 8). A vector that stands for too
+//! (eqs. 1 and 2), moving averages in the place of a gradient (appendix A.1). A vector that stands for too
 //! little takes the place of something that was just seen, as in Dhariwal et al. 2020, *Jukebox*, arXiv:2005.00341, section
 //! 3.1 ("random restarts").
 
@@ -14,9 +14,9 @@ use etude_nn::{Buffer, Ctx, module};
 pub(crate) struct Codebook {
     /// `[codes, dim]`.
     vectors: Buffer,
-    /// N_i of eq. (6): moving averages of the number of vectors nearest to each, `[codes]`.
+    /// N_i of appendix A.1: moving averages of the number of vectors nearest to each, `[codes]`.
     counts: Buffer,
-    /// m_i of eq. (7): moving averages of their sums, `[codes, dim]`.
+    /// m_i of appendix A.1: moving averages of their sums, `[codes, dim]`.
     sums: Buffer,
     /// γ.
     decay: f64,
@@ -93,7 +93,7 @@ impl Codebook {
             }
         }
         let (counts, sums) = (Tensor::from_vec(counts, [codes]), Tensor::from_vec(sums, [codes, dim]));
-        // eq. (8); a count that is 0, where reviving is off, leaves the vector where it was.
+        // e_i = m_i/N_i; a count that is 0, where reviving is off, leaves the vector where it was.
         let none = counts.lt_scalar(1e-5).flatten(..);
         let means = &sums / counts.masked_fill(&none, 1.0).unsqueeze(1);
         self.vectors.set(&Tensor::where_cond(&none.unsqueeze(1), &self.vectors.get(), &means));

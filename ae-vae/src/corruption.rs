@@ -18,7 +18,7 @@ pub enum Corruption {
         /// The share.
         share: f32,
     },
-    /// Sets a share of the pixels to 0 or 1 with equal chance: Vincent et al. 2010, §5.3.
+    /// Sets a share of the pixels to 0 or 1 with equal chance: Vincent et al. 2010, *Stacked Denoising Autoencoders*.
     SaltAndPepper {
         /// The share.
         share: f32,

@@ -29,7 +29,7 @@ pub enum Likelihood {
     /// ln σ².
     GaussianLearned,
     /// One of `levels` equal steps from 0 to 1, whose probabilities are those that a logistic distribution gives to the
-    /// intervals around them, the outer ones without end: Kingma et al. 2016, arXiv:1606.04934, section 5.1; Salimans et
+    /// intervals around them, the outer ones without end: Kingma et al. 2016, arXiv:1606.04934; Salimans et
     /// al. 2017, arXiv:1701.05517, eq. (2). Two numbers a pixel, logit μ and ln s.
     Logistic {
         /// 256 for bytes.

@@ -70,10 +70,10 @@ impl Loss {
 
 /// How the regularisers of a loss are weighed: β, a warm-up, free bits. It works with every [`Loss`] that has one.
 ///
-/// β multiplies the divergence of a [`crate::Vae`]: with β > 1 that is the β-VAE of Higgins et al. 2017, eq. (4). The
+/// β multiplies the divergence of a [`crate::Vae`]: with β > 1 that is the β-VAE of Higgins et al. 2017, section 2. The
 /// warm-up raises the weight linearly from 0 (Bowman et al. 2016, arXiv:1511.06349, section 3.1; Sønderby et al. 2016,
 /// arXiv:1602.02282, section 2). Free bits let every latent variable hold λ nats for nothing, `Σ_j max(λ, E_batch[KL_j])`
-/// (Kingma et al. 2016, arXiv:1606.04934, eq. (15), a group a variable): the part must be called `kl`. A part that is not
+/// (Kingma et al. 2016, arXiv:1606.04934, "free bits", a group a variable): the part must be called `kl`. A part that is not
 /// divided into variables, `[batch]` as that of a [`crate::Vamp`], is one group: λ is then for the whole divergence.
 ///
 /// ```

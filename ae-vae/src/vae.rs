@@ -77,7 +77,7 @@ impl Vae {
         &self.config
     }
 
-    /// q(z|x).
+    /// q(z|x) of images `[batch, pixels]`: mean and ln σ², `[batch, latent]` each.
     pub fn posterior(&self, x: &Tensor, cx: &mut Ctx) -> Gaussian {
         self.encoder.forward(x, cx)
     }

@@ -152,7 +152,7 @@ const BINS: usize = 20;
 /// means nothing): how much more the element that knows most of a factor knows of it than the second, as a share of the factor's entropy, mean over
 /// factors. 1 if every factor has an element of its own.
 ///
-/// Chen et al. 2018, arXiv:1802.04942, eq. (6); the information is that of 20 equal bins of an element's range, as in
+/// Chen et al. 2018, arXiv:1802.04942, section 4; the information is that of 20 equal bins of an element's range, as in
 /// Locatello et al. 2019, arXiv:1811.12359.
 ///
 /// # Errors
