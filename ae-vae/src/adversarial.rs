@@ -57,21 +57,21 @@ impl AdversarialConfig {
 ///
 /// let mut cx = Ctx::train(0);
 /// let model = Adversarial::new(AdversarialConfig::default(), &mut cx)?;
-/// let mut coder = Adam::new(model.autoencoder(), 1e-3);
+/// let mut coder = Adam::new(model.net(), 1e-3);
 /// let mut judge = Adam::new(model.discriminator(), 1e-3);
 /// let out = model.forward(&Tensor::ones([8, 784]), &mut cx);
 /// let game = model.discriminator_loss(&out.code, &mut cx);
-/// coder.step(&out.loss.total().backward_for(&model.autoencoder().leaves()));
+/// coder.step(&out.loss.total().backward_for(&model.net().leaves()));
 /// judge.step(&game.backward());
 /// # Ok::<(), etude_ae_vae::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Adversarial {
-    weight: f64,
+    config: AdversarialConfig,
     net: Vanilla,
     discriminator: Mlp,
 }
-module!(Adversarial { net as "", discriminator; weight });
+module!(Adversarial { net as "", discriminator; config });
 
 impl Adversarial {
     /// A model with random weights.
@@ -81,12 +81,17 @@ impl Adversarial {
     pub fn new(config: AdversarialConfig, cx: &mut Ctx) -> Result<Self, Error> {
         config.validate()?;
         let sizes = [&[config.net.code], &config.hidden[..], &[1]].concat();
-        let net = Vanilla::new(config.net, cx)?;
-        Ok(Adversarial { weight: config.weight, net, discriminator: Mlp::new(&sizes, Act::LeakyRelu(0.2), cx) })
+        let net = Vanilla::new(config.net.clone(), cx)?;
+        Ok(Adversarial { config, net, discriminator: Mlp::new(&sizes, Act::LeakyRelu(0.2), cx) })
     }
 
-    /// What reconstructs.
-    pub fn autoencoder(&self) -> &Vanilla {
+    /// The net, the discriminator and the weight.
+    pub fn config(&self) -> &AdversarialConfig {
+        &self.config
+    }
+
+    /// The autoencoder.
+    pub fn net(&self) -> &Vanilla {
         &self.net
     }
 
@@ -115,7 +120,7 @@ impl Autoencoder for Adversarial {
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
         let Output { decoded, code, loss } = self.net.forward(x, cx);
         let deceived = (-self.discriminator.forward(&code, cx)).softplus();
-        Output { decoded, code, loss: loss.with("adversarial", self.weight, deceived) }
+        Output { decoded, code, loss: loss.with("adversarial", self.config.weight, deceived) }
     }
 }
 

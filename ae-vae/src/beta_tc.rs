@@ -50,11 +50,10 @@ impl BetaTcConfig {
 /// A [`Vae`] trained on the three parts of its divergence.
 #[derive(Clone, Debug)]
 pub struct BetaTc {
-    beta: f64,
-    images: usize,
+    config: BetaTcConfig,
     net: Vae,
 }
-module!(BetaTc { net as ""; beta, images });
+module!(BetaTc { net as ""; config });
 
 impl BetaTc {
     /// A model with random weights.
@@ -63,7 +62,12 @@ impl BetaTc {
     /// If the configuration makes no sense.
     pub fn new(config: BetaTcConfig, cx: &mut Ctx) -> Result<Self, Error> {
         config.validate()?;
-        Ok(BetaTc { beta: config.beta, images: config.images, net: Vae::new(config.net, cx)? })
+        Ok(BetaTc { net: Vae::new(config.net.clone(), cx)?, config })
+    }
+
+    /// The net, β and the number of images.
+    pub fn config(&self) -> &BetaTcConfig {
+        &self.config
     }
 
     /// The variational autoencoder.
@@ -71,13 +75,18 @@ impl BetaTc {
         &self.net
     }
 
+    /// q(z|x) of images `[batch, pixels]`: mean and ln σ², `[batch, latent]` each.
+    pub fn posterior(&self, x: &Tensor, cx: &mut Ctx) -> Gaussian {
+        self.net.posterior(x, cx)
+    }
+
     pub(crate) fn at(&self, x: &Tensor, eps: &Tensor, cx: &mut Ctx) -> Output {
         let q = self.net.posterior(x, cx);
         let (code, decoded, reconstruction) = q.decoded(&self.net, x, eps, cx);
-        let [information, correlation, dimensions] = decomposed(&q, &code, self.images);
+        let [information, correlation, dimensions] = decomposed(&q, &code, self.config.images);
         let loss = Loss::new("reconstruction", reconstruction)
             .with("mutual_information", 1.0, information)
-            .with("total_correlation", self.beta, correlation)
+            .with("total_correlation", self.config.beta, correlation)
             .with("dimensions", 1.0, dimensions);
         Output { decoded, code, loss }
     }

@@ -77,6 +77,11 @@ impl CodePrior {
         })
     }
 
+    /// The sizes.
+    pub fn config(&self) -> &CodePriorConfig {
+        &self.config
+    }
+
     /// Logits of the words behind each of `before`, `[positions, batch]` from position `from` on, and the state after them.
     fn run(&self, before: &Tensor<i64>, from: usize, state: &Tensor, cx: &mut Ctx) -> (Tensor, Tensor) {
         let (steps, batch) = (before.dim(0), before.dim(1));

@@ -81,6 +81,11 @@ impl Conditional {
         Ok(Conditional { config, encoder, decoder })
     }
 
+    /// The sizes of the nets and the number of classes.
+    pub fn config(&self) -> &ConditionalConfig {
+        &self.config
+    }
+
     /// The model of images of these classes, one an image of a batch.
     ///
     /// # Errors
@@ -114,7 +119,7 @@ impl Module for Given<'_> {
 }
 
 impl Given<'_> {
-    /// q(z|x, y).
+    /// q(z|x, y) of images `[batch, pixels]`: mean and ln σ², `[batch, latent]` each.
     ///
     /// # Panics
     /// If there is not one class for each image.

@@ -45,10 +45,10 @@ impl ContractiveConfig {
 /// A [`Vanilla`] autoencoder with a sigmoid code, as in the paper, whose Jacobian is kept small.
 #[derive(Clone, Debug)]
 pub struct Contractive {
-    weight: f64,
+    config: ContractiveConfig,
     net: Vanilla,
 }
-module!(Contractive { net as ""; weight });
+module!(Contractive { net as ""; config });
 
 impl Contractive {
     /// A model with random weights.
@@ -57,7 +57,17 @@ impl Contractive {
     /// If the configuration makes no sense.
     pub fn new(config: ContractiveConfig, cx: &mut Ctx) -> Result<Self, Error> {
         config.validate()?;
-        Ok(Contractive { weight: config.weight, net: Vanilla::new(config.net, cx)? })
+        Ok(Contractive { net: Vanilla::new(config.net.clone(), cx)?, config })
+    }
+
+    /// The net and the weight.
+    pub fn config(&self) -> &ContractiveConfig {
+        &self.config
+    }
+
+    /// The autoencoder.
+    pub fn net(&self) -> &Vanilla {
+        &self.net
     }
 
     /// ‖J_f(x)‖²_F of each image, `[batch]`, differentiable by the weights unless it is computed inside
@@ -105,7 +115,7 @@ impl Autoencoder for Contractive {
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
         let (code, norm) = self.encode_with_norm(x, cx);
         let Output { decoded, code, loss } = self.net.output(code, x, cx);
-        Output { decoded, code, loss: loss.with("contraction", self.weight, norm) }
+        Output { decoded, code, loss: loss.with("contraction", self.config.weight, norm) }
     }
 }
 

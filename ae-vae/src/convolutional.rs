@@ -71,6 +71,11 @@ impl Convolutional {
             config,
         })
     }
+
+    /// The sizes.
+    pub fn config(&self) -> &ConvolutionalConfig {
+        &self.config
+    }
 }
 
 impl Autoencoder for Convolutional {

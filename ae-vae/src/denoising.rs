@@ -1,7 +1,7 @@
 //! The denoising autoencoder: sees a corrupted image, must give the clean one.
 //!
 //! Vincent, Larochelle, Bengio & Manzagol 2008, *Extracting and composing robust features with denoising autoencoders*:
-//! x̃ ~ q(x̃ | x), loss L(x, g(f(x̃))) (eq. 4), with the cross-entropy of [`Vanilla`].
+//! x̃ ~ q(x̃ | x), loss L(x, g(f(x̃))) (section 2), with the cross-entropy of [`Vanilla`].
 
 use etude_autograd::Tensor;
 use etude_nn::{ConfigError, Ctx, module};
@@ -44,10 +44,10 @@ impl DenoisingConfig {
 /// A [`Vanilla`] autoencoder trained against a corruption.
 #[derive(Clone, Debug)]
 pub struct Denoising {
-    corruption: Corruption,
+    config: DenoisingConfig,
     net: Vanilla,
 }
-module!(Denoising { net as ""; corruption });
+module!(Denoising { net as ""; config });
 
 impl Denoising {
     /// A model with random weights.
@@ -56,12 +56,22 @@ impl Denoising {
     /// If a size is 0 or the corruption makes no sense.
     pub fn new(config: DenoisingConfig, cx: &mut Ctx) -> Result<Self, Error> {
         config.validate()?;
-        Ok(Denoising { corruption: config.corruption, net: Vanilla::new(config.net, cx)? })
+        Ok(Denoising { net: Vanilla::new(config.net.clone(), cx)?, config })
+    }
+
+    /// The net and the corruption.
+    pub fn config(&self) -> &DenoisingConfig {
+        &self.config
+    }
+
+    /// The autoencoder.
+    pub fn net(&self) -> &Vanilla {
+        &self.net
     }
 
     /// The corruption.
     pub fn corruption(&self) -> Corruption {
-        self.corruption
+        self.config.corruption
     }
 
     /// As [`Autoencoder::forward`] with images that are corrupted already.
@@ -75,7 +85,7 @@ impl Autoencoder for Denoising {
 
     /// Sees corrupted images and pays for what it misses of the clean ones, x. The loss has one part, `reconstruction`.
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
-        let seen = self.corruption.apply(x, cx);
+        let seen = self.config.corruption.apply(x, cx);
         self.at(&seen, x, cx)
     }
 }

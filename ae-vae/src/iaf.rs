@@ -2,7 +2,7 @@
 //!
 //! Kingma et al. 2016, *Improving Variational Inference with Inverse Autoregressive Flow*, arXiv:1606.04934. A draw of a
 //! diagonal normal distribution goes through T steps z ← σ⊙z + (1 − σ)⊙m with [m, s] = AutoregressiveNN(z, h) and σ = σ(s)
-//! (eqs. 12 to 14, algorithm 1), where h is what the encoder knows of the image. Element i of m and s depends on elements
+//! (section 4, algorithm 1), where h is what the encoder knows of the image. Element i of m and s depends on elements
 //! before i alone, so that the logarithm of a step's determinant is Σ ln σᵢ. Every step reads the elements in the opposite
 //! order of the one before.
 
@@ -51,7 +51,7 @@ impl IafConfig {
     }
 }
 
-/// An autoregressive net with one hidden layer: the masks of Germain et al. 2015, arXiv:1502.03509, eqs. (8) and (9).
+/// An autoregressive net with one hidden layer: the masks of Germain et al. 2015, arXiv:1502.03509, section 4.
 #[derive(Clone, Debug)]
 struct Step {
     hidden: Linear,
@@ -98,7 +98,8 @@ impl Step {
     }
 }
 
-/// A variational autoencoder whose posterior is no longer normal.
+/// A variational autoencoder whose posterior is no longer normal: it has no mean and variance to give, only
+/// [`Variational::draws`].
 #[derive(Clone, Debug)]
 pub struct Iaf {
     config: IafConfig,
@@ -121,6 +122,11 @@ impl Iaf {
         let steps = (0..config.steps).map(|_| Step::new(latent, config.width, context, cx)).collect();
         let decoder = Decoder::new(latent, hidden, input * likelihood.numbers(), act, cx);
         Ok(Iaf { config, encoder, steps, decoder })
+    }
+
+    /// The net and the flow.
+    pub fn config(&self) -> &IafConfig {
+        &self.config
     }
 
     /// z of noise `[k, batch, latent]` and ln q(z|x) of each of its elements, `[k·batch, latent]` both.

@@ -1,8 +1,8 @@
 //! The importance-weighted autoencoder: a tighter bound from several draws.
 //!
 //! Burda, Grosse & Salakhutdinov 2016, *Importance Weighted Autoencoders*, arXiv:1509.00519:
-//! L_k(x) = E[ln 1/k Σ wᵢ] with wᵢ = p(x, zᵢ)/q(zᵢ|x) (eq. 8). L₁ is the evidence lower bound, L_k grows with k to ln p(x)
-//! (theorem 1). The derivative of the logarithm of a sum of exponentials weighs each draw by wᵢ/Σw, which is eq. (14).
+//! L_k(x) = E[ln 1/k Σ wᵢ] with wᵢ = p(x, zᵢ)/q(zᵢ|x) (section 3). L₁ is the evidence lower bound, L_k grows with k to ln p(x)
+//! (theorem 1). The derivative of the logarithm of a sum of exponentials weighs each draw by wᵢ/Σw, as section 3 derives.
 
 use std::ops::Range;
 
@@ -53,6 +53,11 @@ impl<M: Variational> Iwae<M> {
     /// The model.
     pub fn net(&self) -> &M {
         &self.net
+    }
+
+    /// The number of draws that it is trained on.
+    pub fn k(&self) -> usize {
+        self.k
     }
 }
 

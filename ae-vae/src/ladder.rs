@@ -56,7 +56,8 @@ impl LadderConfig {
     }
 }
 
-/// The ladder variational autoencoder. Its code is the latent variables of all rungs, the lowest first.
+/// The ladder variational autoencoder. Its code is the latent variables of all rungs, the lowest first. A
+/// rung's posterior depends on the draw above it: there are [`Variational::draws`], and no one mean and variance.
 #[derive(Clone, Debug)]
 pub struct Ladder {
     config: LadderConfig,
@@ -90,6 +91,11 @@ impl Ladder {
             .collect();
         let decoder = Decoder::new(latent[0], &hidden[..1], input * likelihood.numbers(), act, cx);
         Ok(Ladder { config, up, down, decoder })
+    }
+
+    /// The sizes.
+    pub fn config(&self) -> &LadderConfig {
+        &self.config
     }
 
     /// The posteriors and draws of all rungs, each image `k` times, with the noise that `eps` makes for a shape.

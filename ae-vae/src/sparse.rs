@@ -81,10 +81,10 @@ impl SparseConfig {
 /// A [`Vanilla`] autoencoder whose code is kept sparse.
 #[derive(Clone, Debug)]
 pub struct Sparse {
-    sparsity: Sparsity,
+    config: SparseConfig,
     net: Vanilla,
 }
-module!(Sparse { net as ""; sparsity });
+module!(Sparse { net as ""; config });
 
 impl Sparse {
     /// A model with random weights.
@@ -93,12 +93,22 @@ impl Sparse {
     /// If the configuration makes no sense.
     pub fn new(config: SparseConfig, cx: &mut Ctx) -> Result<Self, Error> {
         config.validate()?;
-        Ok(Sparse { sparsity: config.sparsity, net: Vanilla::new(config.net, cx)? })
+        Ok(Sparse { net: Vanilla::new(config.net.clone(), cx)?, config })
+    }
+
+    /// The net and what keeps the code sparse.
+    pub fn config(&self) -> &SparseConfig {
+        &self.config
+    }
+
+    /// The autoencoder.
+    pub fn net(&self) -> &Vanilla {
+        &self.net
     }
 
     /// What keeps the code sparse.
     pub fn sparsity(&self) -> Sparsity {
-        self.sparsity
+        self.config.sparsity
     }
 }
 
@@ -126,7 +136,7 @@ impl Autoencoder for Sparse {
     }
     fn encode(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
         let h = self.net.encode(x, cx);
-        match self.sparsity {
+        match self.config.sparsity {
             Sparsity::L1 { .. } => h.relu(),
             Sparsity::Kl { .. } => h.sigmoid(),
             Sparsity::TopK { k } => keep_largest(&h, k),
@@ -139,7 +149,7 @@ impl Autoencoder for Sparse {
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Output {
         let code = self.encode(x, cx);
         let Output { decoded, code, loss } = self.net.output(code, x, cx);
-        let loss = match self.sparsity {
+        let loss = match self.config.sparsity {
             Sparsity::L1 { weight } => loss.with("sparsity", weight, code.abs()),
             Sparsity::Kl { target, weight } => loss.with("sparsity", weight, divergence(&code, target)),
             Sparsity::TopK { .. } => loss,

@@ -1,6 +1,6 @@
 //! The variational autoencoder whose prior is a mixture of its own posteriors.
 //!
-//! Tomczak & Welling 2018, *VAE with a VampPrior*, arXiv:1705.07120: p(z) = 1/K Σ q(z|u_k) (eq. 9) with K pseudo-inputs u_k
+//! Tomczak & Welling 2018, *VAE with a VampPrior*, arXiv:1705.07120: p(z) = 1/K Σ q(z|u_k) (section 2) with K pseudo-inputs u_k
 //! that are trained with the rest. The divergence has no closed form and is estimated with one draw. Pixels of pseudo-inputs
 //! are sigmoids of what is trained, where the authors cut linear ones to [0, 1], so that no gradient dies.
 
@@ -45,10 +45,11 @@ impl VampConfig {
 /// A [`Vae`] with a variational mixture of posteriors as its prior.
 #[derive(Clone, Debug)]
 pub struct Vamp {
+    config: VampConfig,
     net: Vae,
     pseudo: Param,
 }
-module!(Vamp { net as "", pseudo });
+module!(Vamp { net as "", pseudo; config });
 
 impl Vamp {
     /// A model with random weights and pseudo-inputs.
@@ -58,7 +59,22 @@ impl Vamp {
     pub fn new(config: VampConfig, cx: &mut Ctx) -> Result<Self, Error> {
         config.validate()?;
         let pseudo = Param::new(Tensor::randn([config.components, config.net.input], cx));
-        Ok(Vamp { net: Vae::new(config.net, cx)?, pseudo })
+        Ok(Vamp { net: Vae::new(config.net.clone(), cx)?, pseudo, config })
+    }
+
+    /// The net and the number of pseudo-inputs.
+    pub fn config(&self) -> &VampConfig {
+        &self.config
+    }
+
+    /// The variational autoencoder, whose own prior is N(0, 1).
+    pub fn net(&self) -> &Vae {
+        &self.net
+    }
+
+    /// q(z|x) of images `[batch, pixels]`: mean and ln σ², `[batch, latent]` each.
+    pub fn posterior(&self, x: &Tensor, cx: &mut Ctx) -> Gaussian {
+        self.net.posterior(x, cx)
     }
 
     /// The pseudo-inputs, `[components, pixels]` in (0, 1).

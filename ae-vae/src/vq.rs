@@ -106,6 +106,11 @@ impl Vq {
         })
     }
 
+    /// The sizes and the settings of the codebook.
+    pub fn config(&self) -> &VqConfig {
+        &self.config
+    }
+
     /// The number of words.
     pub fn codes(&self) -> usize {
         self.codebook.len()

@@ -45,10 +45,10 @@ impl WaeConfig {
 /// A [`Vanilla`] autoencoder with a prior that its codes are pulled to.
 #[derive(Clone, Debug)]
 pub struct Wae {
-    weight: f64,
+    config: WaeConfig,
     net: Vanilla,
 }
-module!(Wae { net as ""; weight });
+module!(Wae { net as ""; config });
 
 impl Wae {
     /// A model with random weights.
@@ -57,14 +57,24 @@ impl Wae {
     /// If the configuration makes no sense.
     pub fn new(config: WaeConfig, cx: &mut Ctx) -> Result<Self, Error> {
         config.validate()?;
-        Ok(Wae { weight: config.weight, net: Vanilla::new(config.net, cx)? })
+        Ok(Wae { net: Vanilla::new(config.net.clone(), cx)?, config })
+    }
+
+    /// The net and the weight.
+    pub fn config(&self) -> &WaeConfig {
+        &self.config
+    }
+
+    /// The autoencoder.
+    pub fn net(&self) -> &Vanilla {
+        &self.net
     }
 
     /// As [`Autoencoder::forward`] with given draws of the prior, `[batch, code]`.
     pub(crate) fn at(&self, x: &Tensor, prior: &Tensor, cx: &mut Ctx) -> Output {
         let Output { decoded, code, loss } = self.net.forward(x, cx);
         let discrepancy = mmd(&code, prior);
-        Output { decoded, code, loss: loss.with("mmd", self.weight, discrepancy) }
+        Output { decoded, code, loss: loss.with("mmd", self.config.weight, discrepancy) }
     }
 }
 

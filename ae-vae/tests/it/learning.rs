@@ -200,13 +200,13 @@ fn codes_take_the_shape_of_the_prior() {
         // The game goes round its equilibrium, so that the codes are looked at over many steps.
         let model = adversarial(&mut cx);
         let adam = |model: &dyn Module| Adam::new(model, 1e-3).betas(0.5, 0.999);
-        let (mut coder, mut judge) = (adam(model.autoencoder()), adam(model.discriminator()));
+        let (mut coder, mut judge) = (adam(model.net()), adam(model.discriminator()));
         let mut codes = Vec::new();
         for step in 0..1000 {
             let x = blocks(64, &mut cx.rng);
             let out = model.forward(&x, &mut cx);
             let game = model.discriminator_loss(&out.code, &mut cx);
-            coder.step(&out.loss.total().backward_for(&model.autoencoder().leaves()));
+            coder.step(&out.loss.total().backward_for(&model.net().leaves()));
             judge.step(&game.backward());
             if step >= 500 {
                 codes.push(out.code.detach());

@@ -1,6 +1,9 @@
 //! What holds of every model, trained or not.
 
-use etude_ae_vae::{Autoencoder, Error, Iwae, Sentence, SentenceConfig, Vae, VaeConfig, Variational, measure};
+use etude_ae_vae::{
+    Autoencoder, BetaTc, BetaTcConfig, Error, Iwae, Sentence, SentenceConfig, Vae, VaeConfig, Vamp, VampConfig,
+    Variational, Wae, WaeConfig, measure,
+};
 use etude_autograd::{Tensor, no_grad};
 use etude_kernels::rng::Rng;
 use etude_nn::{Ctx, Module, Slot};
@@ -183,6 +186,28 @@ fn fewer_images_than_classes_are_not_measured() {
     let model = conditional(&mut cx);
     let given = model.given(&[0, 1]).expect("classes of the model");
     let _ = measure::mean_loss(&given, &quarters(1, &mut cx.rng), &mut cx);
+}
+
+#[test]
+fn a_model_over_a_net_gives_back_its_configuration_its_net_and_the_nets_posterior() {
+    let mut cx = Ctx::train(0);
+    let net = VaeConfig { input: 16, hidden: vec![8], latent: 3, ..VaeConfig::default() };
+    let beta = BetaTcConfig { net: net.clone(), beta: 3.0, images: 50 };
+    let vamp = VampConfig { net: net.clone(), components: 4 };
+    let x = quarters(5, &mut cx.rng);
+    let beta_tc = BetaTc::new(beta.clone(), &mut cx).expect("valid");
+    let with_prior = Vamp::new(vamp.clone(), &mut cx).expect("valid");
+    assert_eq!((beta_tc.config(), beta_tc.net().config()), (&beta, &net));
+    assert_eq!((with_prior.config(), with_prior.net().config()), (&vamp, &net));
+    let cx = &mut cx.eval();
+    for (q, mean) in
+        [(beta_tc.posterior(&x, cx), beta_tc.encode(&x, cx)), (with_prior.posterior(&x, cx), with_prior.encode(&x, cx))]
+    {
+        assert_eq!((q.mu.to_vec(), q.logvar.shape()), (mean.to_vec(), &[5, 3][..]));
+    }
+    let wae = WaeConfig::default();
+    let net = Wae::new(wae.clone(), cx).expect("valid");
+    assert_eq!((net.config(), net.net().config()), (&wae, &wae.net));
 }
 
 #[test]
