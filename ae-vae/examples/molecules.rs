@@ -100,7 +100,7 @@ fn main() -> Result<()> {
     report.text(
         "line",
         lines(&paths, &test),
-        "Straight lines between the codes of two test molecules, the most likely characters",
+        "Straight lines between the codes of two test molecules, which stand in brackets; the most likely characters",
     );
     let chart = Chart::new("Learning molecules").x("step").y("nats a molecule");
     let chart = chart.line("reconstruction", curves[0].reconstruction.clone()).line("divergence", curves[0].kl.clone());

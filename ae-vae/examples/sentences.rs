@@ -2,7 +2,8 @@
 //! be stopped at any moment and resumed with `--resume`, and ends with the same bits.
 //!
 //! Two models see the same batches and have the same warm-up of the divergence (Bowman et al. 2016, arXiv:1511.06349,
-//! section 3.1). They differ in one thing: one is told every word while training, from the other six in ten of them are kept back.
+//! section 3.1). They differ in one thing: one is told every word while training, from the other six in ten of them are kept
+//! back.
 
 #[path = "shared/sentences.rs"]
 mod shared;
@@ -72,7 +73,7 @@ fn main() -> Result<()> {
     report.text(
         "lines",
         lines(&dropped, &test, &lexicon, &mut eval)?,
-        "Straight lines between the codes of two test clauses",
+        "Straight lines between the codes of two test clauses, which stand in brackets",
     );
     report.text(
         "samples",

@@ -2,10 +2,10 @@
 //!
 //! * **Sets**: [`mnist`], [`digits`], [`emoji`], [`text::shakespeare`], [`series`]; real data, compiled in, no download; and
 //!   [`mod@shapes`] and [`molecules`], drawn, of which everything is known.
-//! * **Readers**: [`idx`], [`table`], [`text`], [`series`], [`picture`], each for a file of the user's too, plain or gzip. A bad
-//!   file is a [`DataError`] that names the file, the place in it, what was expected and what was found; it is never a panic, and
-//!   memory grows only with the bytes that are really there.
-//! * **Batches**: [`loader`] over tensors, [`windows`] over text, [`words`] of it, [`augment`] for images; all from a seed, all resumable.
+//! * **Readers**: [`idx`], [`table`], [`text`] and its [`words`], [`series`], [`picture`], each for a file of the user's too, plain
+//!   or gzip. A bad file is a [`DataError`] that names the file, the place in it, what was expected and what was found; it is
+//!   never a panic, and memory grows only with the bytes that are really there.
+//! * **Batches**: [`loader`] over tensors, [`windows`] over text, [`augment`] for images; all from a seed, all resumable.
 //! * **Results**: [`picture`] writes PNG grids, [`plot`] SVG charts, [`example`] the report that each example program leaves.
 //!
 //! ```
