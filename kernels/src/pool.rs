@@ -35,49 +35,33 @@ pub struct Pool2d {
 }
 
 impl Pool2d {
-    /// Rows and columns of the output.
+    /// Rows and columns of the output; 0 where no window fits.
     pub fn output(&self) -> [usize; 2] {
-        let length = |n: usize, axis: usize| {
-            let (stride, padding) = (self.stride[axis], self.padding[axis]);
-            let Some(free) = (n + 2 * padding).checked_sub(self.kernel[axis]) else { return 0 };
-            let floor = free / stride + 1;
-            // One more where something is left over, and that window begins in the input or before it.
-            let more = self.ceil && free % stride > 0 && floor * stride < n + padding;
-            floor + usize::from(more)
-        };
-        [length(self.height, 0), length(self.width, 1)]
+        [0, 1].map(|axis| {
+            let (n, kernel, stride, padding) =
+                (self.length(axis), self.kernel[axis], self.stride[axis], self.padding[axis]);
+            windows(n, [kernel, stride, padding], self.ceil).unwrap_or(0)
+        })
     }
 
     /// Says what is wrong with the geometry: an empty kernel, a stride of 0, a padding over half of the kernel (a window
     /// could lie in it entirely), or a kernel larger than the padded input.
     pub fn validate(&self) -> Result<(), String> {
-        for (axis, length) in [self.height, self.width].into_iter().enumerate() {
-            let (kernel, stride, padding) = (self.kernel[axis], self.stride[axis], self.padding[axis]);
-            if kernel == 0 || stride == 0 {
-                return Err(format!("kernel {:?} and stride {:?} must be positive", self.kernel, self.stride));
-            }
-            if length == 0 {
-                return Err(format!("the planes [{}, {}] are empty", self.height, self.width));
-            }
-            if padding > kernel / 2 {
-                return Err(format!("padding {:?} is more than half of kernel {:?}", self.padding, self.kernel));
-            }
-            let padded = length.checked_add(2 * padding);
-            let Some(padded) = padded else { return Err(format!("padding {padding} of {length} overflows")) };
-            if kernel > padded {
-                return Err(format!("kernel {kernel} is larger than the padded input {padded}"));
-            }
+        for (axis, name) in [(0, "rows"), (1, "columns")] {
+            let window = [self.kernel[axis], self.stride[axis], self.padding[axis]];
+            windows(self.length(axis), window, self.ceil).map_err(|error| format!("{name}: {error}"))?;
         }
         Ok(())
     }
 
+    /// Of planes that there are; without any the product may overflow.
     fn input_plane(&self) -> usize {
-        self.height * self.width
+        self.height.saturating_mul(self.width)
     }
 
     fn output_plane(&self) -> usize {
         let [oh, ow] = self.output();
-        oh * ow
+        oh.saturating_mul(ow)
     }
 
     /// Checks geometry and lengths once, at the door.
@@ -99,7 +83,11 @@ impl Pool2d {
     #[inline]
     fn counted(&self, axis: usize, at: usize) -> usize {
         let (start, padded) = (at * self.stride[axis], self.length(axis) + 2 * self.padding[axis]);
-        if self.include_pad { (start + self.kernel[axis]).min(padded) - start } else { self.window(axis, at).len() }
+        if self.include_pad {
+            start.saturating_add(self.kernel[axis]).min(padded) - start
+        } else {
+            self.window(axis, at).len()
+        }
     }
 
     /// The part of window `at` along `axis` that lies in the input.
@@ -107,9 +95,37 @@ impl Pool2d {
     fn window(&self, axis: usize, at: usize) -> std::ops::Range<usize> {
         let length = self.length(axis);
         let start = at * self.stride[axis];
-        let end = (start + self.kernel[axis]).saturating_sub(self.padding[axis]).min(length);
+        let end = start.saturating_add(self.kernel[axis]).saturating_sub(self.padding[axis]).min(length);
         start.saturating_sub(self.padding[axis]).min(end)..end
     }
+}
+
+/// How many windows of `[kernel, stride, padding]` an axis of length `n` has: ⌊(n + 2·padding − kernel) / stride⌋ + 1. With
+/// `ceil` the quotient is rounded up, without a window that begins behind the input.
+///
+/// # Errors
+/// Says what is wrong: an empty axis or kernel, a stride of 0, a padding over half of the kernel (a window could lie in it
+/// entirely), or no window that fits.
+pub fn windows(n: usize, [kernel, stride, padding]: [usize; 3], ceil: bool) -> Result<usize, String> {
+    if kernel == 0 || stride == 0 {
+        return Err(format!("kernel {kernel} and stride {stride} must be positive"));
+    }
+    if n == 0 {
+        return Err("the axis is empty".to_string());
+    }
+    if padding > kernel / 2 {
+        return Err(format!("padding {padding} is more than half of kernel {kernel}"));
+    }
+    let padded = padding.checked_mul(2).and_then(|both| n.checked_add(both));
+    let Some(padded) = padded else { return Err(format!("padding {padding} of {n} overflows")) };
+    let Some(free) = padded.checked_sub(kernel) else {
+        // The first window reaches beyond the padded input, but by less than a step.
+        let first = ceil && kernel - padded < stride;
+        return if first { Ok(1) } else { Err(format!("kernel {kernel} is larger than the padded input {padded}")) };
+    };
+    let floor = free / stride + 1;
+    let more = ceil && free % stride > 0 && floor * stride < n + padding;
+    Ok(floor + usize::from(more))
 }
 
 stamp! {
@@ -192,8 +208,11 @@ impl<T: Real> WithSimd for Winners<'_, T> {
             for (j, index) in index.iter_mut().enumerate() {
                 *index = (rows.start * s.width + s.window(1, j).start) as i64;
             }
+            // Positions that meet the input in some window.
+            let last = s.padding[1].saturating_add(s.width).min(s.kernel[1]);
+            let first = (s.padding[1] - s.padding[1].min((ow - 1).saturating_mul(s.stride[1]))).min(last);
             // A row of windows at once, one kernel position after another: the order in each window stays.
-            for (row, b) in rows.flat_map(|row| (0..s.kernel[1]).map(move |b| (row, b))) {
+            for (row, b) in rows.flat_map(|row| (first..last).map(move |b| (row, b))) {
                 // Windows j whose column j·stride + b − padding exists.
                 let first = s.padding[1].saturating_sub(b).div_ceil(s.stride[1]).min(ow);
                 let end = (s.width + s.padding[1]).saturating_sub(b).div_ceil(s.stride[1]).clamp(first, ow);
@@ -420,6 +439,8 @@ mod tests {
         };
         assert_eq!([length(6, 3, 2, 0, false), length(6, 3, 2, 0, true)], [2, 3]);
         assert_eq!([length(7, 3, 2, 0, false), length(7, 3, 2, 0, true)], [3, 3]);
+        // A first window that reaches beyond the padded input, by less than a step.
+        assert_eq!([length(1, 2, 2, 0, false), length(1, 2, 2, 0, true), length(2, 3, 1, 0, true)], [0, 1, 0]);
         // The third window would begin at place 6 of 5 + 1: behind the input.
         assert_eq!([length(5, 2, 3, 1, false), length(5, 2, 3, 1, true)], [2, 2]);
         assert_eq!([length(1, 1, 3, 0, false), length(1, 1, 3, 0, true)], [1, 1]);

@@ -8,18 +8,21 @@ use crate::layout::{Shape, broadcast_shapes};
 use crate::node::{Op, Saves, Vjp};
 use crate::tensor::Tensor;
 
-/// Which keys a query may look at, and how much it is drawn to them: PyTorch's `attn_mask`, `key_padding_mask` and
-/// `is_causal`, of which any may be combined.
+/// Which keys a query may look at, and how much it is drawn to them; any may be combined.
+///
+/// Booleans are true for what is hidden, as in PyTorch's `nn.MultiheadAttention`; its `F.scaled_dot_product_attention` has
+/// the opposite. What is hidden is multiplied by 0, so a NaN there stays one, except for keys that are padding.
 #[derive(Clone, Copy, Debug)]
 pub struct Mask<'a, T: Float = f32> {
-    /// Query i sees keys 0 ..= i + (keys − queries): the last query sees all, the others no future.
+    /// Query i sees keys 0 ..= i + (keys − queries): the last query sees all, the others no future. (PyTorch's `is_causal`
+    /// lets query i see keys 0 ..= i, which differs where there are more keys than queries, as with cached ones.)
     pub causal: bool,
     /// `[batch, keys]`, true for keys that nobody may see, such as padding.
     pub padding: Option<&'a Tensor<bool>>,
     /// True where a query may not see a key; broadcasts to `[batch, heads, queries, keys]`.
     pub pairs: Option<&'a Tensor<bool>>,
-    /// What is added to the scores, such as a relative position's share; broadcasts to `[batch, heads, queries, keys]`. It
-    /// has a gradient. A query does not see a key where it is −∞.
+    /// What is added to the scores, such as a relative position's share; broadcasts to `[batch, heads, queries, keys]`. A
+    /// query does not see a key where it is −∞. Its gradient takes the memory of all scores.
     pub bias: Option<&'a Tensor<T>>,
 }
 
@@ -59,17 +62,16 @@ impl<'a, T: Float> Mask<'a, T> {
             let fits = common.is_some_and(|common: Shape| common[..] == shape);
             assert!(fits, "{op}: the {what} of shape {found:?} does not broadcast to {shape:?}");
         };
-        let bias = self.bias.map(|bias| {
-            fits("bias", bias.shape());
-            bias.expand(shape)
-        });
-        let Some(pairs) = self.pairs else { return bias };
-        fits("mask of pairs", pairs.shape());
-        let never = |bias: &Tensor<T>| bias.masked_fill(pairs, T::NEG_INFINITY);
-        Some(match bias {
-            Some(bias) => never(&bias),
-            None => never(&Tensor::zeros(pairs.shape())).expand(shape),
-        })
+        self.bias.iter().for_each(|bias| fits("bias", bias.shape()));
+        self.pairs.iter().for_each(|pairs| fits("mask of pairs", pairs.shape()));
+        // Filled before it is expanded: what heads and sequences share stays shared.
+        let never = Tensor::scalar(T::NEG_INFINITY);
+        let bias = match (self.bias, self.pairs) {
+            (None, None) => return None,
+            (Some(bias), None) => bias.clone(),
+            (bias, Some(pairs)) => Tensor::where_cond(pairs, &never, bias.unwrap_or(&Tensor::scalar(T::ZERO))),
+        };
+        Some(bias.expand(shape))
     }
 
     /// True where a key must not be seen for its place, for scores `[batch, heads, queries, keys]`.
@@ -96,8 +98,8 @@ fn either(a: Option<Tensor<bool>>, b: Option<Tensor<bool>>) -> Option<Tensor<boo
 struct Fused<T: Float> {
     shape: Attention,
     padding: Option<Tensor<bool>>,
-    /// For each query ln Σ exp(score), `[batch, heads, queries]`.
-    lse: Tensor<T>,
+    /// For each query its largest score and the sum of its exponentials, `[2, batch, heads, queries]`.
+    sums: Tensor<T>,
 }
 
 impl<T: Float> Fused<T> {
@@ -127,11 +129,11 @@ impl<T: Float> Fused<T> {
         let [q, k, v, g] = [q, k, v, g].map(whole_tokens);
         let hidden = self.padding.as_ref().map(Tensor::data);
         let out = out.transpose(1, 2);
-        let lse = self.lse.data();
+        let sums = self.sums.data();
         let [q, k, v, g] = [&q, &k, &v, &g].map(heads);
         let added = given.as_ref().map(scores);
         let (hidden, wanted) = (hidden.as_deref(), dbias.as_deref_mut());
-        kernel::attention_grad(&self.shape, q, k, v, hidden, added, &out.data(), &lse, g, to, wanted);
+        kernel::attention_grad(&self.shape, q, k, v, hidden, added, &out.data(), &sums, g, to, wanted);
         dbias.map(|dbias| Tensor::from_buf(dbias, &[batch, count, queries, keys]))
     }
 }
@@ -262,14 +264,14 @@ fn forward<T: Float>(
     };
     let [batch, count, queries] = [shape.batch, shape.heads, shape.queries];
     let bias = mask.scores(op, [batch, count, queries, shape.keys]);
-    let (mut out, mut lse) = (alloc::scratch(q.len()), alloc::scratch(batch * count * queries));
+    let (mut out, mut sums) = (alloc::scratch(q.len()), alloc::scratch(2 * batch * count * queries));
     let x = x.map(whole_tokens);
     let hidden = mask.padding.map(Tensor::data);
     let [q, k, v] = [&x[0], &x[1], &x[2]].map(heads);
-    kernel::attention(&shape, q, k, v, hidden.as_deref(), bias.as_ref().map(scores), &mut out, &mut lse);
+    kernel::attention(&shape, q, k, v, hidden.as_deref(), bias.as_ref().map(scores), &mut out, &mut sums);
     let y = Tensor::from_buf(out, &[batch, queries, count, shape.size]);
-    let lse = Tensor::from_buf(lse, &[batch, count, queries]);
-    (y, bias, Fused { shape, padding: mask.padding.cloned(), lse })
+    let sums = Tensor::from_buf(sums, &[2, batch, count, queries]);
+    (y, bias, Fused { shape, padding: mask.padding.cloned(), sums })
 }
 
 #[track_caller]
@@ -339,10 +341,11 @@ impl<T: Float> Tensor<T> {
             (Some(bias), Some(never)) => scores + bias.masked_fill(never, T::ZERO),
             _ => scores,
         };
-        match either(mask.hidden(self.dim(2), k.dim(2)), never) {
-            None => scores.softmax(3),
-            // A finite number: where all are hidden the softmax is still one, and its gradient is not NaN.
-            Some(hidden) => scores.masked_fill(&hidden, T::from_f64(-1e30)).softmax(3).masked_fill(&hidden, T::ZERO),
-        }
+        let hidden = either(mask.hidden(self.dim(2), k.dim(2)), never);
+        let Some(hidden) = hidden.filter(|hidden| !hidden.is_empty()) else { return scores.softmax(3) };
+        let scores = scores.masked_fill(&hidden, T::NEG_INFINITY);
+        // Where all are hidden any finite scores keep the softmax and its gradient from being NaN.
+        let none = scores.detach().max_keep(3).eq_scalar(T::NEG_INFINITY);
+        scores.masked_fill(&none, T::ZERO).softmax(3).masked_fill(&hidden, T::ZERO)
     }
 }

@@ -10,25 +10,27 @@ use crate::tensor::Tensor;
 
 /// The windows of a pooling. Height first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Pool2dArgs {
     /// Height and width of a window.
     pub kernel: [usize; 2],
     /// Steps between windows.
     pub stride: [usize; 2],
     /// Rows and columns around the image, at most half of a window: −∞ for a maximum, zeros for a mean.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub padding: [usize; 2],
     /// Whether a last window may reach beyond the padded image, if it begins in the image or before it.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub ceil_mode: bool,
     /// Whether a mean counts the padding; a maximum never does.
+    #[cfg_attr(feature = "serde", serde(default = "counted"))]
     pub count_include_pad: bool,
 }
 
-impl Default for Pool2dArgs {
-    /// Windows of one pixel.
-    fn default() -> Self {
-        Pool2dArgs::new(1)
-    }
+/// Padding counts unless it is said not to.
+#[cfg(feature = "serde")]
+pub(super) fn counted() -> bool {
+    true
 }
 
 impl Pool2dArgs {
@@ -128,15 +130,20 @@ impl<T: Float> Op<T> for Linear {
 
 /// Panics unless windows with these strides and paddings fit the last axes of `x`.
 #[track_caller]
-pub(super) fn check_windows(op: &str, x: &[usize], kernel: &[usize], stride: &[usize], padding: &[usize]) {
-    let fits = |((&n, &kernel), (&stride, &padding)): ((&usize, &usize), (&usize, &usize))| {
-        kernel > 0 && stride > 0 && n > 0 && padding <= kernel / 2 && n.saturating_add(2 * padding) >= kernel
-    };
-    let extent = &x[x.len() - kernel.len()..];
-    assert!(
-        extent.iter().zip(kernel).zip(stride.iter().zip(padding)).all(fits),
-        "{op}: a window of {kernel:?} with stride {stride:?} and padding {padding:?} does not fit {x:?}"
-    );
+pub(super) fn check_windows(
+    op: &str,
+    x: &[usize],
+    kernel: &[usize],
+    stride: &[usize],
+    padding: &[usize],
+    ceil_mode: bool,
+) {
+    let first = x.len() - kernel.len();
+    for (i, &n) in x[first..].iter().enumerate() {
+        if let Err(error) = kernel::windows(n, [kernel[i], stride[i], padding[i]], ceil_mode) {
+            panic!("{op}: axis {} of {x:?}: {error}", first + i);
+        }
+    }
 }
 
 impl<T: Float> Tensor<T> {
@@ -145,8 +152,8 @@ impl<T: Float> Tensor<T> {
         let x = self.shape();
         assert!(x.len() == 4, "{op}: x {x:?} needs four axes");
         let Pool2dArgs { kernel, stride, padding, ceil_mode, count_include_pad } = args;
-        check_windows(op, x, &kernel, &stride, &padding);
-        let (planes, height, width) = (x[0] * x[1], x[2], x[3]);
+        check_windows(op, x, &kernel, &stride, &padding, ceil_mode);
+        let (planes, height, width) = (x[0].saturating_mul(x[1]), x[2], x[3]);
         Pool2d { planes, height, width, kernel, stride, padding, ceil: ceil_mode, include_pad: count_include_pad }
     }
 

@@ -6,25 +6,21 @@ use crate::tensor::Tensor;
 
 /// The windows of a pooling of sequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Pool1dArgs {
     /// Length of a window.
     pub kernel: usize,
     /// Steps between windows.
     pub stride: usize,
     /// Elements on each side, at most half of a window: −∞ for a maximum, zeros for a mean.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub padding: usize,
     /// Whether a last window may reach beyond the padded sequence, if it begins in the sequence or before it.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub ceil_mode: bool,
     /// Whether a mean counts the padding; a maximum never does.
+    #[cfg_attr(feature = "serde", serde(default = "super::pool::counted"))]
     pub count_include_pad: bool,
-}
-
-impl Default for Pool1dArgs {
-    /// Windows of one element.
-    fn default() -> Self {
-        Pool1dArgs::new(1)
-    }
 }
 
 impl Pool1dArgs {
@@ -62,7 +58,7 @@ impl<T: Float> Tensor<T> {
     fn one_row(&self, op: &str, args: Pool1dArgs) -> Self {
         let x = self.shape();
         assert!(x.len() == 3, "{op}: x {x:?} needs three axes");
-        check_windows(op, x, &[args.kernel], &[args.stride], &[args.padding]);
+        check_windows(op, x, &[args.kernel], &[args.stride], &[args.padding], args.ceil_mode);
         self.unsqueeze(2)
     }
 }

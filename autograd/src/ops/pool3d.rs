@@ -9,25 +9,21 @@ use crate::tensor::Tensor;
 
 /// The windows of a pooling of volumes. Depth first, then height and width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Pool3dArgs {
     /// Depth, height and width of a window.
     pub kernel: [usize; 3],
     /// Steps between windows.
     pub stride: [usize; 3],
     /// Elements around the volume, at most half of a window: −∞ for a maximum, zeros for a mean.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub padding: [usize; 3],
     /// Whether a last window may reach beyond the padded volume, if it begins in the volume or before it.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub ceil_mode: bool,
     /// Whether a mean counts the padding; a maximum never does.
+    #[cfg_attr(feature = "serde", serde(default = "super::pool::counted"))]
     pub count_include_pad: bool,
-}
-
-impl Default for Pool3dArgs {
-    /// Windows of one element.
-    fn default() -> Self {
-        Pool3dArgs::new(1)
-    }
 }
 
 impl Pool3dArgs {
@@ -74,10 +70,10 @@ impl<T: Float> Tensor<T> {
     fn pool_boxes(&self, op: &str, args: Pool3dArgs, pool: fn(&Self, Pool2dArgs) -> Self) -> Self {
         let x = self.shape();
         assert!(x.len() == 5, "{op}: x {x:?} needs five axes");
-        check_windows(op, x, &args.kernel, &args.stride, &args.padding);
-        let planes = pool(&self.reshape([x[0], x[1] * x[2], x[3], x[4]]), args.planes());
+        check_windows(op, x, &args.kernel, &args.stride, &args.padding, args.ceil_mode);
+        let planes = pool(&self.reshape([x[0], x[1].saturating_mul(x[2]), x[3], x[4]]), args.planes());
         let [h, w] = [planes.dim(2), planes.dim(3)];
-        let boxes = pool(&planes.reshape([x[0], x[1], x[2], h * w]), args.depths());
+        let boxes = pool(&planes.reshape([x[0], x[1], x[2], h.saturating_mul(w)]), args.depths());
         boxes.reshape([x[0], x[1], boxes.dim(2), h, w])
     }
 }

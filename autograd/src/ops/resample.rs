@@ -66,10 +66,16 @@ impl<T: Float> Tensor<T> {
 
     #[track_caller]
     fn upsample(&self, op: &str, size: [usize; 2], taps: impl Fn(usize, usize) -> Taps) -> Self {
+        self.check_images(op, size);
+        let x = self.shape();
+        self.resampled(3, taps(x[3], size[1])).resampled(2, taps(x[2], size[0]))
+    }
+
+    #[track_caller]
+    fn check_images(&self, op: &str, size: [usize; 2]) {
         let x = self.shape();
         let fits = x.len() == 4 && x[2] > 0 && x[3] > 0 && size[0] > 0 && size[1] > 0;
         assert!(fits, "{op}: x {x:?} is not [n, c, h ≥ 1, w ≥ 1], or the size {size:?} is empty");
-        self.resampled(3, taps(x[3], size[1])).resampled(2, taps(x[2], size[0]))
     }
 
     /// `[n, c, h, w]` at another size, each pixel interpolated linearly between its four neighbours. With `align_corners`
@@ -90,6 +96,23 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn upsample_bicubic2d(&self, size: [usize; 2], align_corners: bool) -> Self {
         self.upsample("upsample_bicubic2d", size, |from, to| cubic_taps(from, to, align_corners))
+    }
+
+    /// `[n, c, h, w]` at another size, pixel (i, j) that at row ⌊i·h/rows⌋ and column ⌊j·w/columns⌋: PyTorch's mode
+    /// `nearest`, with its rounding. For whole factors there is [`Tensor::upsample_nearest2d`].
+    ///
+    /// # Panics
+    /// If there are not four axes, or an image is empty.
+    #[track_caller]
+    pub fn resize_nearest2d(&self, size: [usize; 2]) -> Self {
+        self.check_images("resize_nearest2d", size);
+        let places = |n: usize, to: usize| {
+            let step = n as f32 / to as f32;
+            let place = |i| ((i as f32 * step) as usize).min(n - 1) as i64;
+            Tensor::from_vec((0..to).map(place).collect(), [to])
+        };
+        let rows = self.index_select(2, &places(self.dim(2), size[0]));
+        rows.index_select(3, &places(self.dim(3), size[1]))
     }
 
     /// Position i of the result reduces positions ⌊i·n/size⌋ to ⌈(i + 1)·n/size⌉ of `axis`.

@@ -161,6 +161,13 @@ pub(super) fn entries() -> Vec<Entry> {
         entry!("adaptive_max_pool2d", "largest of windows that cover the image", |draw| resized(draw).keep_apart(),
             |case, x| x[0].adaptive_max_pool2d(size(case)),
             |case, x| windows(case, &x[0], |w| w.iter().copied().fold(f64::NEG_INFINITY, f64::max)), tolerance: exact),
+        entry!("resize_nearest2d", "the pixel at its own place", resized, |case, x| x[0].resize_nearest2d(size(case)), |case, x| {
+            let ([to_h, to_w], x) = (size(case), &x[0]);
+            Array::from_fn(&[x.shape[0], x.shape[1], to_h, to_w], |i| {
+                x.at(&[i[0], i[1], i[2] * x.shape[2] / to_h, i[3] * x.shape[3] / to_w])
+            })
+            .data
+        }, tolerance: exact, propagates_nan: false),
         entry!("upsample_bilinear2d", "linear interpolation between pixels", resized,
             |case, x| x[0].upsample_bilinear2d(size(case), false), |case, x| interpolated(case, &x[0], false, tent), tolerance: loose, propagates_nan: false),
         entry!("upsample_bilinear2d_corners", "linear interpolation between pixels, corners fixed", resized,

@@ -15,7 +15,9 @@ fn case<const N: usize>(draw: &mut Draw<'_>) -> Case {
     for axis in &mut axes {
         let (kernel, stride) = (draw.int(1, 3), draw.int(1, 3));
         *axis = [kernel, stride, draw.int(0, kernel / 2)];
-        shape.push(draw.positive(if N == 3 { 2 } else { 5 }) + kernel);
+        // From the shortest axis on that a window fits.
+        let shortest = kernel.saturating_sub(2 * axis[2]).max(1);
+        shape.push(shortest - 1 + draw.positive(if N == 3 { 3 } else { 6 }));
     }
     let case = axes.as_flattened().iter().fold(Case::new(draw).input(&shape), |case, &n| case.int(n));
     case.int(draw.int(0, 1)).int(draw.int(0, 1))

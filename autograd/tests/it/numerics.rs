@@ -3,7 +3,8 @@
 
 use std::f64::consts::{FRAC_PI_2, LN_2, PI};
 
-use etude_autograd::{CreateGraph, Tensor, grad};
+use etude_autograd::{CreateGraph, Mask, Tensor, grad};
+use etude_kernels::rng::Rng;
 use etude_kernels::{Real, isa, par};
 
 const INF: f64 = f64::INFINITY;
@@ -214,4 +215,25 @@ fn logarithms_of_powers_are_whole() {
     let exponents: Vec<i32> = (0..23).collect();
     let powers = Tensor::from_vec(exponents.iter().map(|&e| 10f64.powi(e)).collect(), [exponents.len()]);
     assert_eq!(powers.log10().to_vec(), exponents.iter().map(|&e| f64::from(e)).collect::<Vec<_>>());
+}
+
+/// The lowest number as a bias is a number: a query whose only key has it takes that key, in both forms of attention and in
+/// their gradients.
+#[test]
+fn the_lowest_bias_is_no_mask() {
+    let mut rng = Rng::new(5);
+    let [q, k, v] = [0, 1, 2].map(|_| Tensor::<f32>::randn([1, 1, 3, 4], &mut rng).requires_grad());
+    for bias in [vec![f32::MIN, 0.0, 0.0], vec![f32::MIN; 3], vec![f32::NEG_INFINITY, f32::MIN, -1e9]] {
+        let bias = Tensor::from_vec(bias, [1, 3]).requires_grad();
+        let mask = Mask { causal: true, ..Mask::bias(&bias) };
+        let fused = q.scaled_dot_product_attention(&k, &v, mask, None);
+        let composite = q.attention_weights(&k, mask, None).matmul(&v);
+        let close = |a: &Tensor, b: &Tensor| a.to_vec().iter().zip(b.to_vec()).all(|(a, b)| (a - b).abs() < 1e-5);
+        assert!(close(&fused, &composite), "{bias:?}: {fused:?} and {composite:?}");
+        let (a, b) = (fused.square().sum().backward(), composite.square().sum().backward());
+        for x in [&q, &k, &v, &bias] {
+            let (a, b) = (a.get(x).expect("depends on it"), b.get(x).expect("depends on it"));
+            assert!(close(a, b), "{bias:?}: {a:?} and {b:?}");
+        }
+    }
 }

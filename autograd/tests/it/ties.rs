@@ -27,7 +27,7 @@ fn the_first_of_equal_extrema_is_named_and_gets_the_gradient() {
     let pooled = gradient(&pixels, |x| x.max_pool2d(Pool2dArgs { stride: [1, 1], ..Pool2dArgs::new(2) }));
     assert_eq!(pooled, [1.0, 2.0, 0.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0]);
     // Where each comes from: of equals the first, and never from the border.
-    let args = Pool2dArgs { stride: [2, 2], padding: [1, 1], ceil_mode: true, ..Pool2dArgs::new(2) };
+    let args = Pool2dArgs { stride: [2, 2], padding: [1, 1], ..Pool2dArgs::new(2) };
     let image =
         Tensor::<f64>::from_slice(&[1.0, 5.0, 5.0, 0.0, 7.0, 2.0, -3.0, -1.0, -2.0, 7.0, 7.0, -9.0], [1, 2, 2, 3]);
     let (y, index) = image.max_pool2d_with_indices(args);
@@ -35,6 +35,11 @@ fn the_first_of_equal_extrema_is_named_and_gets_the_gradient() {
     assert_eq!(index.to_vec(), [0, 1, 3, 4, 0, 1, 3, 4]);
     assert_eq!(image.flatten_from(2).gather(2, &index.flatten_from(2)).to_vec(), y.to_vec());
     assert_eq!(image.max_pool2d(args).to_vec(), y.to_vec());
+    // PyTorch's of the same, with a last column that begins in the image and ends behind its border.
+    let args = Pool2dArgs { stride: [1, 3], padding: [0, 0], ceil_mode: true, ..args };
+    let (y, index) = image.max_pool2d_with_indices(Pool2dArgs { stride: [1, 2], ..args });
+    assert_eq!((y.to_vec(), index.to_vec()), (vec![7.0, 5.0, 7.0, -2.0], vec![4, 2, 3, 2]));
+    assert_eq!(image.max_pool2d_with_indices(args).1.to_vec(), [4, 3]);
     let line = leaf(&[4.0; 3], &[1, 1, 3]);
     let pooled = gradient(&line, |x| x.max_pool1d(Pool1dArgs { stride: 1, ..Pool1dArgs::new(2) }));
     assert_eq!(pooled, [1.0, 2.0, 0.0]);

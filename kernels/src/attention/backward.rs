@@ -1,7 +1,7 @@
 //! The backward pass: FlashAttention-2, algorithm 2.
 //!
 //! A task is one head, or one of several ranges of its keys where there are few heads. Its queries are prepared once; then
-//! each block of keys meets all blocks of queries: the probabilities are computed anew from the logarithms of the sums.
+//! each block of keys meets all blocks of queries: the probabilities are computed anew from the maxima and the sums.
 //! Ranges of keys add their shares of the queries' gradients in order, so that nothing depends on the threads.
 
 use pulp::{Simd, WithSimd};
@@ -48,12 +48,12 @@ pub(super) fn attention_grad_of<T: Real>(
     hidden: Option<&[bool]>,
     bias: Option<Bias<'_, T>>,
     out: &[T],
-    lse: &[T],
+    sums: &[T],
     g: Heads<'_, T>,
     gradients: Gradients<'_, T>,
     mut dbias: Option<&mut [T]>,
 ) {
-    s.check([q, k, v], hidden, out.len(), lse.len());
+    s.check([q, k, v], hidden, out.len(), sums.len());
     bias.iter().for_each(|bias| bias.check(s));
     if let Some(dbias) = &mut dbias {
         let pairs = door::product("attention_grad", &[s.batch, s.heads, s.queries, s.keys]);
@@ -84,7 +84,7 @@ pub(super) fn attention_grad_of<T: Real>(
         whole.extend(dq);
     }
     let out = Heads { data: out, strides: [s.queries * s.heads * s.size, s.size, s.heads * s.size] };
-    let backward = Backward { s, q, k, v, bias, out, lse, g, seen: Seen::new(s, hidden), blocks: Blocks::current() };
+    let backward = Backward { s, q, k, v, bias, out, sums, g, seen: Seen::new(s, hidden), blocks: Blocks::current() };
     par::chunks_mut(&mut tasks, 1, |_, task| backward.run(&mut task[0]));
     // The shares of each head, in the order of its keys.
     let share = |task: Task<'_, T>| if let Target::Share(share) = task.dq { Some(share) } else { None };
@@ -141,7 +141,7 @@ struct Backward<'a, T> {
     v: Heads<'a, T>,
     bias: Option<Bias<'a, T>>,
     out: Heads<'a, T>,
-    lse: &'a [T],
+    sums: &'a [T],
     g: Heads<'a, T>,
     seen: Seen,
     blocks: Blocks,
@@ -205,7 +205,8 @@ struct Scratch<T: Real> {
     q: Lines<T>,
     g: Lines<T>,
     /// For each query, padded to whole blocks.
-    lse: Buf<T>,
+    max: Buf<T>,
+    factor: Buf<T>,
     delta: Buf<T>,
     dq: Buf<T>,
     keys: Buf<T>,
@@ -223,11 +224,12 @@ impl<T: Real> Backward<'_, T> {
         let (block, line) = (s.block(), line(s.size));
         let q = Lines::new(s, self.blocks, self.q.head(task.batch, task.head), s.scale);
         let g = Lines::new(s, self.blocks, self.g.head(task.batch, task.head), 1.0);
-        let (lse, delta) = self.rows(task, &g);
+        let [max, factor, delta] = self.rows(task, &g);
         let scratch = &mut Scratch {
             q,
             g,
-            lse,
+            max,
+            factor,
             delta,
             dq: Buf::filled(s.queries * s.size, T::ZERO),
             keys: Buf::scratch(KEYS * line + slack(line)),
@@ -272,20 +274,24 @@ impl<T: Real> Backward<'_, T> {
         }
     }
 
-    /// For each query, in whole blocks: the logarithm of its sum, and Σ g·out (FlashAttention-2, algorithm 2, line 4).
-    fn rows(&self, task: &Task<'_, T>, g: &Lines<T>) -> (Buf<T>, Buf<T>) {
+    /// For each query, in whole blocks: its largest score, one over its sum, and Σ g·out (FlashAttention-2, algorithm 2,
+    /// line 4).
+    fn rows(&self, task: &Task<'_, T>, g: &Lines<T>) -> [Buf<T>; 3] {
         let s = self.s;
         let padded = s.queries.next_multiple_of(s.block());
-        // A query that sees nothing has no probabilities: e^(score − ∞) = 0.
-        let (mut lse, mut delta) = (Buf::filled(padded, T::INFINITY), Buf::filled(padded, T::ZERO));
-        let given = &self.lse[(task.batch * s.heads + task.head) * s.queries..][..s.queries];
-        lse.iter_mut()
-            .zip(given)
-            .filter(|(_, given)| **given != T::NEG_INFINITY)
-            .for_each(|(lse, &given)| *lse = given);
+        // A query that sees nothing has no probabilities: the factor 0, and a maximum that makes no NaN before it.
+        let [mut max, mut factor, mut delta] = [(); 3].map(|()| Buf::filled(padded, T::ZERO));
+        let (maxima, sums) = self.sums.split_at(self.sums.len() / 2);
+        let given = (task.batch * s.heads + task.head) * s.queries..;
+        let rows = maxima[given.clone()].iter().zip(&sums[given]).take(s.queries);
+        for ((max, factor), (&given, &sum)) in max.iter_mut().zip(&mut factor[..]).zip(rows) {
+            if sum != T::ZERO {
+                (*max, *factor) = (given, T::ONE / sum);
+            }
+        }
         let (out, g) = (self.out.head(task.batch, task.head), &g.lines[..]);
         self.blocks.isa.run_on::<T, _>(Dots { out, g, size: s.size, dots: &mut delta[..s.queries] });
-        (lse, delta)
+        [max, factor, delta]
     }
 
     /// Block `i` of queries, `held` from `from` on, meets `count` keys from number `j` on.
@@ -304,7 +310,7 @@ impl<T: Real> Backward<'_, T> {
         if rows == 0 {
             return;
         }
-        let Scratch { q, g, lse, delta, dq, keys: k, values: v, p, dp, dk, dv } = scratch;
+        let Scratch { q, g, max, factor, delta, dq, keys: k, values: v, p, dp, dk, dv } = scratch;
         let width = held.next_multiple_of(self.blocks.isa.lanes());
         let (q, q_t) = q.block(s, i, [held, width]);
         let (g, g_t) = g.block(s, i, [held, width]);
@@ -319,7 +325,8 @@ impl<T: Real> Backward<'_, T> {
         self.blocks.isa.run_on::<T, _>(Grad {
             scores: Scores { data: &mut p[..rows * width], rows, width, held, reach, first },
             dp: &mut dp[..rows * width],
-            lse: &lse[i * block..][..block],
+            max: &max[i * block..][..block],
+            factor: &factor[i * block..][..block],
             delta: &delta[i * block..][..block],
         });
         if let Some(dbias) = &mut task.dbias {

@@ -13,7 +13,6 @@ use crate::elem::Real;
 use crate::gemm::{Accumulate, Band, Blocks, Mat, Tile, slack};
 use crate::lanes::MAX_LANES;
 use crate::par;
-use crate::registers::{Dst, Src, count};
 
 /// Blocks of queries of a group at most: with their results they stay in a second-level cache.
 const GROUP: usize = 4;
@@ -29,7 +28,8 @@ struct Task<'a, T> {
     /// The first query.
     from: usize,
     out: Tile<'a, T>,
-    lse: &'a mut [T],
+    max: &'a mut [T],
+    sum: &'a mut [T],
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -41,23 +41,25 @@ pub(super) fn attention_of<T: Real>(
     hidden: Option<&[bool]>,
     bias: Option<Bias<'_, T>>,
     out: &mut [T],
-    lse: &mut [T],
+    sums: &mut [T],
 ) {
-    s.check([q, k, v], hidden, out.len(), lse.len());
+    s.check([q, k, v], hidden, out.len(), sums.len());
     bias.iter().for_each(|bias| bias.check(s));
+    let (maxima, sums) = sums.split_at_mut(sums.len() / 2);
     if out.is_empty() || s.keys == 0 {
         out.fill(T::ZERO);
-        lse.fill(T::NEG_INFINITY);
+        maxima.fill(T::NEG_INFINITY);
+        sums.fill(T::ZERO);
         return;
     }
+    let each_head = maxima.chunks_mut(s.queries).zip(sums.chunks_mut(s.queries));
     let group = GROUP * s.block();
     let mut tasks = Vec::new();
-    for (i, (tile, lse)) in
-        tiles(out, s.queries, s.heads, s.size).into_iter().zip(lse.chunks_mut(s.queries)).enumerate()
-    {
+    for (i, (tile, (max, sum))) in tiles(out, s.queries, s.heads, s.size).into_iter().zip(each_head).enumerate() {
         let (batch, head) = (i / s.heads, i % s.heads);
-        for (g, (out, lse)) in tile.split(group, s.size).into_iter().zip(lse.chunks_mut(group)).enumerate() {
-            tasks.push(Task { batch, head, from: g * group, out, lse });
+        let groups = max.chunks_mut(group).zip(sum.chunks_mut(group));
+        for (g, (out, (max, sum))) in tile.split(group, s.size).into_iter().zip(groups).enumerate() {
+            tasks.push(Task { batch, head, from: g * group, out, max, sum });
         }
     }
     let forward = Forward { s, q, k, v, bias, seen: Seen::new(s, hidden), blocks: Blocks::current() };
@@ -153,7 +155,9 @@ impl<T: Real> Forward<'_, T> {
             }
         }
         let Working { out, max, sum, .. } = working;
-        self.blocks.isa.run_on::<T, _>(Finish { task, out, max, sum, size: s.size });
+        task.max.copy_from_slice(&max[..task.max.len()]);
+        task.sum.copy_from_slice(&sum[..task.sum.len()]);
+        self.blocks.isa.run_on::<T, _>(Finish { out: &mut task.out, result: out, sum, size: s.size });
     }
 
     /// Block `i` of queries, `held` from `from` on, meets the keys and values from number `j` on.
@@ -199,11 +203,10 @@ impl<T: Real> Forward<'_, T> {
     }
 }
 
-/// Divides the results by the sums, and takes the logarithms of these.
+/// Divides the results by the sums.
 struct Finish<'a, 't, T> {
-    task: &'a mut Task<'t, T>,
-    out: &'a [T],
-    max: &'a [T],
+    out: &'a mut Tile<'t, T>,
+    result: &'a [T],
     sum: &'a [T],
     size: usize,
 }
@@ -211,14 +214,10 @@ struct Finish<'a, 't, T> {
 impl<T: Real> WithSimd for Finish<'_, '_, T> {
     type Output = ();
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Finish { task, out, max, sum, size } = self;
-        // Queries of which none sees a key have the logarithm of 0 and the maximum of nothing: −∞ − ∞.
-        let mut lse = Dst::new(simd, &mut *task.lse);
-        let (maxima, sums) = (Src::new(simd, max), Src::new(simd, sum));
-        (0..count::<S, T>(task.out.rows())).for_each(|i| lse.set(i, maxima.get(i) + sums.get(i).ln()));
-        for (row, (result, &sum)) in out.chunks_exact(size).zip(sum).take(task.out.rows()).enumerate() {
-            let out = task.out.row_mut(row);
+    fn with_simd<S: Simd>(self, _: S) {
+        let Finish { out, result, sum, size } = self;
+        for (row, (result, &sum)) in result.chunks_exact(size).zip(sum).take(out.rows()).enumerate() {
+            let out = out.row_mut(row);
             if sum == T::ZERO {
                 out.fill(T::ZERO);
             } else {

@@ -2,8 +2,8 @@
 //!
 //! Vaswani et al. 2017, arXiv:1706.03762, eq. (1), computed as in Dao et al. 2022, *FlashAttention* (arXiv:2205.14135,
 //! algorithms 1 and 4) with the loops of Dao 2023 (arXiv:2307.08691): a block of queries passes over blocks of keys, with
-//! a running maximum and sum for each query. What the gradient needs of the softmax is one number a query, the logarithm
-//! of its sum of exponentials. Memory is linear in the lengths.
+//! a running maximum and sum for each query. These are what the gradient needs of the softmax: not ln Σ exp(score) as there,
+//! in which a sum of many exponentials is lost beside a large score. Memory is linear in the lengths.
 //!
 //! Scores are kept transposed, a row for each key: lanes are queries. So keys and values are read as they come, one block
 //! of queries is transposed for all keys, and the softmax needs no sums across lanes.
@@ -81,9 +81,10 @@ pub enum Gradients<'a, T> {
 
 stamp! {
     Attends: Real = [f32, f64];
-    /// softmax(scale·q·kᵀ + bias)·v of every head as `[batch, queries, heads, size]`, and for each query ln Σ exp(score) as
-    /// `[batch, heads, queries]`. `hidden`, `[batch, keys]`, is true for keys that nobody sees; where the bias is −∞ one
-    /// query does not see one key. A query that sees no key gives zeros, and −∞ for its logarithm.
+    /// softmax(scale·q·kᵀ + bias)·v of every head as `[batch, queries, heads, size]`. `sums`, `[2, batch, heads, queries]`,
+    /// is for the gradient: the largest score m of each query, then its Σ exp(score − m). `hidden`, `[batch, keys]`, is true
+    /// for keys that nobody sees; where the bias is −∞ one query does not see one key. A query that sees no key gives zeros
+    /// and has the sum 0.
     ///
     /// # Panics
     /// If a length does not fit, or an operand leaves its data.
@@ -95,7 +96,7 @@ stamp! {
         hidden: Option<&[bool]>,
         bias: Option<Bias<'_, T>>,
         out: &mut [T],
-        lse: &mut [T],
+        sums: &mut [T],
     ) = forward::attention_of;
     /// The gradients of [`attention`] from its results and `g`, the gradient of `out`. A query that sees no key has none,
     /// nor has a key that nobody sees. That of the bias goes to `dbias`, `[batch, heads, queries, keys]`, if it is wanted.
@@ -110,7 +111,7 @@ stamp! {
         hidden: Option<&[bool]>,
         bias: Option<Bias<'_, T>>,
         out: &[T],
-        lse: &[T],
+        sums: &[T],
         g: Heads<'_, T>,
         gradients: Gradients<'_, T>,
         dbias: Option<&mut [T]>,
@@ -119,7 +120,7 @@ stamp! {
 
 impl Attention {
     /// Panics unless the operands fit.
-    fn check<T>(&self, [q, k, v]: [Heads<'_, T>; 3], hidden: Option<&[bool]>, out: usize, lse: usize) {
+    fn check<T>(&self, [q, k, v]: [Heads<'_, T>; 3], hidden: Option<&[bool]>, out: usize, sums: usize) {
         let Attention { batch, heads, queries, keys, size, .. } = *self;
         q.check("attention: q", self, queries);
         k.check("attention: k", self, keys);
@@ -128,7 +129,7 @@ impl Attention {
         let hides = hidden.map_or(masked, <[bool]>::len);
         assert_eq!(hides, masked, "attention: a mask of {hides} elements for {self:?}");
         let rows = door::product("attention", &[batch, heads, queries]);
-        assert_eq!(lse, rows, "attention: {lse} logarithms for {self:?}");
+        assert_eq!(sums, 2 * rows, "attention: {sums} maxima and sums for {self:?}");
         assert_eq!(out, door::product("attention", &[rows, size]), "attention: out has {out} elements for {self:?}");
     }
 

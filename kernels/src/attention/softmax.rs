@@ -133,13 +133,15 @@ fn larger<S: Simd, T: Real>(a: F<S, T>, x: F<S, T>) -> F<S, T> {
     a.lt(x).select(x, a)
 }
 
-/// p = e^(score − lse) and ds = p ⊙ (dp − delta), in place of scores and dp (FlashAttention-2, algorithm 2, lines 11
+/// p = e^(score − max)·factor and ds = p ⊙ (dp − delta), in place of scores and dp (FlashAttention-2, algorithm 2, lines 11
 /// and 14).
 pub(super) struct Grad<'a, T> {
     pub(super) scores: Scores<'a, T>,
     /// The gradients of the probabilities, as the scores lie.
     pub(super) dp: &'a mut [T],
-    pub(super) lse: &'a [T],
+    pub(super) max: &'a [T],
+    /// One over the sum of each query.
+    pub(super) factor: &'a [T],
     /// Σ g·out of each query.
     pub(super) delta: &'a [T],
 }
@@ -148,18 +150,18 @@ impl<T: Real> WithSimd for Grad<'_, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Grad { scores, dp, lse, delta } = self;
+        let Grad { scores, dp, max, factor, delta } = self;
         let wide = T::lanes::<S>();
         let step = scores.width / wide;
         for c in 0..scores.registers::<S>() {
             let seen = scores.seen::<S>(c);
-            let (lse, delta) = (F::load(simd, &lse[c * wide..]), F::load(simd, &delta[c * wide..]));
+            let [max, factor, delta] = [max, factor, delta].map(|x| F::load(simd, &x[c * wide..]));
             let query = lanes::<S, T>(simd, c);
             let p = &mut T::split_mut::<S>(scores.data).0[c..];
             let dp = &mut T::split_mut::<S>(dp).0[c..];
             match scores.first {
-                None => column(simd, p, dp, step, seen, None, query, lse, delta),
-                first => column(simd, p, dp, step, seen, first, query, lse, delta),
+                None => column(simd, p, dp, step, seen, None, query, [max, factor, delta]),
+                first => column(simd, p, dp, step, seen, first, query, [max, factor, delta]),
             }
             for r in seen..scores.rows {
                 (p[r * step], dp[r * step]) = (T::splat(simd, T::ZERO), T::splat(simd, T::ZERO));
@@ -179,12 +181,11 @@ fn column<S: Simd, T: Real>(
     seen: usize,
     first: Option<&[T]>,
     query: F<S, T>,
-    lse: F<S, T>,
-    delta: F<S, T>,
+    [max, factor, delta]: [F<S, T>; 3],
 ) {
     let low = F::splat(simd, T::NEG_INFINITY);
     for r in 0..seen {
-        let e = (masked(F::wrap(simd, p[r * step]), r, first, query, low) - lse).exp();
+        let e = (masked(F::wrap(simd, p[r * step]), r, first, query, low) - max).exp() * factor;
         p[r * step] = e.raw();
         dp[r * step] = (e * (F::wrap(simd, dp[r * step]) - delta)).raw();
     }

@@ -34,18 +34,19 @@ fn dense<'a, T>(s: &Attention, data: &'a [T], tokens: usize) -> Heads<'a, T> {
     Heads { data, strides: [tokens * s.heads * s.size, s.size, s.heads * s.size] }
 }
 
-/// out, lse, dq, dk, dv, and the gradient of the bias for each pair, without one none.
+/// out, maxima and sums, dq, dk, dv, and the gradient of the bias for each pair, without one none.
 fn all<T: Real>(o: &Operands<T>, g: &[T]) -> [Vec<T>; 6] {
     let s = &o.s;
     let (q, k, v) = (dense(s, &o.q, s.queries), dense(s, &o.k, s.keys), dense(s, &o.v, s.keys));
-    let (mut out, mut lse) = (vec![T::NAN; o.q.len()], vec![T::NAN; s.batch * s.heads * s.queries]);
-    attention(s, q, k, v, o.hidden.as_deref(), o.bias(), &mut out, &mut lse);
+    let rows = s.batch * s.heads * s.queries;
+    let (mut out, mut sums) = (vec![T::NAN; o.q.len()], vec![T::NAN; 2 * rows]);
+    attention(s, q, k, v, o.hidden.as_deref(), o.bias(), &mut out, &mut sums);
     let (mut dq, mut dk, mut dv) = (vec![T::NAN; o.q.len()], vec![T::NAN; o.k.len()], vec![T::NAN; o.v.len()]);
     let gradients = Gradients::Apart { q: &mut dq, k: &mut dk, v: &mut dv };
-    let mut dbias = vec![T::NAN; if o.bias.is_some() { lse.len() * s.keys } else { 0 }];
+    let mut dbias = vec![T::NAN; if o.bias.is_some() { rows * s.keys } else { 0 }];
     let to = o.bias.as_ref().map(|_| &mut dbias[..]);
-    attention_grad(s, q, k, v, o.hidden.as_deref(), o.bias(), &out, &lse, dense(s, g, s.queries), gradients, to);
-    [out, lse, dq, dk, dv, dbias]
+    attention_grad(s, q, k, v, o.hidden.as_deref(), o.bias(), &out, &sums, dense(s, g, s.queries), gradients, to);
+    [out, sums, dq, dk, dv, dbias]
 }
 
 /// The same by the definition, number by number in f64.
@@ -55,7 +56,8 @@ fn definition<T: Real>(o: &Operands<T>, g: &[T]) -> [Vec<f64>; 6] {
     let wide = |x: &[T]| x.iter().map(|x| x.to_f64()).collect::<Vec<_>>();
     let (q, k, v, g) = (wide(&o.q), wide(&o.k), wide(&o.v), wide(g));
     let zeros = |x: &[f64]| vec![0.0; x.len()];
-    let (mut out, mut lse, mut dq, mut dk, mut dv) = (zeros(&q), Vec::new(), zeros(&q), zeros(&k), zeros(&v));
+    let (mut out, mut dq, mut dk, mut dv) = (zeros(&q), zeros(&q), zeros(&k), zeros(&v));
+    let (mut maxima, mut sums) = (Vec::new(), Vec::new());
     let mut dbias = vec![0.0; o.bias.as_ref().map_or(0, |_| s.batch * s.heads * s.queries * s.keys)];
     for (b, h, i) in
         (0..s.batch * s.heads * s.queries).map(|n| (n / s.queries / s.heads, n / s.queries % s.heads, n % s.queries))
@@ -74,7 +76,8 @@ fn definition<T: Real>(o: &Operands<T>, g: &[T]) -> [Vec<f64>; 6] {
         let scores: Vec<f64> = seen.iter().map(|&j| s.scale * dot(&q, iq, &k, at(s.keys, b, h, j)) + bias(j)).collect();
         let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = scores.iter().map(|x| (x - top).exp()).sum();
-        lse.push(if seen.is_empty() { f64::NEG_INFINITY } else { top + sum.ln() });
+        maxima.push(top);
+        sums.push(sum);
         let p: Vec<f64> = scores.iter().map(|x| (x - top).exp() / sum).collect();
         for (&j, &p) in seen.iter().zip(&p) {
             (0..s.size).for_each(|c| out[iq + c] += p * v[at(s.keys, b, h, j) + c]);
@@ -94,7 +97,7 @@ fn definition<T: Real>(o: &Operands<T>, g: &[T]) -> [Vec<f64>; 6] {
             }
         }
     }
-    [out, lse, dq, dk, dv, dbias]
+    [out, [maxima, sums].concat(), dq, dk, dv, dbias]
 }
 
 fn operands<T: Real>(s: Attention, hides: Option<u64>) -> Operands<T> {
@@ -159,7 +162,7 @@ fn check<T: Real>(tolerance: f64) {
                 let strides = o.bias.as_ref().map(|(_, strides)| strides);
                 for isa in Isa::available() {
                     let got = isa::with(isa, || all(&o, &g));
-                    let names = ["out", "lse", "dq", "dk", "dv", "dbias"];
+                    let names = ["out", "sums", "dq", "dk", "dv", "dbias"];
                     for (what, (got, want)) in names.into_iter().zip(got.iter().zip(&want)) {
                         let what = format!("{what} of {s:?} hiding {hides:?}, bias {strides:?} on {isa}");
                         close(&what, got, want, tolerance);
@@ -222,8 +225,9 @@ fn padding_changes_no_bit_of_what_is_seen() {
     let hidden = Some((0..keys).map(|i| i % 3 == 2).collect());
     let padded =
         Operands { s: Attention { keys, ..s }, q: o.q.clone(), k: spread(&o.k), v: spread(&o.v), hidden, bias: None };
-    let ([out, lse, dq, dk, ..], [padded_out, padded_lse, padded_dq, padded_dk, ..]) = (all(&o, &g), all(&padded, &g));
-    assert!((out, lse, dq) == (padded_out, padded_lse, padded_dq));
+    let ([out, sums, dq, dk, ..], [padded_out, padded_sums, padded_dq, padded_dk, ..]) =
+        (all(&o, &g), all(&padded, &g));
+    assert!((out, sums, dq) == (padded_out, padded_sums, padded_dq));
     let kept = |(i, x): (usize, &f32)| (i / token % 3 < 2).then_some(*x);
     assert!(dk == padded_dk.iter().enumerate().filter_map(kept).collect::<Vec<_>>());
     assert!(padded_dk.iter().enumerate().all(|(i, &x)| i / token % 3 < 2 || x == 0.0), "a hidden key has no gradient");
@@ -239,14 +243,34 @@ fn a_joint_projection_is_read_and_its_gradient_written_in_place() {
         |i: usize| qkv.chunks_exact(3 * third).flat_map(|t| t[i * third..][..third].to_vec()).collect::<Vec<_>>();
     let o = Operands { s, q: apart(0), k: apart(1), v: apart(2), hidden: None, bias: None };
     let g = normals::<f32>(o.q.len(), 6);
-    let [out, lse, dq, dk, dv, _] = all(&o, &g);
-    let (mut joint_out, mut joint_lse, mut joint) = (vec![0.0; out.len()], vec![0.0; lse.len()], vec![0.0; qkv.len()]);
-    attention(&s, part(0), part(1), part(2), None, None, &mut joint_out, &mut joint_lse);
+    let [out, sums, dq, dk, dv, _] = all(&o, &g);
+    let [mut joint_out, mut joint_sums, mut joint] = [out.len(), sums.len(), qkv.len()].map(|len| vec![0.0; len]);
+    attention(&s, part(0), part(1), part(2), None, None, &mut joint_out, &mut joint_sums);
     let to = Gradients::Joint(&mut joint);
-    attention_grad(&s, part(0), part(1), part(2), None, None, &out, &lse, dense(&s, &g, s.queries), to, None);
-    assert!((out, lse) == (joint_out, joint_lse));
+    attention_grad(&s, part(0), part(1), part(2), None, None, &out, &sums, dense(&s, &g, s.queries), to, None);
+    assert!((out, sums) == (joint_out, joint_sums));
     let tokens = dq.chunks(third).zip(dk.chunks(third)).zip(dv.chunks(third));
     assert!(joint == tokens.flat_map(|((q, k), v)| [q, k, v].concat()).collect::<Vec<_>>());
+}
+
+/// Beside a score of −10⁹ the logarithm of a sum of eight exponentials is lost in f32.
+#[test]
+fn a_large_bias_of_all_keys_changes_neither_result_nor_gradient() {
+    let s = sizes(1, 2, 5, 8, 4, false);
+    for low in [-1e9, f32::MIN] {
+        let mut o = operands::<f32>(s, None);
+        // Scores that are lost beside the bias: all keys weigh the same.
+        let g = normals::<f32>(o.q.len(), 4);
+        o.bias = Some((vec![low; s.queries * s.keys], [0, 0, s.keys, 1]));
+        let got = all(&o, &g);
+        o.q.fill(0.0);
+        o.bias = None;
+        let want = all(&o, &g);
+        for (i, what) in [(0, "out"), (4, "dv")] {
+            let want: Vec<f64> = want[i].iter().map(|&x| f64::from(x)).collect();
+            close(&format!("{what} beside {low:e}"), &got[i], &want, 1e-6);
+        }
+    }
 }
 
 #[test]
@@ -284,7 +308,7 @@ fn one_token_may_have_any_stride() {
         for stride in [6_148_914_691_236_517_206, usize::MAX] {
             let k = Heads { data: &[1f32; 128], strides: [0, 0, stride] };
             let mut out = [0.0; 2];
-            isa::with(isa, || attention(&s, k, k, k, None, None, &mut out, &mut [0.0; 1]));
+            isa::with(isa, || attention(&s, k, k, k, None, None, &mut out, &mut [0.0; 2]));
             assert_eq!(out, [1.0, 1.0], "{isa}");
         }
     }

@@ -36,7 +36,7 @@ impl Layer for AdaptiveMaxPool2d {
     }
 }
 
-/// Between which pixels [`Resize`] interpolates.
+/// From which pixels [`Resize`] takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Interpolation {
     /// The four around a point.
@@ -44,17 +44,19 @@ pub enum Interpolation {
     Bilinear,
     /// The sixteen around it.
     Bicubic,
+    /// The one at its place.
+    Nearest,
 }
 
-/// An image interpolated at another size: PyTorch's `Upsample` with a size and a mode. For whole factors without
-/// interpolation there is [`super::Upsample`].
+/// An image at another size: PyTorch's `Upsample` with a size and a mode. For whole factors without interpolation there is [`super::Upsample`].
 #[derive(Clone, Copy, Debug)]
 pub struct Resize {
     /// Height and width of the result.
     pub size: [usize; 2],
-    /// Between which pixels.
+    /// From which pixels.
     pub interpolation: Interpolation,
-    /// Whether the centres of the corner pixels stay where they are; their outer edges do otherwise.
+    /// Whether the centres of the corner pixels stay where they are; their outer edges do otherwise, and without
+    /// interpolation always.
     pub align_corners: bool,
 }
 module!(Resize { ; size, interpolation, align_corners });
@@ -64,6 +66,7 @@ impl Layer for Resize {
     fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
         match self.interpolation {
             Interpolation::Bilinear => x.upsample_bilinear2d(self.size, self.align_corners),
+            Interpolation::Nearest => x.resize_nearest2d(self.size),
             Interpolation::Bicubic => x.upsample_bicubic2d(self.size, self.align_corners),
         }
     }

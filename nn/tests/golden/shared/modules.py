@@ -141,6 +141,7 @@ layer("max_pool2d_overlapping", lambda: nn.MaxPool2d((3, 2), stride=(2, 1), padd
 layer("avg_pool2d", lambda: nn.AvgPool2d(2), 2, 3, 6, 7)
 layer("avg_pool2d_overlapping", lambda: nn.AvgPool2d(3, stride=2, padding=1), 2, 3, 6, 7)
 layer("max_pool2d_ceil", lambda: nn.MaxPool2d(2, ceil_mode=True), 2, 3, 5, 7)
+layer("max_pool2d_beyond", lambda: nn.MaxPool2d(4, stride=(2, 3), ceil_mode=True), 2, 3, 3, 8)
 layer("avg_pool2d_ceil", lambda: nn.AvgPool2d(3, stride=2, padding=1, ceil_mode=True), 2, 3, 6, 7)
 layer("avg_pool2d_inside", lambda: nn.AvgPool2d(3, stride=2, padding=1, ceil_mode=True, count_include_pad=False), 2, 3, 6, 7)
 layer("max_pool1d", lambda: nn.MaxPool1d(3, stride=2, padding=1, ceil_mode=True), 2, 3, 8)
@@ -156,6 +157,7 @@ for mode in ["bilinear", "bicubic"]:
     for align in [False, True]:
         name = f"resize_{mode}_{'corners' if align else 'centres'}"
         layer(name, lambda mode=mode, align=align: nn.Upsample((7, 4), mode=mode, align_corners=align), 2, 2, 5, 6)
+layer("resize_nearest", lambda: nn.Upsample((7, 4), mode="nearest"), 2, 2, 5, 6)
 layer("pixel_shuffle", lambda: nn.PixelShuffle(2), 2, 8, 3, 2)
 layer("pad2d_reflect", lambda: nn.ReflectionPad2d((1, 2, 3, 0)), 2, 2, 4, 3)
 layer("pad2d_replicate", lambda: nn.ReplicationPad2d((1, 2, 3, 0)), 2, 2, 4, 3)

@@ -88,6 +88,7 @@ const KINKED: &[&str] = &[
     "lenet",
     "max_pool1d",
     "max_pool2d",
+    "max_pool2d_beyond",
     "max_pool2d_ceil",
     "max_pool2d_overlapping",
     "max_pool3d",

@@ -191,16 +191,20 @@ fn shapes() -> Vec<Subject> {
     let overlapping = Pool2dArgs { stride: [2; 2], padding: [1; 2], ..Pool2dArgs::new(3) };
     let line = Pool1dArgs { stride: 2, padding: 1, ceil_mode: true, ..Pool1dArgs::new(3) };
     let (kernel, stride, padding) = ([2, 3, 2], [1, 2, 2], [1, 1, 0]);
-    let boxes = Pool3dArgs { kernel, stride, padding, ceil_mode: true, ..Pool3dArgs::default() };
+    let boxes = Pool3dArgs { kernel, stride, padding, ceil_mode: true, ..Pool3dArgs::new(1) };
     vec![
         layer("max_pool2d", MaxPool2d::new(2)),
         layer(
             "max_pool2d_overlapping",
-            MaxPool2d { args: Pool2dArgs { kernel: [3, 2], stride: [2, 1], padding: [1, 0], ..Pool2dArgs::default() } },
+            MaxPool2d { args: Pool2dArgs { kernel: [3, 2], stride: [2, 1], padding: [1, 0], ..Pool2dArgs::new(1) } },
         ),
         layer("avg_pool2d", AvgPool2d::new(2)),
         layer("avg_pool2d_overlapping", AvgPool2d { args: overlapping }),
         layer("max_pool2d_ceil", MaxPool2d { args: Pool2dArgs { ceil_mode: true, ..Pool2dArgs::new(2) } }),
+        layer(
+            "max_pool2d_beyond",
+            MaxPool2d { args: Pool2dArgs { stride: [2, 3], ceil_mode: true, ..Pool2dArgs::new(4) } },
+        ),
         layer("avg_pool2d_ceil", AvgPool2d { args: Pool2dArgs { ceil_mode: true, ..overlapping } }),
         layer(
             "avg_pool2d_inside",
@@ -222,6 +226,7 @@ fn shapes() -> Vec<Subject> {
         layer("upsample", Upsample { scale: 2 }),
         layer("resize_bilinear_centres", resize(Interpolation::Bilinear, false)),
         layer("resize_bilinear_corners", resize(Interpolation::Bilinear, true)),
+        layer("resize_nearest", resize(Interpolation::Nearest, false)),
         layer("resize_bicubic_centres", resize(Interpolation::Bicubic, false)),
         layer("resize_bicubic_corners", resize(Interpolation::Bicubic, true)),
         layer("pixel_shuffle", PixelShuffle { factor: 2 }),

@@ -49,21 +49,21 @@ impl Case for Tiled {
         let qkv = normals::<T>(3 * tokens * row, 1);
         // Nothing is hidden, but the mask is there.
         let hidden = (!s.causal).then(|| vec![false; tokens]);
-        let forward = move |qkv: &[T], hidden: &Option<Vec<bool>>, out: &mut [T], lse: &mut [T]| {
+        let forward = move |qkv: &[T], hidden: &Option<Vec<bool>>, out: &mut [T], sums: &mut [T]| {
             let [q, k, v] = parts(&s, qkv);
-            attention(&s, q, k, v, hidden.as_deref(), None, out, lse);
+            attention(&s, q, k, v, hidden.as_deref(), None, out, sums);
         };
-        let mut lse: Buf<T> = zeros(tokens * s.heads);
+        let mut sums: Buf<T> = zeros(2 * tokens * s.heads);
         if !self.backward {
-            return Work::new(tokens * row, move |out| forward(&qkv, &hidden, out, &mut lse));
+            return Work::new(tokens * row, move |out| forward(&qkv, &hidden, out, &mut sums));
         }
         let (mut out, g) = (zeros::<T>(tokens * row), normals::<T>(tokens * row, 2));
-        forward(&qkv, &hidden, &mut out, &mut lse);
+        forward(&qkv, &hidden, &mut out, &mut sums);
         Work::new(3 * tokens * row, move |gradient| {
             let [q, k, v] = parts(&s, &qkv);
             let g = Heads { data: &g, strides: [s.queries * row, s.size, row] };
             let to = Gradients::Joint(gradient);
-            attention_grad(&s, q, k, v, hidden.as_deref(), None, &out, &lse, g, to, None);
+            attention_grad(&s, q, k, v, hidden.as_deref(), None, &out, &sums, g, to, None);
         })
     }
 }
