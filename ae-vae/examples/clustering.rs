@@ -32,7 +32,7 @@ fn main() -> Result<()> {
     let config = VaeConfig { hidden: vec![400], latent: 10, act: Act::Gelu, ..VaeConfig::default() };
     let vae = Vae::new(config, &mut cx)?;
     let prepare = |x: &Tensor, cx: &mut Ctx| binarise(x, cx);
-    let plan = Plan { epochs: args.pick(100, 20), batch: 100, lr: (2e-3, 5e-5), kl: None, prepare };
+    let plan = Plan { epochs: args.pick(100, 20), batch: 100, lr: (2e-3, 5e-5), kl: None, minutes: None, prepare };
     let curve = train(&report, "clustering", &vae, &images, &plan, args.seed, &mut cx)?;
 
     let [codes, test_codes] = [&images, &test].map(|x| no_grad(|| vae.encode(x, &mut cx.eval())));

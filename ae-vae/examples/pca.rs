@@ -57,7 +57,7 @@ fn main() -> Result<()> {
     let config = VanillaConfig { hidden: vec![512, 256], code: CODE, act: Act::Gelu, ..VanillaConfig::default() };
     let model = Vanilla::new(config, &mut cx)?;
     let prepare = |x: &Tensor, _: &mut Ctx| x.clone();
-    let plan = Plan { epochs: args.pick(150, 20), batch: 100, lr: (2e-3, 2e-5), kl: None, prepare };
+    let plan = Plan { epochs: args.pick(150, 20), batch: 100, lr: (2e-3, 2e-5), kl: None, minutes: None, prepare };
     let curve = train(&report, "pca", &model, &images, &plan, args.seed, &mut cx)?;
 
     let (mean, basis) = components(&images, CODE);

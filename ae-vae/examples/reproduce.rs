@@ -2,7 +2,7 @@
 //!
 //! `--list` prints the names. The full form trains on the 60,000 images that `cargo xtask fetch mnist` brings, the quick form
 //! for minutes on the 10,000 embedded ones, whose figures are worse and have thresholds of their own. A run can be stopped at
-//! any moment and goes on with `--resume`.
+//! any moment and goes on with `--resume`; `--minutes N` trains for a slice of that length and measures what there is.
 //!
 //! No registry ships the published binarised pixels. Ours are Bernoulli(pixel/255), drawn once with seed 0; the report has
 //! their hash. So the figures are of the same protocol, not of the same pixels.
@@ -30,6 +30,9 @@ struct Cli {
     /// Print the names of all figures and exit
     #[arg(long)]
     list: bool,
+    /// Train for so many minutes at most, then measure; --resume trains on
+    #[arg(long, value_name = "N")]
+    minutes: Option<f64>,
     #[command(flatten)]
     args: Args,
 }
@@ -153,10 +156,10 @@ fn main() -> Result<()> {
         let names: Vec<&str> = FIGURES.iter().map(|figure| figure.name).collect();
         bail!("{name:?} is no figure: there are {}", names.join(", "));
     };
-    run(figure, &cli.args)
+    run(figure, cli.minutes, &cli.args)
 }
 
-fn run(figure: &Figure, args: &Args) -> Result<()> {
+fn run(figure: &Figure, minutes: Option<f64>, args: &Args) -> Result<()> {
     let name = format!("reproduce-{}", figure.name);
     let mut report = Report::resumable(args, "ae-vae", &name, figure.what)?;
     let (train_set, test_set) = if args.quick {
@@ -187,6 +190,7 @@ fn run(figure: &Figure, args: &Args) -> Result<()> {
             warm_up: (args.pick(epochs[0], epochs[1]) * images.dim(0) / figure.batch) as u64,
             ..KlWeight::default()
         }),
+        minutes,
         prepare: if figure.pixels == Pixels::Fixed { |x, _| x.clone() } else { |x, cx| binarise(x, cx) },
     };
     let curve = match figure.warm_up {
@@ -206,8 +210,9 @@ fn run(figure: &Figure, args: &Args) -> Result<()> {
     };
     report.about(
         format!(
-            "{}, trained for {} epochs on {} images. Published: {} ({}).",
+            "{}, trained for {} of {} epochs on {} images. Published: {} ({}).",
             figure.what,
+            curve.last().map_or(0.0, |(epochs, _)| epochs.floor()),
             plan.epochs,
             etude_data::example::thousands(images.dim(0)),
             figure.nll,

@@ -37,7 +37,7 @@ fn main() -> Result<()> {
     let config = VaeConfig { hidden: vec![256, 128], latent: 2, act: Act::Silu, ..VaeConfig::default() };
     let vae = Vae::new(config, &mut cx)?;
     let prepare = |x: &Tensor, cx: &mut Ctx| binarise(x, cx);
-    let plan = Plan { epochs: args.pick(150, 30), batch: 100, lr: (2e-3, 2e-5), kl: None, prepare };
+    let plan = Plan { epochs: args.pick(150, 30), batch: 100, lr: (2e-3, 2e-5), kl: None, minutes: None, prepare };
     let curve = train(&report, "latent_plane", &vae, &images, &plan, args.seed, &mut cx)?;
 
     let mut eval = cx.eval();

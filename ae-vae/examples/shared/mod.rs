@@ -2,6 +2,8 @@
 
 mod rows;
 
+use std::time::Instant;
+
 use anyhow::Result;
 use etude_ae_vae::{Autoencoder, KlWeight, Loss};
 use etude_autograd::Tensor;
@@ -22,6 +24,8 @@ pub struct Plan {
     pub kl: Option<KlWeight>,
     /// What is done to a batch before it is seen.
     pub prepare: fn(&Tensor, &mut Ctx) -> Tensor,
+    /// After how many minutes it stops at a checkpoint, if it is not at its end.
+    pub minutes: Option<f64>,
 }
 
 /// Trains with a checkpoint every hundred steps and gives the curve of the loss, by epochs. With `--resume` it goes on from
@@ -36,6 +40,7 @@ pub fn train<M: Autoencoder>(
     seed: u64,
     cx: &mut Ctx,
 ) -> Result<Vec<(f64, f64)>> {
+    let start = Instant::now();
     let checkpoint = report.checkpoint()?;
     let mut opt = Adam::new(model, plan.lr.0);
     let mut batches = images.batches(plan.batch).shuffled(cx).endless();
@@ -79,6 +84,9 @@ pub fn train<M: Autoencoder>(
             journal.tick(step, format!("{mean:.1} nats"));
             at = journal.position();
             parts!().save(&checkpoint, step)?;
+            if plan.minutes.is_some_and(|minutes| start.elapsed().as_secs_f64() >= 60.0 * minutes) {
+                break;
+            }
         }
     }
     journal.finish()?;
