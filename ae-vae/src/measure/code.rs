@@ -145,36 +145,53 @@ pub fn linear_probe(
     Ok(no_grad(|| metrics::accuracy(&probe.forward(&standardised(test.0), &mut cx), test.1)))
 }
 
-/// Bins of an element's range in [`mutual_information_gap`].
+/// Bins of an element's range in [`factor_information`].
 const BINS: usize = 20;
 
-/// The mutual information gap of codes `[n, code]` and the factors that made the images, each `n` values, equal or not (their size
-/// means nothing): how much more the element that knows most of a factor knows of it than the second, as a share of the factor's entropy, mean over
-/// factors. 1 if every factor has an element of its own.
+/// The mutual information gap of codes `[n, code]` and the factors that made the images, each `n` values, equal or not
+/// (their size means nothing): how much more the element that knows most of a factor knows of it than the second, as a
+/// share of the factor's entropy, mean over factors. 1 if every factor has an element of its own.
 ///
-/// Chen et al. 2018, arXiv:1802.04942, section 4; the information is that of 20 equal bins of an element's range, as in
-/// Locatello et al. 2019, arXiv:1811.12359.
+/// Chen et al. 2018, arXiv:1802.04942, section 4, of the information that [`factor_information`] finds.
 ///
 /// # Errors
-/// If there is no code or factor, a code is not finite, a factor has another number of values or only one value, or there are
-/// fewer than two elements.
+/// As [`factor_information`], and if a code has fewer than two elements.
 pub fn mutual_information_gap(codes: &Tensor, factors: &[Vec<usize>]) -> Result<f64, Error> {
-    let fits = codes.rank() == 2 && codes.dim(0) > 0 && codes.dim(1) > 1;
+    let fits = codes.rank() == 2 && codes.dim(1) > 1;
     let found = format!("{:?}", codes.shape());
     ConfigError::check(fits, "mutual_information_gap", "codes", found, "[n, code] with code at least 2")?;
+    let gap = |mut known: Vec<f64>| {
+        known.sort_by(|a, b| b.total_cmp(a));
+        known[0] - known[1]
+    };
+    Ok(factor_information(codes, factors)?.into_iter().map(gap).sum::<f64>() / factors.len() as f64)
+}
+
+/// How much each element of codes `[n, code]` knows of each of the factors that made the images, `n` values each: the
+/// mutual information as a share of the factor's entropy, from 0 to 1, a row a factor and in it a number for each
+/// element.
+///
+/// The information is that of 20 equal bins of an element's range, as in Locatello et al. 2019, arXiv:1811.12359. Few
+/// codes give some even to an element that knows nothing: about (bins − 1)(values − 1) / 2n nats.
+///
+/// # Errors
+/// If there is no code or factor, a code is not finite, or a factor has another number of values or only one value.
+pub fn factor_information(codes: &Tensor, factors: &[Vec<usize>]) -> Result<Vec<Vec<f64>>, Error> {
+    let fits = codes.rank() == 2 && !codes.is_empty();
+    let found = format!("{:?}", codes.shape());
+    ConfigError::check(fits, "factor_information", "codes", found, "[n, code] with both at least 1")?;
     let n = codes.dim(0);
     let good = !factors.is_empty() && factors.iter().all(|f| f.len() == n && f.iter().any(|v| *v != f[0]));
     let expected = "at least one, each with a value for every code and not always the same";
-    ConfigError::check(good, "mutual_information_gap", "factors", factors.len(), expected)?;
+    ConfigError::check(good, "factor_information", "factors", factors.len(), expected)?;
     check_codes(codes)?;
     let binned: Vec<Vec<usize>> = (0..codes.dim(1)).map(|j| bins(&codes.select(1, j).to_vec())).collect();
-    let gap = |factor: &Vec<usize>| {
+    let row = |factor: &Vec<usize>| {
         let factor = ranks(factor);
-        let mut known: Vec<f64> = binned.iter().map(|bins| information(bins, &factor)).collect();
-        known.sort_by(|a, b| b.total_cmp(a));
-        (known[0] - known[1]) / entropy(counts(factor.iter().copied()).into_iter())
+        let whole = entropy(counts(factor.iter().copied()).into_iter());
+        binned.iter().map(|bins| information(bins, &factor) / whole).collect()
     };
-    Ok(factors.iter().map(gap).sum::<f64>() / factors.len() as f64)
+    Ok(factors.iter().map(row).collect())
 }
 
 /// Which of the bins between the least and the largest value each lies in.
@@ -291,6 +308,17 @@ mod tests {
         assert!((gap(&|a, b| [a, b]) - 1.0).abs() < 1e-9);
         assert!(gap(&|a, b| [a + b, a - b]).abs() < 0.05);
         assert!(mutual_information_gap(&Tensor::zeros([400, 1]), &factors).is_err());
+    }
+
+    #[test]
+    fn an_element_knows_all_of_the_factor_it_is_and_nothing_of_another() {
+        let factors = vec![(0..400).map(|i| i % 20).collect::<Vec<usize>>(), (0..400).map(|i| i / 20).collect()];
+        let values = (0..400).map(|i| factors[1][i] as f32).collect();
+        // One element is enough here, where the gap needs two.
+        let known = factor_information(&Tensor::from_vec(values, [400, 1]), &factors).expect("fits");
+        assert!(known[0][0].abs() < 1e-9 && (known[1][0] - 1.0).abs() < 1e-9, "{known:?}");
+        assert!(factor_information(&Tensor::zeros([400, 1]), &[vec![3; 400]]).is_err(), "a factor that never varies");
+        assert!(factor_information(&Tensor::zeros([400, 0]), &factors).is_err());
     }
 
     #[test]

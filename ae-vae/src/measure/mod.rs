@@ -16,7 +16,9 @@ use crate::loss::Loss;
 use crate::sentence::Sentence;
 
 pub use clusters::{Matching, adjusted_rand_index, match_clusters, normalised_mutual_information};
-pub use code::{Collapse, active_units, auroc, collapse, linear_probe, mutual_information_gap, perplexity};
+pub use code::{
+    Collapse, active_units, auroc, collapse, factor_information, linear_probe, mutual_information_gap, perplexity,
+};
 pub use image::{psnr, ssim};
 
 /// Images that are looked at together.
