@@ -3,8 +3,25 @@
 //! One file a model: its configuration, forward pass, loss as named parts, and prior where it has one. All share the verbs of
 //! [`Autoencoder`]: `encode`, `decode`, `forward`, `reconstruct`; those with a prior add `sample` ([`Generative`]), those with
 //! an approximate posterior `draws` ([`Variational`]). Two are different: a [`Conditional`] has the verbs once it is told the
-//! classes ([`Conditional::given`]), a [`Sentence`] has methods of the same names for sentences. Images are rows of pixels in [0, 1], `[batch, pixels]`; decoders give logits,
-//! never probabilities, so that the [`Likelihood`] is stable.
+//! classes ([`Conditional::given`]), a [`Sentence`] has methods of the same names for sentences. Images are rows of pixels in
+//! [0, 1], `[batch, pixels]`; decoders give logits, never probabilities, so that the [`Likelihood`] is stable.
+//!
+//! ```
+//! use etude_ae_vae::{Autoencoder, Generative, KlWeight, Vae, VaeConfig};
+//! use etude_autograd::Tensor;
+//! use etude_nn::{Adam, Ctx, Optimizer};
+//!
+//! let mut cx = Ctx::train(0);
+//! let images = Tensor::rand([8, 64], &mut cx);
+//! let model = Vae::new(VaeConfig { input: 64, hidden: vec![32], latent: 2, ..VaeConfig::default() }, &mut cx)?;
+//! let mut opt = Adam::new(&model, 1e-3);
+//! let out = model.forward(&images, &mut cx);
+//! assert_eq!(out.loss.parts().iter().map(|part| part.name).collect::<Vec<_>>(), ["reconstruction", "kl"]);
+//! opt.step(&KlWeight::default().apply(out.loss, 0).total().backward());
+//! assert_eq!(model.reconstruct(&images, &mut cx).shape(), [8, 64]);
+//! assert_eq!(model.sample(16, &mut cx).shape(), [16, 64]);
+//! # Ok::<(), etude_ae_vae::Error>(())
+//! ```
 //!
 //! | model | paper |
 //! |---|---|

@@ -16,8 +16,16 @@
 //! The likelihood is the exact Gaussian one of the differenced series; with missing observations (NaN) it is the exact
 //! diffuse likelihood of the levels, which is the same number when nothing is missing. Every recursion walks the non-zero
 //! terms of the seasonal polynomials, so a season of 168 hours costs n·168 operations a likelihood, not n·168².
-//! The rest of the toolbox: [`ar`] (least squares, Yule–Walker, Burg), [`correlation`] (ACF, PACF, Ljung–Box),
-//! [`unit_root`] (ADF, KPSS) and [`search`] (stepwise order search).
+//!
+//! | wanted | see |
+//! |---|---|
+//! | a model, its estimate, its simulation | [`Sarima`], [`Sarima::fit`], [`Sarima::simulate`] |
+//! | coefficients, standard errors, criteria, residuals | [`Fit`] |
+//! | what comes next, with intervals | [`Fit::forecast`], [`Forecast`] |
+//! | autoregressions by least squares, Yule–Walker and Burg | [`ar`] |
+//! | ACF, PACF, Ljung–Box | [`correlation`] |
+//! | tests of unit roots, ADF and KPSS | [`unit_root`] |
+//! | the orders, step by step | [`search`] |
 
 #![forbid(unsafe_code)]
 // `!(x > 0)` is how this crate says "not positive, or NaN".

@@ -7,6 +7,7 @@
 //!   never a panic, and memory grows only with the bytes that are really there.
 //! * **Batches**: [`loader`] over tensors, [`windows`] over text, [`augment`] for images; all from a seed, all resumable.
 //! * **Results**: [`picture`] writes PNG grids, [`plot`] SVG charts, [`example`] the report that each example program leaves.
+//! * **Fetched data**: [`cache`] knows the folder, [`mnist::fetched`] opens what lies there.
 //!
 //! ```
 //! use etude_data::{Samples, mnist};

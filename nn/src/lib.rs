@@ -11,6 +11,8 @@
 //!   [groups](optim::Optim::group) of parameters and the learning rates of a [`schedule`].
 //! * **Files**: [`Module::save`] and [`Module::load`] for safetensors ([`mod@file`]), [`Checkpoint`] for a whole training,
 //!   [`Journal`] for what happened in it.
+//! * **Watching a training**: [`guard`] is what happens at a NaN, [`Watched`] and [`Recompute`] go around a layer, to look at
+//!   its activations or to save their memory.
 //! * **Generation**: [`Sampler`] draws the next token.
 //!
 //! ```

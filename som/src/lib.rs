@@ -14,9 +14,18 @@
 //! # }
 //! ```
 //!
-//! Training is by batch epochs (deterministic, one matrix product each, memory bounded by tiles) or by single samples;
-//! lattices are rectangular or hexagonal, with borders or toroidal. Quality and pictures: quantisation and topographic
-//! error, distortion, U-matrix, hits, label map with purity, component planes.
+//! Training is by batch epochs (deterministic, one matrix product each, memory bounded by tiles) or by single samples.
+//!
+//! | wanted | see |
+//! |---|---|
+//! | a grid, rectangular or hexagonal, with borders or toroidal | [`Lattice`] |
+//! | a map from a principal plane, from samples, from given prototypes | [`Som`] |
+//! | training, and what shrinks while it lasts | [`Som::train_batch`], [`Som::train_online`]; [`Training`], [`Decay`] |
+//! | how a sample moves the nodes around its own | [`Neighbourhood`] |
+//! | where a sample belongs | [`Som::matches`], [`Match`] |
+//! | quantisation error, topographic error, distortion | [`Som::quantisation_error`] and its neighbours |
+//! | U-matrix, hits, component planes | [`Som::u_matrix`], [`Som::hits`], [`Som::component_plane`] |
+//! | labels of the nodes, with purity | [`Som::label_map`], [`LabelMap`] |
 
 #![forbid(unsafe_code)]
 // `!(x > 0)` is how this crate says "not positive, or NaN".
