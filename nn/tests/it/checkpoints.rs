@@ -283,7 +283,7 @@ fn truncated_at_every_byte_restores_nothing() {
     let path = folder.path().join("run.safetensors");
     Run::new(1, momentum).parts().save(&path, 2).expect("writable");
     let whole = std::fs::read(&path).expect("just written");
-    for end in (0..whole.len()).step_by(7) {
+    for end in 0..whole.len() {
         std::fs::write(&path, &whole[..end]).expect("writable");
         refused(&path, momentum);
     }
