@@ -55,14 +55,30 @@ fn many_kills() {
     println!("{:?}", TRAINING.survives(process::kills(250)));
 }
 
-#[test]
-#[ignore = "minutes: cargo test -p etude-ae-vae resume::vae -- --ignored --nocapture"]
-fn vae_however_often_it_is_killed() {
-    println!("{:?}", process::example_survives_kills("vae", process::kills(100)));
+/// The examples that resume, each killed and resumed to the same outcome.
+macro_rules! examples {
+    ($($test:ident: $example:literal, $kills:literal;)*) => {
+        mod however_often_it_is_killed {
+            use super::process;
+            $(
+                #[test]
+                #[ignore = "minutes: cargo test -p etude-ae-vae however_often_it_is_killed::NAME -- --ignored --nocapture"]
+                fn $test() {
+                    println!("{:?}", process::example_survives_kills($example, process::kills($kills)));
+                }
+            )*
+        }
+    };
 }
 
-#[test]
-#[ignore = "minutes: cargo test -p etude-ae-vae resume::autoencoders -- --ignored --nocapture"]
-fn autoencoders_however_often_it_is_killed() {
-    println!("{:?}", process::example_survives_kills("autoencoders", process::kills(100)));
+examples! {
+    anomaly: "anomaly", 20;
+    autoencoders: "autoencoders", 100;
+    clustering: "clustering", 20;
+    latent_plane: "latent_plane", 20;
+    molecules: "molecules", 20;
+    pca: "pca", 20;
+    reproduce_vae: "reproduce vae", 20;
+    sentences: "sentences", 20;
+    vae: "vae", 100;
 }

@@ -132,8 +132,8 @@ pub fn survives_kills(test: &str, within: &Path, kills: usize, longest: Duration
     kill_and_resume(within, kills, EACH, longest, |_| program(test), check)
 }
 
-/// [`kill_and_resume`] for the quick form of the example `name`: what it leaves must be what it leaves when nobody kills it,
-/// to the byte.
+/// [`kill_and_resume`] for the quick form of an example, called as `name`, which may have arguments behind a space: what it
+/// leaves must be what it leaves when nobody kills it, to the byte.
 ///
 /// # Panics
 /// As there, and if something differs.
@@ -141,8 +141,9 @@ pub fn example_survives_kills(name: &str, kills: usize) -> Killed {
     let within = tempfile::tempdir().expect("a temporary folder");
     let within = within.path();
     let start = |folder: &Path| {
-        let mut command = example(name);
-        command.args(["--quick", "--resume", "--out"]).arg(folder);
+        let mut words = name.split(' ');
+        let mut command = example(words.next().unwrap_or(name));
+        command.args(words).args(["--quick", "--resume", "--out"]).arg(folder);
         command
     };
     let (folder, began) = (within.join("whole"), Instant::now());
