@@ -191,8 +191,14 @@ fn many_kills() {
     killed_runs_end_with_the_same_bits(process::kills(250));
 }
 
+/// Of the programs that resume this is the shortest; the others are killed in long tests. `cargo test` builds it.
 #[test]
-#[ignore = "minutes: cargo test -p etude-rl resume::dqn -- --ignored --nocapture"]
+fn dqn_killed_twenty_times() {
+    assert_eq!(process::example_survives_kills("dqn", 20).kills, 20);
+}
+
+#[test]
+#[ignore = "minutes: cargo test -p etude-rl resume::dqn_however -- --ignored --nocapture"]
 fn dqn_however_often_it_is_killed() {
     println!("{:?}", process::example_survives_kills("dqn", process::kills(100)));
 }
