@@ -25,7 +25,7 @@ fn function<'a>(subject: &'a Subject) -> impl Fn(&[Tensor]) -> Tensor + 'a {
     }
 }
 
-fn buffers(subject: &Subject) -> Vec<(String, Value)> {
+pub fn buffers(subject: &Subject) -> Vec<(String, Value)> {
     let mut all = Vec::new();
     subject.module.each(&mut |name, slot| match slot {
         Slot::Param(_) => {}
@@ -39,7 +39,7 @@ fn is_spectral(buffers: &[(String, Value)]) -> bool {
     buffers.iter().any(|(name, _)| name.ends_with("weight_u"))
 }
 
-fn restore(subject: &Subject, values: &[(String, Value)]) {
+pub fn restore(subject: &Subject, values: &[(String, Value)]) {
     let mut values = values.iter();
     subject.module.each(&mut |_, slot| match slot {
         Slot::Param(_) => {}

@@ -7,6 +7,7 @@
 mod complete;
 mod derivatives;
 mod file;
+mod invariance;
 mod modules;
 
 use std::collections::BTreeMap;
