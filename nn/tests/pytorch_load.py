@@ -1,7 +1,12 @@
 """Loads weights that etude-nn saved into PyTorch's modules, strictly, and compares what they compute.
 
     pip install torch safetensors numpy
-    WEIGHTS_DIR=target/weights cargo test -p etude-nn --test it -- --ignored weights_for_pytorch
+    cargo xtask golden --python venv/bin/python pytorch_load
+
+which has a test write the weights and starts this script; without a name, `cargo xtask golden` does it
+after the scripts that make the golden files. In two steps:
+
+    WEIGHTS_DIR=$PWD/target/weights cargo test -p etude-nn --test it -- --ignored weights_for_pytorch
     python nn/tests/pytorch_load.py target/weights
 
 Every module of `tests/golden/shared/modules.py`: fails unless every name, shape and type fits, and outputs, gradients,

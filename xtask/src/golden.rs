@@ -3,6 +3,9 @@
 //! Golden files hold what PyTorch, statsmodels or gymnasium compute. The script that made a file is `*/tests/golden/*.py`,
 //! and writes somewhere below its crate's `tests`. The Python that runs them needs those packages; which ones, each
 //! script says in its first lines.
+//!
+//! Golden files bring PyTorch's weights to us; the other direction needs PyTorch there. So the command ends with it: a test
+//! writes our weights, and `nn/tests/pytorch_load.py` loads them into PyTorch's modules and compares what they compute.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,20 +16,24 @@ use anyhow::{Context, Result, ensure};
 
 use crate::workspace;
 
+/// What loads our weights into PyTorch.
+const LOAD: &str = "nn/tests/pytorch_load.py";
+
 /// What to run.
 #[derive(clap::Args, Debug)]
 pub struct GoldenArgs {
     /// The Python to run the scripts with, as in venv/bin/python
     #[arg(long, default_value = "python3")]
     python: PathBuf,
-    /// Only scripts whose path contains this
+    /// Only scripts whose path contains this; nn/tests/pytorch_load.py, which loads our weights into PyTorch, is the last
     filter: Option<String>,
 }
 
 /// Runs the scripts; `false` when one failed.
 pub fn main(args: &GoldenArgs) -> Result<bool> {
-    let scripts = scripts(&workspace::files()?, args.filter.as_deref());
-    ensure!(!scripts.is_empty(), "no script */tests/golden/*.py matches");
+    let filter = args.filter.as_deref();
+    let (scripts, loads) = (scripts(&workspace::files()?, filter), matches(Path::new(LOAD), filter));
+    ensure!(loads || !scripts.is_empty(), "neither a script */tests/golden/*.py nor {LOAD} matches");
     let python = program(&args.python)?;
     let mut succeeded = true;
     for script in scripts {
@@ -34,24 +41,46 @@ pub fn main(args: &GoldenArgs) -> Result<bool> {
         let folder = path.parent().context("a script lies in a folder")?;
         let tests = folder.parent().context("golden lies in tests")?;
         let before = fingerprints(tests)?;
-        let status = Command::new(&python)
-            .arg(&path)
-            .current_dir(folder)
-            // What several scripts share lies in a folder of its own, which stays as it is.
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .status()
-            .with_context(|| format!("cannot start {}", python.display()))?;
-        if !status.success() {
-            println!("{}: {status}", script.display());
-            succeeded = false;
-        }
+        succeeded &= run(&python, &[&path], folder)?;
         let changes = changes(&before, &fingerprints(tests)?);
         match changes.len() {
             0 => println!("{}: nothing changed", script.display()),
             _ => changes.iter().for_each(|change| println!("{}: {change}", script.display())),
         }
     }
+    if loads {
+        succeeded &= load(&python)?;
+    }
     Ok(succeeded)
+}
+
+/// Runs a script, whose path is the first argument; `false` when it failed.
+fn run(python: &Path, arguments: &[&Path], folder: &Path) -> Result<bool> {
+    let status = Command::new(python)
+        .args(arguments)
+        .current_dir(folder)
+        // What several scripts share lies in a folder of its own, which stays as it is.
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .status()
+        .with_context(|| format!("cannot start {}", python.display()))?;
+    if !status.success() {
+        let script = arguments[0].strip_prefix(workspace::root()).unwrap_or(arguments[0]);
+        println!("{}: {status}", script.display());
+    }
+    Ok(status.success())
+}
+
+/// Writes our weights and loads them into PyTorch, whose script prints how many there were; `false` when something differs.
+fn load(python: &Path) -> Result<bool> {
+    let (script, weights) = (workspace::root().join(LOAD), workspace::root().join("target/weights"));
+    let test = ["test", "-p", "etude-nn", "--test", "it", "--", "--ignored", "--exact", "pytorch::weights_for_pytorch"];
+    let output = workspace::cargo().args(test).env("WEIGHTS_DIR", &weights).output().context("cannot start cargo")?;
+    if !output.status.success() {
+        let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+        println!("our weights were not written:\n{err}{out}");
+        return Ok(false);
+    }
+    run(python, &[&script, &weights], workspace::root())
 }
 
 /// A path as seen from here, since the scripts run in their own folders; a bare name is looked up in `PATH`.
@@ -68,8 +97,11 @@ fn scripts(files: &[PathBuf], filter: Option<&str>) -> Vec<PathBuf> {
         file.extension().is_some_and(|extension| extension == "py")
             && file.parent().is_some_and(|folder| folder.ends_with("tests/golden"))
     };
-    let matches = |file: &&PathBuf| filter.is_none_or(|filter| file.to_string_lossy().contains(filter));
-    files.iter().filter(in_golden).filter(matches).cloned().collect()
+    files.iter().filter(in_golden).filter(|file| matches(file, filter)).cloned().collect()
+}
+
+fn matches(file: &Path, filter: Option<&str>) -> bool {
+    filter.is_none_or(|filter| file.to_string_lossy().contains(filter))
 }
 
 /// A hash of every file below the folder, by its path from there.
@@ -116,6 +148,14 @@ mod tests {
         let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
         assert_eq!(scripts(&files, None).len(), 2);
         assert_eq!(scripts(&files, Some("rl/")), [PathBuf::from("rl/tests/golden/cartpole.py")]);
+    }
+
+    #[test]
+    fn our_weights_are_loaded_when_nothing_else_is_asked_for() {
+        assert!(workspace::root().join(LOAD).exists());
+        for (filter, loads) in [(None, true), (Some("nn/"), true), (Some("pytorch_load"), true), (Some("rl/"), false)] {
+            assert_eq!(matches(Path::new(LOAD), filter), loads, "{filter:?}");
+        }
     }
 
     #[test]

@@ -45,7 +45,7 @@ enum Command {
     Asan(asan::AsanArgs),
     /// Bring a data set that is too large to embed from the package that ships it
     Fetch(fetch::FetchArgs),
-    /// Run the scripts beside the golden files again and name the files that changed
+    /// Run the scripts beside the golden files again, name the files that changed, and load our weights into PyTorch
     Golden(golden::GoldenArgs),
 }
 
