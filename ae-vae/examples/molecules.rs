@@ -2,7 +2,8 @@
 //! can be stopped at any moment and resumed with `--resume`, and ends with the same bits.
 //!
 //! The idea is that of Gómez-Bombarelli et al. 2018, *Automatic Chemical Design Using a Data-Driven Continuous Representation
-//! of Molecules*, arXiv:1610.02415, with the recurrent nets of Bowman et al. 2016. The molecules are drawn from a grammar.
+//! of Molecules*, arXiv:1610.02415, with the recurrent nets of Bowman et al. 2016. The molecules are drawn from a grammar. What
+//! is counted as distinct or as new is strings: one molecule has several, as `CCO` and `OCC`.
 
 #[path = "shared/sentences.rs"]
 mod shared;
@@ -59,8 +60,8 @@ fn main() -> Result<()> {
     let parts = measure::sentence_parts(&model, &test_set, &mut eval)?;
     let nats = |name: &str| parts.iter().find(|part| part.0 == name).map_or(f64::NAN, |part| part.1);
     let paths = paths(&model, &test_set, &vocab, &mut eval)?;
-    let steps_between = paths.iter().flatten().collect::<Vec<_>>();
-    let on_lines = steps_between.iter().filter(|smiles| Molecule::parse(smiles).is_ok()).count();
+    let between = between(&paths);
+    let on_lines = between.iter().filter(|smiles| Molecule::parse(smiles).is_ok()).count();
 
     let truth: Vec<Molecule> = all.iter().map(|smiles| Molecule::parse(smiles)).collect::<Result<_, _>>()?;
     let found: Vec<Molecule> = valid.iter().map(|(_, molecule)| molecule.clone()).collect();
@@ -74,19 +75,21 @@ fn main() -> Result<()> {
         ),
         format!(
             "Of 1,000 strings from pure noise {} close every branch and ring and respect every valence; of 1,000 molecules with \
-             their characters in a random order {} do. Along the lines one molecule turns into another, mostly through \
-             molecules.",
+             their characters in a random order {} do. What is unique or new is counted in strings, of which one molecule has \
+             several. A code holds {:.1} nats of divergence, of which training gives ten for nothing. Along the lines one \
+             molecule turns into another, mostly through molecules: {} different strings lie between the ends.",
             valid.len(),
-            scrambled(&test, args.seed)
+            scrambled(&test, args.seed),
+            nats("kl"),
+            thousands(between.len())
         ),
     );
     report.result("validity", validity, Better::Higher, 0.65);
-    report.result("uniqueness", share(distinct.len(), valid.len()), Better::Higher, 0.9);
-    report.result("novelty", share(new, distinct.len()), Better::Higher, 0.7);
+    report.result("unique_strings", share(distinct.len(), valid.len()), Better::Higher, 0.9);
+    report.result("new_strings", share(new, distinct.len()), Better::Higher, 0.7);
     report.result("heavy_atoms_off", off, Better::Lower, 0.25);
-    report.result("line_validity", share(on_lines, steps_between.len()), Better::Higher, 0.85);
+    report.result("line_validity", share(on_lines, between.len()), Better::Higher, 0.8);
     report.result("reconstruction", nats("reconstruction"), Better::Lower, 14.0);
-    report.result("kl", nats("kl"), Better::Higher, 8.0);
 
     let chart = Chart::new("Size of molecules").x("atoms but for hydrogen").y("share");
     let chart =
@@ -100,7 +103,8 @@ fn main() -> Result<()> {
     report.text(
         "line",
         lines(&paths, &test),
-        "Straight lines between the codes of two test molecules, which stand in brackets; the most likely characters",
+        "Straight lines between the codes of two test molecules, which stand in brackets: the ends come back in kind, not \
+         exactly, and every character is the most likely one",
     );
     let chart = Chart::new("Learning molecules").x("step").y("nats a molecule");
     let chart = chart.line("reconstruction", curves[0].reconstruction.clone()).line("divergence", curves[0].kl.clone());
@@ -113,12 +117,12 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The share of molecules with each number of something, from 0 to the largest.
+/// The share of molecules with each number of something, from 0 to the largest; of no molecules all are 0.
 fn shares(molecules: &[Molecule], count: impl Fn(&Molecule) -> usize) -> Vec<(f64, f64)> {
     let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
     molecules.iter().for_each(|molecule| *counts.entry(count(molecule)).or_default() += 1);
     let most = counts.keys().last().copied().unwrap_or(0);
-    let share = |n: usize| counts.get(&n).copied().unwrap_or(0) as f64 / molecules.len() as f64;
+    let share = |n: usize| counts.get(&n).copied().unwrap_or(0) as f64 / molecules.len().max(1) as f64;
     (0..=most).map(|n| (n as f64, share(n))).collect()
 }
 
@@ -157,6 +161,17 @@ fn paths(model: &Sentence, test: &[Vec<u32>], vocab: &Vocab, eval: &mut Ctx) -> 
         found.iter().map(|ids| Ok(vocab.decode(ids)?)).collect()
     };
     (0..codes.dim(0)).step_by(2).map(path).collect()
+}
+
+/// The different strings on the inner points of paths, but for those that either end of their path has.
+fn between(paths: &[Vec<String>]) -> BTreeSet<&String> {
+    let mut found = BTreeSet::new();
+    for path in paths {
+        if let [first, inner @ .., last] = path.as_slice() {
+            found.extend(inner.iter().filter(|smiles| *smiles != first && *smiles != last));
+        }
+    }
+    found
 }
 
 /// The first three paths, with the molecules at their ends.

@@ -17,7 +17,8 @@ pub fn draw(rng: &mut impl AsMut<Rng>) -> String {
     writer.out
 }
 
-/// `n` molecules that are all different, in the order in which they were drawn.
+/// `n` molecules whose strings are all different, in the order in which they were drawn. One molecule has several strings, as
+/// `CCO` and `OCC`, and two of them can be of the same.
 pub fn set(n: usize, rng: &mut impl AsMut<Rng>) -> Vec<String> {
     let (mut seen, mut all) = (BTreeSet::new(), Vec::with_capacity(n));
     while all.len() < n {

@@ -19,7 +19,8 @@
 //! alternate around them (a Kekulé structure); Hückel's rule is not asked.
 //!
 //! [`draw`] writes one by rules of its own, with a budget of valences and atoms: chains, branches, rings of three to six atoms,
-//! and aromatic rings of five and six. [`set`] draws many that are distinct.
+//! and aromatic rings of five and six. [`set`] draws many that are distinct as strings; `CCO` and `OCC`, one
+//! molecule, are two of them.
 //!
 //! ```
 //! use etude_data::molecules::Molecule;
