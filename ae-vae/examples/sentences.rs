@@ -8,7 +8,7 @@
 #[path = "shared/sentences.rs"]
 mod shared;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use etude_ae_vae::{KlWeight, Sentence, SentenceConfig, measure};
@@ -28,13 +28,7 @@ fn main() -> Result<()> {
     let mut report = Report::resumable(&args, "ae-vae", "sentences", "From one line of Shakespeare to another")?;
     let mut cx = Ctx::train(args.seed);
 
-    let (lexicon, clauses) = clauses();
-    let held = |i: usize| i.is_multiple_of(12);
-    let part = |test: bool| {
-        let kept = clauses.iter().enumerate().filter(|&(i, _)| held(i) == test);
-        kept.map(|(_, clause)| clause.clone()).collect::<Vec<_>>()
-    };
-    let (train_set, test) = (part(false), part(true));
+    let (lexicon, train_set, test) = clauses();
 
     let config = |word_drop| SentenceConfig { words: lexicon.len(), embed: 64, hidden: 160, latent: 16, word_drop };
     let told = Sentence::new(config(0.0), &mut cx)?;
@@ -95,21 +89,33 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The lexicon, and each clause that has three to eight of its words once, in the order of the plays.
-fn clauses() -> (Lexicon, Vec<Vec<u32>>) {
-    let spoken = words::shakespeare();
-    let short: Vec<Vec<String>> = spoken
-        .into_iter()
-        .filter(|clause| {
-            let words = clause.iter().filter(|word| word.contains(char::is_alphabetic)).count();
-            (3..LONGEST).contains(&words)
-        })
-        .collect();
-    let lexicon = Lexicon::frequent(&short, 5);
-    let mut seen = BTreeSet::new();
-    let known = short.iter().filter_map(|clause| lexicon.encode(clause)).filter(|ids| seen.insert(ids.clone()));
-    let known = known.collect();
-    (lexicon, known)
+/// The lexicon, and each clause that has three to eight of its words once, in the order of the plays: those that train, and one
+/// in twelve that tests. The lexicon is counted over clauses that train alone, however often they are said.
+fn clauses() -> (Lexicon, Vec<Vec<u32>>, Vec<Vec<u32>>) {
+    let mut short = words::shakespeare();
+    short.retain(|clause| {
+        let words = clause.iter().filter(|word| word.contains(char::is_alphabetic)).count();
+        (3..LONGEST).contains(&words)
+    });
+    let mut times: BTreeMap<&Vec<String>, usize> = BTreeMap::new();
+    let mut distinct = Vec::new();
+    for clause in &short {
+        let count = times.entry(clause).or_default();
+        if *count == 0 {
+            distinct.push(clause);
+        }
+        *count += 1;
+    }
+    let part = |test: bool| {
+        let kept = distinct.iter().enumerate().filter(move |&(i, _)| i.is_multiple_of(12) == test);
+        kept.map(|(_, clause)| *clause)
+    };
+    let said: Vec<Vec<String>> =
+        part(false).flat_map(|clause| std::iter::repeat_n(clause, times[clause])).cloned().collect();
+    let lexicon = Lexicon::frequent(&said, 5);
+    let known = |test| part(test).filter_map(|clause| lexicon.encode(clause)).collect();
+    let (train_set, test) = (known(false), known(true));
+    (lexicon, train_set, test)
 }
 
 /// What a trained model does with clauses that it has not seen.
