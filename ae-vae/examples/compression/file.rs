@@ -53,11 +53,13 @@ pub fn write(vq: &Vq, prior: &CodePrior, words: &Tensor<i64>, cx: &mut Ctx) -> R
     Ok(bytes)
 }
 
-/// The words of a file that was written with the same two networks.
-pub fn read(vq: &Vq, prior: &CodePrior, bytes: &[u8], cx: &mut Ctx) -> Result<Tensor<i64>> {
+/// The words of a file of at most so many pictures that was written with the same two networks. The count in a damaged header
+/// could ask for any amount of memory.
+pub fn read(vq: &Vq, prior: &CodePrior, bytes: &[u8], most: usize, cx: &mut Ctx) -> Result<Tensor<i64>> {
     let (header, coded) = bytes.split_at_checked(HEADER).context("the file ends in its header")?;
     ensure!(header[..4] == MAGIC, "the file begins with {:?}, expected {MAGIC:?}", &header[..4]);
     let pictures = u32::from_le_bytes(header[4..8].try_into()?) as usize;
+    ensure!(pictures <= most, "the file says that it has {pictures} pictures, expected {most} at most");
     let sizes = [8, 10].map(|at| usize::from(u16::from_le_bytes([header[at], header[at + 1]])));
     let expected = [vq.positions(), vq.codes()];
     ensure!(sizes == expected, "pictures of {sizes:?} positions and words, expected {expected:?}");

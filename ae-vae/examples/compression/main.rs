@@ -70,7 +70,7 @@ fn run(size: &Size, report: &Report, args: &Args, train: &Tensor, test: &Tensor)
     let path = report.path(&format!("{}.evq", size.name));
     fs::write(&path, file::write(&vq, &prior, &words, &mut eval)?)?;
     let bytes = fs::read(&path)?;
-    let read = file::read(&vq, &prior, &bytes, &mut eval)?;
+    let read = file::read(&vq, &prior, &bytes, words.dim(0), &mut eval)?;
     ensure!(read.to_vec() == words.to_vec(), "{}: other words came back", size.name);
     // As a viewer would show it, in 256 levels.
     let images = vq.picture(&read, &mut eval)?;
@@ -134,7 +134,10 @@ fn main() -> Result<()> {
     report.picture(&rows(&shown, 16), "digits.png", caption)?;
     let point = |c: &Coded| (c.bits_per_pixel, c.psnr);
     let chart = Chart::new("2,000 digits in a file").x("bits a pixel").y("PSNR, dB");
-    let chart = chart.line("JPEG, quality 1 to 50", jpegs.iter().map(point).filter(|p| p.0 <= png));
+    let below_png: Vec<(u8, &Coded)> =
+        qualities.into_iter().zip(&jpegs).filter(|jpeg| jpeg.1.bits_per_pixel <= png).collect();
+    let title = format!("JPEG, quality {} to {}", qualities[0], below_png.last().map_or(qualities[0], |jpeg| jpeg.0));
+    let chart = chart.line(title, below_png.iter().map(|jpeg| point(jpeg.1)));
     let chart = sizes.iter().zip(&ours).fold(chart, |chart, (size, o)| chart.scatter(size.title, [point(&o.coded)]));
     let caption = format!("Rate and quality of whole files; PNG is at {png:.2} bits a pixel without any loss");
     report.figure_svg(chart.x_range(0.0..png).svg()?, "rate.svg", caption)?;
