@@ -27,19 +27,12 @@ struct Kind {
     name: &'static str,
     title: &'static str,
     corruption: Corruption,
-    /// The gain that is wanted of the quick form, in decibels; the full form gains more.
-    wanted: f64,
 }
 
 const KINDS: [Kind; 3] = [
-    Kind { name: "gaussian", title: "Gaussian", corruption: Corruption::Gaussian { std: 0.8 }, wanted: 7.7 },
-    Kind { name: "masking", title: "masking", corruption: Corruption::Masking { share: 0.7 }, wanted: 4.7 },
-    Kind {
-        name: "salt_and_pepper",
-        title: "salt and pepper",
-        corruption: Corruption::SaltAndPepper { share: 0.5 },
-        wanted: 8.5,
-    },
+    Kind { name: "gaussian", title: "Gaussian", corruption: Corruption::Gaussian { std: 0.8 } },
+    Kind { name: "masking", title: "masking", corruption: Corruption::Masking { share: 0.7 } },
+    Kind { name: "salt_and_pepper", title: "salt and pepper", corruption: Corruption::SaltAndPepper { share: 0.5 } },
 ];
 
 /// The median of `side` × `side` pixels around every pixel, black beyond the edge.
@@ -161,9 +154,9 @@ fn main() -> Result<()> {
     }
     report.result("least_psnr_gain", least, Better::Higher, args.pick(5.9, 4.7));
     report.result("least_gain_over_filter", least_over, Better::Higher, args.pick(1.8, 0.7));
-    for (Kind { name, wanted, .. }, gain) in KINDS.into_iter().zip([table[0], table[4], table[8]]) {
-        report.result(&format!("psnr_gain_{name}"), gain, Better::Higher, args.pick(wanted + 1.0, wanted));
-    }
+    // Masking has no result of its own: the least gain bounds it from below.
+    report.result("psnr_gain_gaussian", table[0], Better::Higher, args.pick(8.7, 7.7));
+    report.result("psnr_gain_salt_and_pepper", table[8], Better::Higher, args.pick(9.5, 8.5));
     for (picture, file, caption) in pictures {
         report.picture(&picture, &file, caption)?;
     }

@@ -68,7 +68,7 @@ impl Set {
         let kept = |i: &usize| KINDS.contains(&emoji.categories[kinds[*i] as usize].as_str());
         let kept: Vec<usize> = (0..emoji.names.len()).filter(kept).collect();
         let names = kept.iter().map(|&i| emoji.names[i].clone()).collect();
-        Set { images: rows(&emoji.images.flatten_from(1), &kept), names }
+        Set { images: chosen(&emoji.images.flatten_from(1), &kept), names }
     }
 
     fn number(&self, name: &str) -> Result<usize> {
@@ -91,7 +91,8 @@ impl Set {
     }
 }
 
-fn rows(x: &Tensor, numbers: &[usize]) -> Tensor {
+/// Some rows of a tensor, by their numbers.
+fn chosen(x: &Tensor, numbers: &[usize]) -> Tensor {
     x.index_select(0, &Tensor::from_vec(numbers.iter().map(|&i| i as i64).collect(), [numbers.len()]))
 }
 
@@ -104,7 +105,7 @@ fn picture(sets: &[&Tensor], columns: usize) -> Picture {
 
 /// The mean difference of codes from the first to the second of pairs.
 fn direction(codes: &Tensor, pairs: &[[usize; 2]]) -> Tensor {
-    let side = |of: usize| rows(codes, &pairs.iter().map(|pair| pair[of]).collect::<Vec<_>>());
+    let side = |of: usize| chosen(codes, &pairs.iter().map(|pair| pair[of]).collect::<Vec<_>>());
     (side(1) - side(0)).mean_keep([0])
 }
 
@@ -134,7 +135,7 @@ fn main() -> Result<()> {
         let nearest = set.nearest(pictures);
         nearest.iter().filter(|i| is_cat(i)).count() as f64 / nearest.len() as f64
     };
-    let other_codes = rows(&codes, &others);
+    let other_codes = chosen(&codes, &others);
     let (before, after) = (share(&decoded(&other_codes)), share(&decoded(&(&other_codes + &to_cat))));
 
     report.about(
@@ -145,19 +146,19 @@ fn main() -> Result<()> {
         ),
         format!(
             "Added to the {} faces without such a cat it gives them ears; the figure is the share whose picture is then \
-             nearer to one of the cats than to any other emoji. Pictures: Twemoji, © Twitter, Inc and other contributors, \
+             nearer to one of the cats than to any other emoji; without the edit the share is {before:.2}. The PSNR is of the \
+             pictures it learnt. Pictures: Twemoji, © Twitter, Inc and other contributors, \
              CC BY 4.0.",
             others.len()
         ),
     );
     report.result("cats_after_edit", after, Better::Higher, 0.5);
-    report.result("cats_before_edit", before, Better::Lower, 0.05);
     report.result("psnr", psnr(&decoded(&codes), &set.images), Better::Higher, args.pick(25.0, 21.5));
 
     let faces = set.numbers(&FACES)?;
-    let face_codes = rows(&codes, &faces);
+    let face_codes = chosen(&codes, &faces);
     let edited = |direction: &Tensor| decoded(&(&face_codes + direction));
-    let shown = [set.images.clone(), decoded(&codes)].map(|x| rows(&x, &faces));
+    let shown = [set.images.clone(), decoded(&codes)].map(|x| chosen(&x, &faces));
     let [to_hearts, to_red] = [direction(&codes, &set.pairs(&HEART_EYES)?), direction(&codes, &set.pairs(&RED)?)];
     report.picture(
         &picture(&[&shown[0], &shown[1], &edited(&to_cat), &edited(&to_hearts), &edited(&to_red)], faces.len()),
