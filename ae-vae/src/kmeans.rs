@@ -1,6 +1,7 @@
 //! k-means: codes in as many clusters as are asked for, each around its mean.
 //!
 //! Lloyd 1982, *Least squares quantization in PCM*, from starts by k-means++ (Arthur & Vassilvitskii 2007), the best of several.
+//! Distances are computed in f64: clusters near each other and far from 0 are told apart as far as f32 tells codes apart.
 
 use etude_autograd::{Tensor, no_grad};
 use etude_kernels::rng::Rng;
@@ -62,35 +63,34 @@ impl KMeans {
         let (n, k) = (codes.dim(0), config.clusters);
         ConfigError::check(n >= k, "KMeans", "codes", n, "at least as many as there are clusters")?;
         check_codes(codes)?;
-        let data: Vec<f64> = codes.to_vec().into_iter().map(f64::from).collect();
+        let (codes, dim) = (wide(codes), codes.dim(1));
+        let data = codes.to_vec();
         let mut runs = (0..config.runs).map(|_| {
-            let start = plus_plus(&data, codes.dim(1), k, rng.as_mut()).concat();
-            let start = Tensor::from_vec(start.into_iter().map(|v| v as f32).collect(), [k, codes.dim(1)]);
-            no_grad(|| KMeans::run(codes, start, config.steps))
+            let start = Tensor::from_vec(plus_plus(&data, dim, k, rng.as_mut()).concat(), [k, dim]);
+            no_grad(|| KMeans::run(&codes, start, config.steps))
         });
         let first = runs.next().expect("validated: there is a run");
         Ok(runs.fold(first, |best, other| if other.spread < best.spread { other } else { best }))
     }
 
-    fn run(codes: &Tensor, means: Tensor, steps: usize) -> Self {
+    fn run(codes: &Tensor<f64>, mut means: Tensor<f64>, steps: usize) -> Self {
         let k = means.dim(0);
-        let mut found = KMeans { means, spread: f64::INFINITY };
         let mut before = Vec::new();
         for _ in 0..steps {
-            let clusters = found.assign(codes);
+            let clusters = nearest(codes, &means);
             if clusters.to_vec() == before {
                 break;
             }
             before = clusters.to_vec();
-            let members: Tensor = clusters.one_hot(k);
+            let members: Tensor<f64> = clusters.one_hot(k);
             let counts = members.sum_dims([0]).reshape([k, 1]);
-            let means = members.t().matmul(codes) / counts.clamp(1.0, f64::INFINITY);
-            found.means = Tensor::where_cond(&counts.gt_scalar(0.5), &means, &found.means);
+            let moved = members.t().matmul(codes) / counts.clamp(1.0, f64::INFINITY);
+            means = Tensor::where_cond(&counts.gt_scalar(0.5), &moved, &means);
         }
-        let own = found.means.index_select(0, &found.assign(codes));
-        let far = (codes - own).square().sum_dims([1]).to_vec();
-        found.spread = far.into_iter().map(f64::from).sum();
-        found
+        let own = means.index_select(0, &nearest(codes, &means));
+        let spread = (codes - own).square().to_vec().into_iter().sum();
+        let narrow = means.to_vec().into_iter().map(|v| v as f32).collect();
+        KMeans { means: Tensor::from_vec(narrow, means.shape()), spread }
     }
 
     /// The mean of each cluster, `[clusters, dim]`.
@@ -103,7 +103,8 @@ impl KMeans {
         self.spread
     }
 
-    /// The cluster of each code, whose mean is nearest: `[n, dim]` → `[n]`.
+    /// The cluster of each code, whose mean is nearest: `[n, dim]` → `[n]`. Codes must be finite: one that is not is given a
+    /// cluster that says nothing.
     ///
     /// # Panics
     /// If the codes have another size.
@@ -111,10 +112,20 @@ impl KMeans {
     pub fn assign(&self, codes: &Tensor) -> Tensor<i64> {
         let (shape, dim) = (codes.shape(), self.means.dim(1));
         assert!(shape.len() == 2 && shape[1] == dim, "KMeans: codes {shape:?}, expected [n, {dim}]");
-        // |x − m|² without |x|², which is the same for all.
-        let squares = self.means.square().sum_dims([1]);
-        (squares - codes.matmul(&self.means.t()).affine(2.0, 0.0)).argmin(1)
+        no_grad(|| nearest(&wide(codes), &wide(&self.means)))
     }
+}
+
+/// Squares of f32 are finite in f64, and have digits enough that their differences can be told apart.
+fn wide(x: &Tensor) -> Tensor<f64> {
+    Tensor::from_vec(x.to_vec().into_iter().map(f64::from).collect(), x.shape())
+}
+
+/// Which mean, `[clusters, dim]`, is nearest to each code, `[n, dim]`.
+fn nearest(codes: &Tensor<f64>, means: &Tensor<f64>) -> Tensor<i64> {
+    // |x − m|² without |x|², which is the same for all.
+    let squares = means.square().sum_dims([1]);
+    (squares - codes.matmul(&means.t()).affine(2.0, 0.0)).argmin(1)
 }
 
 #[cfg(test)]
@@ -141,6 +152,25 @@ mod tests {
             }
             // 600 squares of standard normal numbers, less 2 degrees a mean: standard error √1200 = 35.
             assert!((found.spread() - 594.0).abs() < 150.0, "{}", found.spread());
+        }
+    }
+
+    #[test]
+    fn clusters_are_told_apart_far_from_zero_and_where_squares_leave_f32() {
+        // Two clusters: `apart` from each other, a hundredth of that wide.
+        for (offset, apart) in [(1e4, 1.0), (-1e6, 10.0), (0.0, 1e30), (1e38, 1e38), (0.0, 1e-30)] {
+            let mut rng = Rng::new(0);
+            let value = |i: usize, noise: f64| (offset + apart * ((i % 2) as f64 + 0.01 * noise)) as f32;
+            let values = (0..400).flat_map(|i| [value(i, rng.normal()), value(i, rng.normal())]).collect();
+            let codes = Tensor::from_vec(values, [400, 2]);
+            let config = KMeansConfig { clusters: 2, ..Default::default() };
+            let found = KMeans::fit(&codes, &config, &mut rng).expect("fits");
+            let clusters = found.assign(&codes).to_vec();
+            assert!((0..400).all(|i| (clusters[i] == clusters[0]) == (i % 2 == 0)), "{apart} apart at {offset}");
+            // 800 squares of a hundredth; at 1e4 the codes themselves are rounded by up to half of a thousandth.
+            let spread = found.spread() / (apart * apart);
+            assert!((spread - 0.08).abs() < 0.02, "{apart} apart at {offset}: {spread}");
+            assert!(found.means().to_vec().iter().all(|m| m.is_finite()));
         }
     }
 
