@@ -138,7 +138,7 @@ impl Found {
         Ok(Found {
             kl: part("kl")?,
             active: measure::active_units(&codes),
-            perplexity: measure::word_perplexity(part("total")?, test),
+            perplexity: measure::word_perplexity(part("total")?, test)?,
             distinct: samples.iter().collect::<BTreeSet<_>>().len(),
             samples,
         })

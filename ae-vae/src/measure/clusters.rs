@@ -1,17 +1,20 @@
 //! How well clusters that were found without labels agree with classes that are known.
 
+use std::collections::BTreeMap;
+
 use etude_autograd::Tensor;
 use etude_nn::ConfigError;
 
 use super::code::{entropy, ranks};
 use crate::error::Error;
 
-/// How often each cluster and each class came together.
+/// How often each cluster and each class came together. Its memory grows with the number of images, not with clusters times
+/// classes.
 struct Table {
     /// Clusters, in the order of their numbers, and classes.
     names: [Vec<i64>; 2],
-    /// A row a cluster, a column a class.
-    counts: Vec<Vec<usize>>,
+    /// Of each cluster and class, as places among the names, that came together.
+    counts: BTreeMap<(usize, usize), usize>,
 }
 
 impl Table {
@@ -26,21 +29,25 @@ impl Table {
             names.dedup();
             names
         });
-        let mut counts = vec![vec![0; names[1].len()]; names[0].len()];
-        sides[0].iter().zip(&sides[1]).for_each(|(&cluster, &class)| counts[cluster][class] += 1);
+        let mut counts = BTreeMap::new();
+        sides[0].iter().zip(&sides[1]).for_each(|(&cluster, &class)| *counts.entry((cluster, class)).or_default() += 1);
         Ok(Table { names, counts })
     }
 
     fn clusters(&self) -> Vec<usize> {
-        self.counts.iter().map(|row| row.iter().sum()).collect()
+        let mut sums = vec![0; self.names[0].len()];
+        self.counts.iter().for_each(|(&(cluster, _), count)| sums[cluster] += count);
+        sums
     }
 
     fn classes(&self) -> Vec<usize> {
-        (0..self.names[1].len()).map(|class| self.counts.iter().map(|row| row[class]).sum()).collect()
+        let mut sums = vec![0; self.names[1].len()];
+        self.counts.iter().for_each(|(&(_, class), count)| sums[class] += count);
+        sums
     }
 
     fn all(&self) -> Vec<usize> {
-        self.counts.concat()
+        self.counts.values().copied().collect()
     }
 }
 
@@ -57,14 +64,16 @@ pub struct Matching {
 /// classes, `[n]` both, are names alone.
 ///
 /// Yang et al. 2010, *Image Clustering Using Local Discriminant Models and Global Integration*, eq. (34), the figure of most
-/// papers on clustering with networks; the best matching is that of Kuhn 1955.
+/// papers on clustering with networks; the best matching is that of Kuhn 1955. Its time is at most m³, where m is the larger of
+/// the numbers of clusters and classes: thousands of them are many.
 ///
 /// # Errors
 /// If there is no image, or the numbers differ.
 pub fn match_clusters(clusters: &Tensor<i64>, classes: &Tensor<i64>) -> Result<Matching, Error> {
     let table = Table::new("match_clusters", clusters, classes)?;
-    let matched = assignment(&table.counts);
-    let right: usize = table.counts.iter().zip(&matched).filter_map(|(row, class)| class.map(|class| row[class])).sum();
+    let matched = assignment(&table.counts, table.names.each_ref().map(Vec::len));
+    let together = matched.iter().enumerate().filter_map(|(cluster, class)| table.counts.get(&(cluster, (*class)?)));
+    let right: usize = together.sum();
     let class_of = table.names[0].iter().zip(&matched).map(|(&name, m)| (name, m.map(|class| table.names[1][class])));
     Ok(Matching { accuracy: right as f64 / clusters.len() as f64, class_of: class_of.collect() })
 }
@@ -79,8 +88,8 @@ pub fn match_clusters(clusters: &Tensor<i64>, classes: &Tensor<i64>) -> Result<M
 pub fn normalised_mutual_information(clusters: &Tensor<i64>, classes: &Tensor<i64>) -> Result<f64, Error> {
     let table = Table::new("normalised_mutual_information", clusters, classes)?;
     let [a, b, both] = [table.clusters(), table.classes(), table.all()].map(|counts| entropy(counts.into_iter()));
-    // Rounding must not make a share negative.
-    Ok(if a + b == 0.0 { 1.0 } else { (2.0 * (a + b - both) / (a + b)).max(0.0) })
+    // Rounding must not make a share negative, or more than all.
+    Ok(if a + b == 0.0 { 1.0 } else { (2.0 * (a + b - both) / (a + b)).clamp(0.0, 1.0) })
 }
 
 /// The share of pairs of images on which clusters and classes, `[n]` both, agree, rescaled so that 0 is what chance gives and 1
@@ -101,11 +110,12 @@ pub fn adjusted_rand_index(clusters: &Tensor<i64>, classes: &Tensor<i64>) -> Res
 }
 
 /// For each row the column that it is given, no column twice and as many as there can be, so that the sum of the counts is the
-/// largest: Kuhn 1955 by shortest augmenting paths (Jonker & Volgenant 1987), of time rows²·columns.
-fn assignment(counts: &[Vec<usize>]) -> Vec<Option<usize>> {
-    let n = counts.len().max(counts.first().map_or(0, Vec::len));
-    // Costs of a square; what is not there costs nothing.
-    let cost = |row: usize, column: usize| -(counts.get(row).and_then(|r| r.get(column)).map_or(0, |&c| c as i64));
+/// largest: Kuhn 1955 by shortest augmenting paths (Jonker & Volgenant 1987), in a square, of time max(rows, columns)³. Where
+/// there is no count it is 0.
+fn assignment(counts: &BTreeMap<(usize, usize), usize>, [rows, columns]: [usize; 2]) -> Vec<Option<usize>> {
+    let n = rows.max(columns);
+    // Costs of a row of the square; what is not there costs nothing.
+    let mut costs = vec![0; n];
     // Prices of rows and columns, and whose each column is; the column n is where a new row starts.
     let (mut row_price, mut column_price) = (vec![0; n], vec![0; n + 1]);
     let mut owner: Vec<Option<usize>> = vec![None; n + 1];
@@ -115,8 +125,10 @@ fn assignment(counts: &[Vec<usize>]) -> Vec<Option<usize>> {
         let (mut least, mut from, mut seen) = (vec![i64::MAX; n], vec![n; n], vec![false; n + 1]);
         while let Some(row) = owner[at] {
             seen[at] = true;
+            costs.fill(0);
+            counts.range((row, 0)..(row + 1, 0)).for_each(|(&(_, column), &count)| costs[column] = -(count as i64));
             for column in (0..n).filter(|&c| !seen[c]) {
-                let extra = cost(row, column) - row_price[row] - column_price[column];
+                let extra = costs[column] - row_price[row] - column_price[column];
                 if extra < least[column] {
                     (least[column], from[column]) = (extra, at);
                 }
@@ -141,9 +153,9 @@ fn assignment(counts: &[Vec<usize>]) -> Vec<Option<usize>> {
             at = from[at];
         }
     }
-    let mut matched = vec![None; counts.len()];
+    let mut matched = vec![None; rows];
     for (column, owner) in owner[..n].iter().enumerate() {
-        if let Some(row) = owner.filter(|&row| row < counts.len() && column < counts[row].len()) {
+        if let Some(row) = owner.filter(|&row| row < rows && column < columns) {
             matched[row] = Some(column);
         }
     }
@@ -184,7 +196,9 @@ mod tests {
         for (rows, columns) in [(1, 1), (2, 2), (3, 5), (5, 3), (6, 6), (6, 6), (1, 4), (4, 1)] {
             for _ in 0..20 {
                 let counts: Vec<Vec<usize>> = (0..rows).map(|_| (0..columns).map(|_| rng.below(9)).collect()).collect();
-                let found = assignment(&counts);
+                let each =
+                    counts.iter().enumerate().flat_map(|(i, r)| r.iter().enumerate().map(move |(j, c)| ((i, j), *c)));
+                let found = assignment(&each.filter(|&(_, count)| count > 0).collect(), [rows, columns]);
                 let mut columns_used: Vec<usize> = found.iter().flatten().copied().collect();
                 assert_eq!(columns_used.len(), rows.min(columns), "{counts:?}");
                 columns_used.sort_unstable();
@@ -233,5 +247,33 @@ mod tests {
         }
         let more = match_clusters(&ids([0, 1, 2, 2]), &ids([0, 0, 0, 0])).expect("fits");
         assert_eq!(more, Matching { accuracy: 0.5, class_of: vec![(0, None), (1, None), (2, Some(0))] });
+    }
+
+    #[test]
+    fn a_cluster_for_each_of_many_images_needs_no_table_of_all_pairs() {
+        let n = 100_000;
+        let (clusters, classes) = (ids((0..n).rev()), ids(0..n));
+        for measure in [normalised_mutual_information, adjusted_rand_index] {
+            assert_eq!(measure(&clusters, &classes).expect("fits"), 1.0);
+            assert!(measure(&clusters, &ids((0..n).map(|i| i % 2))).expect("fits") < 0.2);
+        }
+        // Its time is another matter: a thousand are enough here.
+        let (clusters, classes) = (ids((0..1000).rev()), ids(0..1000));
+        assert_eq!(match_clusters(&clusters, &classes).expect("fits").accuracy, 1.0);
+    }
+
+    #[test]
+    fn rounding_makes_no_share_negative_or_more_than_all() {
+        for (classes, size) in (2..12).flat_map(|classes| (1..12).map(move |size| (classes, size))) {
+            // Classes of different sizes, and the same under other names: their entropies are added up in another order.
+            let each: Vec<i64> = (0..classes).flat_map(|c| (0..c + size).map(move |_| c)).collect();
+            let same = ids(each.iter().map(|c| (c * 7 + 3) % 13));
+            let found = normalised_mutual_information(&same, &ids(each.clone())).expect("fits");
+            assert!((1.0 - 1e-12..=1.0).contains(&found), "{classes} of {size} and more: {found}");
+            // Every class with every cluster as often: neither says anything.
+            let (a, b) = (0..classes * size).map(|i| (i / size, i % size)).unzip::<_, _, Vec<_>, Vec<_>>();
+            let found = normalised_mutual_information(&ids(a), &ids(b)).expect("fits");
+            assert!((0.0..1e-12).contains(&found), "{classes} by {size}: {found}");
+        }
     }
 }

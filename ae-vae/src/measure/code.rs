@@ -189,7 +189,8 @@ pub fn factor_information(codes: &Tensor, factors: &[Vec<usize>]) -> Result<Vec<
     let row = |factor: &Vec<usize>| {
         let factor = ranks(factor);
         let whole = entropy(counts(factor.iter().copied()).into_iter());
-        binned.iter().map(|bins| information(bins, &factor) / whole).collect()
+        // Rounding must not make a share negative, or more than all.
+        binned.iter().map(|bins| (information(bins, &factor) / whole).clamp(0.0, 1.0)).collect()
     };
     Ok(factors.iter().map(row).collect())
 }
@@ -319,6 +320,18 @@ mod tests {
         assert!(known[0][0].abs() < 1e-9 && (known[1][0] - 1.0).abs() < 1e-9, "{known:?}");
         assert!(factor_information(&Tensor::zeros([400, 1]), &[vec![3; 400]]).is_err(), "a factor that never varies");
         assert!(factor_information(&Tensor::zeros([400, 0]), &factors).is_err());
+    }
+
+    #[test]
+    fn what_is_known_of_a_factor_is_a_share_in_spite_of_rounding() {
+        for (first, second) in (2..20).flat_map(|a| (2..20).map(move |b| (a, b))) {
+            let (a, b): (Vec<usize>, Vec<usize>) = (0..first * second).map(|i| (i / second, i % second)).unzip();
+            let codes = Tensor::from_vec(a.iter().map(|&v| v as f32).collect(), [first * second, 1]);
+            let known = factor_information(&codes, &[a, b]).expect("fits");
+            let [own, other] = [known[0][0], known[1][0]];
+            assert!((1.0 - 1e-12..=1.0).contains(&own), "{first} by {second}: {own}");
+            assert!((0.0..1e-12).contains(&other), "{first} by {second}: {other}");
+        }
     }
 
     #[test]

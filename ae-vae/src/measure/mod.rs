@@ -100,10 +100,18 @@ pub fn sentence_parts(
 }
 
 /// e to the nats of a word, where `nats` is the mean of these sentences; the end of each is a word too. Of a bound, such as
-/// `total` of [`sentence_parts`], it is a bound from above (Bowman et al. 2016, arXiv:1511.06349, section 4).
-pub fn word_perplexity(nats: f64, sentences: &[Vec<u32>]) -> f64 {
+/// `total` of [`sentence_parts`], it is a bound from above (Bowman et al. 2016, arXiv:1511.06349, section 4). Infinite if that
+/// is too large for f64.
+///
+/// # Errors
+/// If there is no sentence, or `nats` is NaN.
+pub fn word_perplexity(nats: f64, sentences: &[Vec<u32>]) -> Result<f64, Error> {
+    if sentences.is_empty() {
+        return Err(Error::Empty { what: "word_perplexity" });
+    }
+    ConfigError::check(!nats.is_nan(), "word_perplexity", "nats", nats, "a number")?;
     let words: usize = sentences.iter().map(|sentence| sentence.len() + 1).sum();
-    (nats * sentences.len() as f64 / words as f64).exp()
+    Ok((nats * sentences.len() as f64 / words as f64).exp())
 }
 
 /// The mean of the whole loss over all images, as [`loss_parts`]: of a [`crate::Vae`] the negative evidence lower bound.
@@ -159,4 +167,20 @@ pub fn log_likelihood<M: Variational + ?Sized>(model: &M, x: &Tensor, k: usize, 
 /// Nats an image as bits a pixel: what a perfect entropy coder would spend.
 pub fn bits_per_pixel(nats: f64, pixels: usize) -> f64 {
     nats / (pixels as f64 * std::f64::consts::LN_2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_perplexity_of_a_word_counts_the_ends_and_nothing_has_none() {
+        // Six words with the ends, ln 7 nats each.
+        let two = [vec![0], vec![1, 2, 3]];
+        let found = word_perplexity(6.0 * 7f64.ln() / 2.0, &two).expect("two sentences");
+        assert!((found - 7.0).abs() < 1e-9, "{found}");
+        assert!(matches!(word_perplexity(1.0, &[]), Err(Error::Empty { what: "word_perplexity" })));
+        let error = word_perplexity(f64::NAN, &two).expect_err("no number");
+        assert!(matches!(&error, Error::Config(e) if e.field == "nats"), "{error}");
+    }
 }

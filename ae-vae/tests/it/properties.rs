@@ -230,5 +230,5 @@ fn sentences_are_measured_in_nats_a_sentence_with_every_word_told() {
 
     // Two sentences of six words with their ends, ln 7 nats a word.
     let two = [vec![0], vec![1, 2, 3]];
-    assert!((measure::word_perplexity(6.0 * 7f64.ln() / 2.0, &two) - 7.0).abs() < 1e-9);
+    assert!((measure::word_perplexity(6.0 * 7f64.ln() / 2.0, &two).expect("two sentences") - 7.0).abs() < 1e-9);
 }
