@@ -6,6 +6,8 @@
 //! arXiv:1903.12436, fit one ex post to the codes of autoencoders without a prior. The start is k-means++ (Arthur &
 //! Vassilvitskii 2007). Everything is computed in f64.
 
+use std::fmt;
+
 use etude_autograd::Tensor;
 use etude_kernels::rng::Rng;
 use etude_nn::ConfigError;
@@ -36,7 +38,7 @@ impl Default for MixtureConfig {
 }
 
 impl MixtureConfig {
-    /// There must be a component and a step, and numbers from 0, the floor above.
+    /// There must be a component and a step, and numbers from 0, the floor above: at least 2.3e-308, whose inverse is finite.
     ///
     /// # Errors
     /// Names the field.
@@ -46,8 +48,14 @@ impl MixtureConfig {
         }
         let good = self.tolerance >= 0.0 && self.tolerance.is_finite();
         ConfigError::check(good, "MixtureConfig", "tolerance", self.tolerance, "a finite number from 0")?;
-        let good = self.floor > 0.0 && self.floor.is_finite();
-        ConfigError::check(good, "MixtureConfig", "floor", self.floor, "a finite number above 0")
+        let good = self.floor >= f64::MIN_POSITIVE && self.floor.is_finite();
+        ConfigError::check(
+            good,
+            "MixtureConfig",
+            "floor",
+            self.floor,
+            "a finite number above 0 whose inverse is finite",
+        )
     }
 }
 
@@ -81,23 +89,27 @@ impl TryFrom<Stored> for Mixture {
     type Error = ConfigError;
 
     fn try_from(Stored { dim, components, history }: Stored) -> Result<Self, ConfigError> {
-        let check = |good, field, found: String, expected| ConfigError::check(good, "Mixture", field, found, expected);
-        let numbers = |values: &[f64], wanted: Option<usize>, field| {
-            let good = wanted == Some(values.len()) && values.iter().all(|v| v.is_finite());
-            check(good, field, format!("{values:?}"), "a finite number for each variable, or for each two")
+        let check = |good, field, found: fmt::Arguments, expected: &str| {
+            ConfigError::check(good, "Mixture", field, found, expected)
         };
-        let found = format!("{} of {dim} variables", components.len());
-        check(dim > 0 && !components.is_empty(), "components", found, "at least one, of at least one variable")?;
-        for c in &components {
-            numbers(&c.mean, Some(dim), "mean")?;
-            numbers(&c.factor, dim.checked_mul(dim), "factor")?;
-            let diagonal: Vec<f64> = c.factor.iter().step_by(dim + 1).copied().collect();
-            check(diagonal.iter().all(|&v| v > 0.0), "factor", format!("{diagonal:?}"), "a diagonal above 0")?;
+        let finite = |values: &[f64]| values.iter().all(|v| v.is_finite());
+        let good = dim > 0 && !components.is_empty();
+        let found = format_args!("{} of {dim} variables", components.len());
+        check(good, "components", found, "at least one, of at least one variable")?;
+        for Component { mean, factor, .. } in &components {
+            let good = mean.len() == dim && finite(mean);
+            check(good, "mean", format_args!("{mean:?}"), "a finite number for each variable")?;
+            let good = Some(factor.len()) == dim.checked_mul(dim)
+                && finite(factor)
+                // Variables are divided by the diagonal, and squared.
+                && factor.iter().step_by(dim + 1).all(|&v| v > 0.0 && (v * v).recip().is_finite());
+            let expected = "a finite number for each two variables, on the diagonal above 0 with 1/v² finite";
+            check(good, "factor", format_args!("{factor:?}"), expected)?;
         }
         let weights: Vec<f64> = components.iter().map(|c| c.weight).collect();
         let good = weights.iter().all(|&w| w >= 0.0) && (weights.iter().sum::<f64>() - 1.0).abs() < 1e-6;
-        check(good, "weight", format!("{weights:?}"), "numbers from 0 that add up to 1")?;
-        numbers(&history, Some(history.len()), "history")?;
+        check(good, "weight", format_args!("{weights:?}"), "numbers from 0 that add up to 1")?;
+        check(finite(&history), "history", format_args!("{history:?}"), "finite numbers")?;
         Ok(Mixture { dim, components, history })
     }
 }
@@ -146,7 +158,7 @@ impl Mixture {
         Tensor::from_vec(values, [self.components.len(), self.dim])
     }
 
-    /// ln p of each code, `[n, dim]` → `[n]`.
+    /// ln p of each code, `[n, dim]` → `[n]`: NaN for a code that is not finite.
     ///
     /// # Panics
     /// If the codes have another size.
@@ -164,7 +176,7 @@ impl Mixture {
     }
 
     /// The probability that each code came from each component, `[n, dim]` → `[n, components]`: Bishop, eq. (9.23). Its largest
-    /// says which cluster a code belongs to.
+    /// says which cluster a code belongs to. All are NaN for a code that is not finite.
     ///
     /// # Panics
     /// If the codes have another size.
@@ -392,7 +404,9 @@ mod tests {
         damaged(&|v| v["dim"] = 3.into(), "mean");
         damaged(&|v| v["dim"] = 0.into(), "components");
         damaged(&|v| v["components"] = serde_json::json!([]), "components");
+        damaged(&|v| v["components"][0]["mean"] = serde_json::json!([1.0]), "a finite number for each variable");
         damaged(&|v| v["components"][1]["factor"][3] = 0.into(), "factor");
+        damaged(&|v| v["components"][1]["factor"][3] = 1e-160.into(), "1/v² finite");
         damaged(&|v| v["components"][0]["factor"] = serde_json::json!([1.0]), "factor");
         damaged(&|v| v["components"][2]["weight"] = (-1).into(), "weight");
     }
@@ -406,6 +420,19 @@ mod tests {
         assert!(Mixture::fit(&Tensor::ones([1, 3]), &config, &mut rng).is_err());
         let nan = Tensor::from_slice(&[0.0, f32::NAN, 1.0, 1.0], [2, 2]);
         assert!(matches!(Mixture::fit(&nan, &config, &mut rng), Err(Error::Code { code: 0, element: 1, .. })));
-        assert!(MixtureConfig { floor: 0.0, ..config }.validate().is_err());
+        for floor in [0.0, -1.0, 1e-310, f64::NAN, f64::INFINITY] {
+            assert!(MixtureConfig { floor, ..config.clone() }.validate().is_err(), "{floor}");
+        }
+    }
+
+    #[test]
+    fn a_code_that_is_not_finite_has_no_likelihood_and_leaves_the_others_theirs() {
+        let mut rng = Rng::new(4);
+        let config = MixtureConfig { components: 3, ..Default::default() };
+        let mixture = Mixture::fit(&three(300, &mut rng), &config, &mut rng).expect("finite");
+        let codes = Tensor::from_slice(&[0.0, 9.0, f32::NAN, 0.0, 0.0, f32::INFINITY, f32::MAX, 0.0], [4, 2]);
+        let known = |values: &Tensor| values.to_vec().iter().map(|v| !v.is_nan()).collect::<Vec<_>>();
+        assert_eq!(known(&mixture.log_prob(&codes)), [true, false, false, true]);
+        assert_eq!(known(&mixture.responsibilities(&codes)), [[true; 3], [false; 3], [false; 3], [true; 3]].concat());
     }
 }
