@@ -121,6 +121,8 @@ impl CodePrior {
     /// writer and reader must see the same bits of every probability, and do if both come this way with the same `n`, on the
     /// same instruction set. That [`CodePrior::forward`] sees whole pictures at once is faster and rounds otherwise.
     ///
+    /// All `n` go together, and memory grows with `n`: their logits are `n` times as many numbers as there are words.
+    ///
     /// # Errors
     /// If `n` is 0, or `choose` fails, or gives another number of words than `n` or one that is not in the codebook.
     pub fn follow<E: From<Error>>(

@@ -80,7 +80,7 @@ impl ConvVae {
         &self.config
     }
 
-    /// q(z|x).
+    /// q(z|x) of images `[batch, pixels]`: mean and ln σ², `[batch, latent]` each.
     pub fn posterior(&self, x: &Tensor, cx: &mut Ctx) -> Gaussian {
         let features = self.encoder.forward(x, cx).flatten_from(1);
         let logvar = self.logvar.forward(&features, cx).clamp(-LOGVAR_LIMIT, LOGVAR_LIMIT);

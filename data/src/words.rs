@@ -1,8 +1,8 @@
 //! Word-level text: the clauses of a text, a lexicon of its frequent words, and what is spoken in the embedded plays.
 //!
 //! A clause ends at one of `. , ; : ? !`, at a dash of two hyphens or at a bracket. Words are in lower case; an apostrophe
-//! belongs to its word (`'tis`, `I'll`, `lov'd`). Of the marks only `?` and `!` stay, as words of their own at the end, since
-//! they change what is said.
+//! belongs to its word (`'tis`, `I'll`, `lov'd`), and the printed one, U+2019, is the same (`I’ll` is `i'll`). Of the marks
+//! only `?` and `!` stay, as words of their own at the end, since they change what is said.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -72,7 +72,7 @@ impl Lexicon {
 
 /// The clauses of a text, each at least one word: see the top of this page. Line breaks are spaces.
 pub fn clauses(text: &str) -> Vec<Vec<String>> {
-    let text = text.replace("--", ".");
+    let text = text.replace("--", ".").replace('\u{2019}', "'");
     let mut clauses = Vec::new();
     let mut rest = text.as_str();
     while !rest.is_empty() {
@@ -131,6 +131,8 @@ mod tests {
         let found: Vec<String> = found.iter().map(|words| words.join(" ")).collect();
         assert_eq!(found, ["o", "speak !", "stop it", "marcellus !", "who's there ?", "'tis i", "he"]);
         assert!(clauses(" ?! ' 12").is_empty());
+        assert_eq!(clauses("I\u{2019}ll go, \u{2019}tis late"), clauses("I'll go, 'tis late"));
+        assert!(clauses("\u{2019}").is_empty());
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Small organic molecules as strings: a part of the language SMILES, a reader that says what is valid, and a seeded grammar.
 //!
 //! Weininger 1988, *SMILES, a chemical language and information system*; the rules are those of OpenSMILES
-//! (<http://opensmiles.org>), of which this is the part without brackets, charges, isotopes, stereochemistry and dots:
+//! (<http://opensmiles.org>), of which this is the part without brackets, charges, isotopes, stereochemistry and dots. Refused as well
+//! are the other elements of its organic subset (B, P, Br, I), nitrogen with five bonds, ring numbers 0 and from 10 (`%10`), the
+//! bonds `:` and `$`, and strings of more than 256 bytes:
 //!
 //! ```text
 //! molecule = chain
