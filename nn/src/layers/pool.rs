@@ -6,134 +6,54 @@ use super::Layer;
 use crate::ctx::Ctx;
 use crate::module;
 
-/// The largest element of each window of `[n, channels, length]`.
-#[derive(Clone, Copy, Debug)]
-pub struct MaxPool1d {
-    /// The windows.
-    pub args: Pool1dArgs,
-}
-module!(MaxPool1d { ; args });
+/// A layer that is one pooling of tensors.
+macro_rules! pooling {
+    ($(#[$doc:meta])* $name:ident, $args:ident, $function:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name {
+            /// The windows.
+            pub args: $args,
+        }
+        module!($name { ; args });
 
-impl MaxPool1d {
-    /// Windows side by side.
-    pub fn new(kernel: usize) -> Self {
-        MaxPool1d { args: Pool1dArgs::new(kernel) }
-    }
-}
+        impl $name {
+            /// Windows of as many elements along each axis, side by side.
+            pub fn new(kernel: usize) -> Self {
+                $name { args: $args::new(kernel) }
+            }
+        }
 
-impl Layer for MaxPool1d {
-    #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
-        x.max_pool1d(self.args)
-    }
-}
-
-/// The largest element of each window of `[n, channels, height, width]`.
-#[derive(Clone, Copy, Debug)]
-pub struct MaxPool2d {
-    /// The windows.
-    pub args: Pool2dArgs,
-}
-module!(MaxPool2d { ; args });
-
-impl MaxPool2d {
-    /// Square windows side by side.
-    pub fn new(kernel: usize) -> Self {
-        MaxPool2d { args: Pool2dArgs::new(kernel) }
-    }
+        impl Layer for $name {
+            #[track_caller]
+            fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
+                x.$function(self.args)
+            }
+        }
+    };
 }
 
-impl Layer for MaxPool2d {
-    #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
-        x.max_pool2d(self.args)
-    }
+pooling! {
+    /// The largest element of each window of `[n, channels, length]`.
+    MaxPool1d, Pool1dArgs, max_pool1d
 }
-
-/// The largest element of each window of `[n, channels, depth, height, width]`.
-#[derive(Clone, Copy, Debug)]
-pub struct MaxPool3d {
-    /// The windows.
-    pub args: Pool3dArgs,
+pooling! {
+    /// The largest element of each window of `[n, channels, height, width]`.
+    MaxPool2d, Pool2dArgs, max_pool2d
 }
-module!(MaxPool3d { ; args });
-
-impl MaxPool3d {
-    /// Cubes side by side.
-    pub fn new(kernel: usize) -> Self {
-        MaxPool3d { args: Pool3dArgs::new(kernel) }
-    }
+pooling! {
+    /// The largest element of each window of `[n, channels, depth, height, width]`.
+    MaxPool3d, Pool3dArgs, max_pool3d
 }
-
-impl Layer for MaxPool3d {
-    #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
-        x.max_pool3d(self.args)
-    }
+pooling! {
+    /// The mean of each window of `[n, channels, length]`.
+    AvgPool1d, Pool1dArgs, avg_pool1d
 }
-
-/// The mean of each window of `[n, channels, length]`.
-#[derive(Clone, Copy, Debug)]
-pub struct AvgPool1d {
-    /// The windows.
-    pub args: Pool1dArgs,
+pooling! {
+    /// The mean of each window of `[n, channels, height, width]`.
+    AvgPool2d, Pool2dArgs, avg_pool2d
 }
-module!(AvgPool1d { ; args });
-
-impl AvgPool1d {
-    /// Windows side by side.
-    pub fn new(kernel: usize) -> Self {
-        AvgPool1d { args: Pool1dArgs::new(kernel) }
-    }
-}
-
-impl Layer for AvgPool1d {
-    #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
-        x.avg_pool1d(self.args)
-    }
-}
-
-/// The mean of each window of `[n, channels, height, width]`.
-#[derive(Clone, Copy, Debug)]
-pub struct AvgPool2d {
-    /// The windows.
-    pub args: Pool2dArgs,
-}
-module!(AvgPool2d { ; args });
-
-impl AvgPool2d {
-    /// Square windows side by side.
-    pub fn new(kernel: usize) -> Self {
-        AvgPool2d { args: Pool2dArgs::new(kernel) }
-    }
-}
-
-impl Layer for AvgPool2d {
-    #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
-        x.avg_pool2d(self.args)
-    }
-}
-
-/// The mean of each window of `[n, channels, depth, height, width]`.
-#[derive(Clone, Copy, Debug)]
-pub struct AvgPool3d {
-    /// The windows.
-    pub args: Pool3dArgs,
-}
-module!(AvgPool3d { ; args });
-
-impl AvgPool3d {
-    /// Cubes side by side.
-    pub fn new(kernel: usize) -> Self {
-        AvgPool3d { args: Pool3dArgs::new(kernel) }
-    }
-}
-
-impl Layer for AvgPool3d {
-    #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
-        x.avg_pool3d(self.args)
-    }
+pooling! {
+    /// The mean of each window of `[n, channels, depth, height, width]`.
+    AvgPool3d, Pool3dArgs, avg_pool3d
 }
