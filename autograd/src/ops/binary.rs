@@ -23,7 +23,7 @@ impl<T: Float> Op<T> for BinaryOp {
     fn saves(&self) -> Saves {
         match self.0 {
             Binary::Add | Binary::Sub => Saves::NOTHING,
-            Binary::Mul | Binary::Div | Binary::Max | Binary::Min => Saves::INPUTS,
+            Binary::Mul | Binary::Div | Binary::Max | Binary::Min | Binary::BceWithLogits => Saves::INPUTS,
         }
     }
     fn broadcasts(&self) -> bool {
@@ -36,7 +36,8 @@ impl<T: Float> Op<T> for BinaryOp {
             Binary::Mul => vec![cx.when(0, || g * cx.input(1)), cx.when(1, || g * cx.input(0))],
             Binary::Div => {
                 let (a, b) = (cx.input(0), cx.input(1));
-                vec![cx.when(0, || g / &b), cx.when(1, || -(g * a) / b.square())]
+                // The square of b would leave the range long before the quotient does.
+                vec![cx.when(0, || g / &b), cx.when(1, || -(g / &b) * (a / &b))]
             }
             // The larger (smaller) side takes the gradient; equal sides take half each, as PyTorch's do.
             Binary::Max | Binary::Min => {
@@ -44,6 +45,10 @@ impl<T: Float> Op<T> for BinaryOp {
                 let first = if matches!(self.0, Binary::Max) { a.gt(&b) } else { a.lt(&b) };
                 let share = first.to_float::<T>() + a.eq(&b).to_float::<T>().affine(0.5, 0.0);
                 vec![cx.when(0, || g * &share), cx.when(1, || g * share.affine(-1.0, 1.0))]
+            }
+            Binary::BceWithLogits => {
+                let (x, y) = (cx.input(0), cx.input(1));
+                vec![cx.when(0, || g * (x.sigmoid() - y)), cx.when(1, || -(g * &x))]
             }
         }
     }
@@ -57,12 +62,13 @@ fn name(op: Binary) -> &'static str {
         Binary::Div => "div",
         Binary::Max => "maximum",
         Binary::Min => "minimum",
+        Binary::BceWithLogits => "bce_with_logits",
     }
 }
 
 impl<T: Float> Tensor<T> {
     #[track_caller]
-    fn binary(&self, op: Binary, other: &Tensor<T>) -> Self {
+    pub(super) fn binary(&self, op: Binary, other: &Tensor<T>) -> Self {
         let Some(shape) = broadcast_shapes(self.shape(), other.shape()) else {
             panic!("{}: shapes do not broadcast: {:?} and {:?}", name(op), self.shape(), other.shape())
         };

@@ -6,7 +6,7 @@ use crate::layout::broadcast_shapes;
 use crate::tensor::Tensor;
 
 impl<T: Float> Tensor<T> {
-    /// ln(eˣ + eʸ), element by element, without overflow.
+    /// ln(eˣ + eʸ), element by element, without overflow. Beside a term of ∞ gradients are NaN.
     ///
     /// # Panics
     /// If the shapes do not broadcast.

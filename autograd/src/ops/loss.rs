@@ -1,5 +1,6 @@
 //! Losses that are fused for stability: they take logits, never probabilities.
 
+use etude_kernels::ew::Binary;
 use etude_kernels::softmax as kernel;
 
 use crate::alloc;
@@ -68,7 +69,8 @@ impl<T: Float> Tensor<T> {
         self.cross_entropy_rows("cross_entropy", targets).mean()
     }
 
-    /// −y·ln σ(x) − (1 − y)·ln(1 − σ(x)) = softplus(x) − x·y of each element, finite for every finite x.
+    /// −y·ln σ(x) − (1 − y)·ln(1 − σ(x)) of each element, finite for every finite x, and as exact relative to a small loss as
+    /// to a large one.
     ///
     /// # Panics
     /// If the shapes do not broadcast.
@@ -76,6 +78,6 @@ impl<T: Float> Tensor<T> {
     pub fn bce_with_logits(&self, y: &Tensor<T>) -> Self {
         let fits = broadcast_shapes(self.shape(), y.shape()).is_some();
         assert!(fits, "bce_with_logits: logits {:?} and targets {:?} do not broadcast", self.shape(), y.shape());
-        self.softplus() - self * y
+        self.binary(Binary::BceWithLogits, y)
     }
 }

@@ -60,7 +60,7 @@ pub(crate) fn layer_norm_composite<T: Float>(
     eps: f64,
 ) -> Tensor<T> {
     let last = x.rank() - 1;
-    let centred = x - x.mean_keep([last]);
+    let centred = x.centred("layer_norm", &[last]);
     let mut y = &centred * centred.square().mean_keep([last]).affine(1.0, eps).rsqrt();
     if let Some(w) = w {
         y = y * w;
@@ -166,7 +166,7 @@ pub(crate) fn batch_norm_composite<T: Float>(
     eps: f64,
 ) -> Tensor<T> {
     let axes: Shape = (0..x.rank()).filter(|&i| i != 1).collect();
-    let centred = x - x.mean_keep(&axes);
+    let centred = x.centred("batch_norm", &axes);
     let mut y = &centred * centred.square().mean_keep(&axes).affine(1.0, eps).rsqrt();
     if let Some(w) = w {
         y = y * per_channel(w, x.rank());

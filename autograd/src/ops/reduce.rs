@@ -34,7 +34,7 @@ fn sorted_axes(op: &str, axes: &[usize], shape: &[usize]) -> Shape {
     for &axis in &sorted {
         check_axis(op, axis, shape);
     }
-    assert!(sorted.windows(2).all(|w| w[0] != w[1]), "{op}: an axis stands twice in {axes:?}");
+    assert!(sorted.windows(2).all(|w| w[0] != w[1]), "{op}: an axis of shape {shape:?} stands twice in {axes:?}");
     sorted
 }
 
@@ -146,7 +146,15 @@ impl<T: Float> Tensor<T> {
     /// The biased variance, for the operation `op`.
     #[track_caller]
     fn var_over(&self, op: &str, axes: &[usize]) -> Self {
-        (self - self.mean_over(op, axes)).square().mean_keep(axes)
+        self.centred(op, axes).square().mean_keep(axes)
+    }
+
+    /// x − μ, for the operation `op`: 0 where all elements are equal, though the mean of a long row is not exactly theirs.
+    #[track_caller]
+    pub(super) fn centred(&self, op: &str, axes: &[usize]) -> Self {
+        let once = self - self.mean_over(op, axes);
+        // The correction is constant: the mean of what is centred has no derivative.
+        &once - once.detach().mean_over(op, axes)
     }
 
     /// The biased variance (divided by n) over `axes`, which disappear.

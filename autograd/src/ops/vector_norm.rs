@@ -6,8 +6,9 @@ use crate::layout::Shape;
 use crate::tensor::Tensor;
 
 impl<T: Float> Tensor<T> {
-    /// ‖x‖ₚ = (Σ|x|ᵖ)^(1/p) of each row along `axis`, which disappears; the largest |x| for p = ∞. Without overflow; the
-    /// gradient of a row of zeros is 0, and so is that of any zero for p < 1.
+    /// ‖x‖ₚ = (Σ|x|ᵖ)^(1/p) of each row along `axis`, which disappears; the largest |x| for p = ∞. The squares of p = 2 have
+    /// the range of the elements' type, other powers do not overflow. The gradient of a row of zeros is 0, and so is that of any
+    /// zero for p < 1.
     ///
     /// # Panics
     /// If there is no such axis, `p` is not positive, or p = ∞ of an empty axis.
@@ -48,7 +49,7 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn std_dims(&self, axes: impl AsRef<[usize]>) -> Self {
         let axes = axes.as_ref();
-        let centred = self - self.mean_over("std_dims", axes);
+        let centred = self.centred("std_dims", axes);
         let kept: Shape = (0..self.rank()).filter(|i| !axes.contains(i)).collect();
         let count: usize = axes.iter().map(|&a| self.dim(a)).product();
         let mut shape: Shape = kept.iter().map(|&a| self.dim(a)).collect();

@@ -126,6 +126,17 @@ const ROWS: &[Row] = &[
     row!("acos", [-1.0, 1.0, 2.0], |x| x.acos(), [PI, 0.0, NAN], [-INF, -INF, NAN]),
     row!("logsumexp without overflow", [1000.0, 1000.0], |x| x.logsumexp(0), [1000.0 + LN_2], [0.5, 0.5]),
     row!("layer_norm of a constant row", [3.0; 4], |x| x.layer_norm(None, None, 1e-5), [0.0; 4], [0.0; 4]),
+    // Numbers whose sum, and so whose mean, is rounded.
+    row!("layer_norm of three", [191.69412; 3], |x| x.layer_norm(None, None, 1e-5), [0.0; 3], [0.0; 3]),
+    row!("layer_norm of a long row", [1978.4546; 768], |x| x.layer_norm(None, None, 1e-5), [0.0; 768]),
+    row!(
+        "batch_norm of a constant",
+        [192.76494; 768],
+        |x| x.reshape([2, 1, 384]).batch_norm(None, None, 1e-5).0,
+        [0.0; 768]
+    ),
+    row!("variance of a constant", [193826.23; 10], |x| x.var_dims([0]), [0.0], [0.0; 10]),
+    row!("deviation of a constant", [193826.23; 10], |x| x.std_dims([0]), [0.0], [0.0; 10]),
     // 1/√ε each.
     row!("rms_norm of zeros", [0.0; 2], |x| x.rms_norm(None, 1e-4), [0.0; 2], [100.0; 2]),
     row!("variance of one element", [5.0], |x| x.var_dims([0]), [0.0], [0.0]),
@@ -137,6 +148,22 @@ const ROWS: &[Row] = &[
     // Targets of exactly 0 and 1 against certain logits: |x| where wrong, 0 where right.
     row!("bce of 0", [-1e4, 1e4], |x| x.bce_with_logits(&Tensor::zeros([2])), [0.0, 1e4], [0.0, 1.0]),
     row!("bce of 1", [-1e4, 1e4], |x| x.bce_with_logits(&Tensor::ones([2])), [1e4, 0.0], [-1.0, 0.0]),
+    // ln(1 + e⁻ˣ): a small loss has all its digits.
+    row!(
+        "bce, nearly right",
+        [12.0, 15.0, 20.0],
+        |x| x.bce_with_logits(&Tensor::ones([3])),
+        [6.144193477732806e-6, 3.059022737137205e-7, 2.061153620314381e-9]
+    ),
+    row!(
+        "bce, nearly right, of 0",
+        [-12.0, -15.0, -20.0],
+        |x| x.bce_with_logits(&Tensor::zeros([3])),
+        [6.144193477732806e-6, 3.059022737137205e-7, 2.061153620314381e-9]
+    ),
+    // Of a/b with a/b = 10⁵: −a/b², where b² is beyond f32.
+    row!("a quotient of large numbers", [1e20], |x| x.detach().affine(1e5, 0.0) / x, [1e5], [-1e-15]),
+    row!("a quotient of small numbers", [1e-25], |x| x.detach().affine(1e5, 0.0) / x, [1e5], [-1e30]),
     row!("angles", [0.0, -0.0], |x| x.atan2(&Tensor::full([2], x.to_vec()[0]).affine(1.0, -1.0)), [PI, -PI]),
 ];
 

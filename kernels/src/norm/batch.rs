@@ -8,7 +8,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::{BLOCK, check};
+use super::{BLOCK, check, positive};
 use crate::elem::Real;
 use crate::isa::{self, Isa};
 use crate::lanes::{F, Four, Two, Width};
@@ -99,18 +99,20 @@ impl<T: Real> WithSimd for Channel<'_, T> {
                 .to_f64()
                     / count,
             );
-            // Around the rounded mean; behind the tail it stands itself.
+            // Around the rounded mean, which the sum of distances corrects; behind the tail it stands itself.
             let (src, m) = (Src::padded(simd, x, mean), F::same(F::splat(simd, mean)));
-            let squares = sum(
+            let [off, squares] = sums(
                 simd,
                 registers,
                 #[inline(always)]
                 |i| {
                     let d = src.group::<Four>(i) - m;
-                    d * d
+                    [d, d * d]
                 },
             );
-            all = all.merge(Moments { count, mean: mean.to_f64(), squares: squares.to_f64() });
+            let (off, squares) = (off.to_f64() / count, squares.to_f64());
+            let squares = positive(squares - count * off * off);
+            all = all.merge(Moments { count, mean: mean.to_f64() + off, squares });
         }
         all
     }

@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::{BLOCK, check};
+use super::{BLOCK, check, positive};
 use crate::door;
 use crate::elem::Real;
 use crate::isa;
@@ -42,21 +42,38 @@ impl<T: Real, const CENTRED: bool> WithSimd for Forward<'_, T, CENTRED> {
                     |i| src.group::<Four>(i),
                 );
                 mean = T::from_f64(total.to_f64() * one_nth);
-                self.mean[r] = mean;
             }
             let m = F::same(F::splat(simd, mean));
             // Behind the tail stands the mean, whose distance from itself is 0.
             let src = Src::padded(simd, x, mean);
-            let square = sum(
-                simd,
-                registers,
-                #[inline(always)]
-                |i| {
-                    let d = src.group::<Four>(i) - m;
-                    d * d
-                },
-            );
-            *rstd = T::from_f64(1.0 / (square.to_f64() * one_nth + self.eps).sqrt());
+            let (square, m) = if CENTRED {
+                // The sum above is rounded as often as it is long, so that the mean of equal numbers may not be theirs:
+                // corrected by the sum of distances it is, and they are normalised to 0.
+                let [off, square] = sums(
+                    simd,
+                    registers,
+                    #[inline(always)]
+                    |i| {
+                        let d = src.group::<Four>(i) - m;
+                        [d, d * d]
+                    },
+                );
+                let off = off.to_f64() * one_nth;
+                self.mean[r] = T::from_f64(mean.to_f64() + off);
+                (positive(square.to_f64() * one_nth - off * off), F::same(F::splat(simd, self.mean[r])))
+            } else {
+                let square = sum(
+                    simd,
+                    registers,
+                    #[inline(always)]
+                    |i| {
+                        let x = src.group::<Four>(i);
+                        x * x
+                    },
+                );
+                (square.to_f64() * one_nth, m)
+            };
+            *rstd = T::from_f64(1.0 / (square + self.eps).sqrt());
             let (rstd, mut dst) = (F::same(F::splat(simd, *rstd)), Dst::new(simd, out));
             for i in (0..registers).step_by(Four::COUNT) {
                 dst.set_group::<Four>(i, ((src.group(i) - m) * rstd).fma(w.group(i), b.group(i)));

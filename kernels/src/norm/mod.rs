@@ -3,7 +3,7 @@
 //! With x̂ = (x − mean) · rstd and n elements that share a mean, the gradient with respect to x is
 //! rstd · (ĝ − Σĝ/n − x̂ · Σĝx̂/n), where ĝ = g · w (Ioffe & Szegedy 2015, §3; Ba, Kiros & Hinton 2016, eq. 4).
 //! Variances are those of the whole group (biased), from a second pass around the mean, so that a large mean does not
-//! cancel. Gradients of w and b are summed over fixed blocks, then pairwise.
+//! cancel; that pass corrects the mean as well, as far as it was rounded. Gradients of w and b are summed over fixed blocks, then pairwise.
 
 mod batch;
 mod layer;
@@ -112,6 +112,11 @@ stamp! {
 
 /// Elements that one thread takes at once.
 const BLOCK: usize = 16 << 10;
+
+/// A sum of squares that was corrected: rounding may leave it below 0. NaN stays.
+fn positive(squares: f64) -> f64 {
+    if squares < 0.0 { 0.0 } else { squares }
+}
 
 #[track_caller]
 fn check(name: &str, what: &str, len: usize, want: usize) {

@@ -22,10 +22,8 @@ pub fn bce_with_logits<T: Float>(logits: &Tensor<T>, targets: &Tensor<T>) -> Ten
 pub fn bce_with_logits_weighted<T: Float>(logits: &Tensor<T>, targets: &Tensor<T>, positive: &Tensor<T>) -> Tensor<T> {
     check_broadcast("bce_with_logits_weighted", logits, targets);
     check_broadcast("bce_with_logits_weighted", targets, positive);
-    // With ln σ(x) = −softplus(−x) and ln(1 − σ(x)) = −x − softplus(−x).
-    let negatives = targets.affine(-1.0, 1.0);
-    let weight = &negatives + targets * positive;
-    negatives * logits + weight * (-logits).softplus()
+    // ln σ(x) = −softplus(−x) and ln(1 − σ(x)) = −softplus(x): either is exact where its target asks for it.
+    targets.affine(-1.0, 1.0) * logits.softplus() + targets * positive * (-logits).softplus()
 }
 
 /// The mean over labels and rows of the binary cross-entropy of `[…, labels]` with targets 0 or 1.

@@ -36,15 +36,17 @@ pub fn kl_div<T: Float>(log_q: &Tensor<T>, p: &Tensor<T>) -> Tensor<T> {
 
 /// ½·(ln σ² + (y − μ)²/σ²), mean: −ln N(y; μ, σ²) without its constant ½ ln 2π. Nix & Weigend 1994, eq. (4).
 ///
-/// Variances below 10⁻⁶ count as that, and then get no gradient.
+/// Variances below 10⁻⁶ count as that, and get the gradient that it gets.
 ///
 /// # Panics
 /// If the shapes differ.
 #[track_caller]
 pub fn gaussian_nll<T: Float>(mean: &Tensor<T>, var: &Tensor<T>, y: &Tensor<T>) -> Tensor<T> {
     check("gaussian_nll", mean, var);
-    let var = var.clamp(1e-6, f64::INFINITY);
-    (var.ln() + difference("gaussian_nll", y, mean).square() / &var).mean().affine(0.5, 0.0)
+    // The bound is a constant to the gradient, as PyTorch's is: a variance below it still learns to grow.
+    let below = var.lt_scalar(T::from_f64(1e-6));
+    let var = &Tensor::where_cond(&below, &(var - var.detach()).affine(1.0, 1e-6), var);
+    (var.ln() + difference("gaussian_nll", y, mean).square() / var).mean().affine(0.5, 0.0)
 }
 
 /// eˣ − y·x, mean: −ln Poisson(y; λ = eˣ) without its constant ln y!.

@@ -247,6 +247,37 @@ fn every_loss_stands_in_both_tables() {
 }
 
 #[test]
+fn a_variance_below_the_bound_learns_as_one_at_it() {
+    let gradient = |var: f64| {
+        let var = Tensor::from_slice(&[var], [1]).requires_grad();
+        let loss = loss::gaussian_nll(&Tensor::from_slice(&[0.0], [1]), &var, &Tensor::from_slice(&[0.5], [1]));
+        let [g] = grad(&loss, [&var], CreateGraph::No);
+        (loss.item(), g.item())
+    };
+    assert_eq!([gradient(1e-9), gradient(-5.0)], [gradient(1e-6); 2]);
+    // ½(1/v − d²/v²) at v = 10⁻⁶ and d = ½.
+    let expected = 0.5 * (1e6 - 0.25e12);
+    assert!((gradient(1e-6).1 / expected - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_small_loss_has_all_its_digits() {
+    let positive = Tensor::scalar(3.0f32);
+    for x in [12.0, 15.0, 20.0] {
+        let exact = (-x as f64).exp().ln_1p();
+        let (right, wrong) = (Tensor::scalar(x as f32), Tensor::scalar(-x as f32));
+        let (one, zero) = (Tensor::scalar(1.0f32), Tensor::scalar(0.0f32));
+        for (loss, expected) in [
+            (loss::bce_with_logits_weighted(&right, &one, &positive), 3.0 * exact),
+            (loss::bce_with_logits_weighted(&wrong, &zero, &positive), exact),
+            (loss::multilabel_soft_margin(&right, &one), exact),
+        ] {
+            assert!((f64::from(loss.item()) / expected - 1.0).abs() < 1e-6, "{x}: {} for {expected}", loss.item());
+        }
+    }
+}
+
+#[test]
 fn divergences_stay_numbers_far_out() {
     // ½(σ² − 1 − ln σ²) at ln σ² = −100: 49.5. At 100 σ² is beyond f32 and so is the loss, in f64 it is not.
     let logvar = Tensor::from_slice(&[-100.0f32, 100.0], [2, 1]).requires_grad();
