@@ -22,6 +22,8 @@ enum Fault {
     Missing,
     /// A gradient that the rule forgets and the twin has.
     Lost,
+    /// A gradient that the rule has and the twin forgets.
+    Forgotten,
 }
 
 impl<T: Float> Op<T> for Soft {
@@ -40,7 +42,8 @@ impl<T: Float> Op<T> for Soft {
     }
     fn composite(&self, x: &[Tensor<T>]) -> Option<Tensor<T>> {
         let beta = if self.fault == Fault::Twin { 1.1 * self.beta } else { self.beta };
-        (self.fault != Fault::Missing).then(|| x[0].affine(beta, 0.0).softplus().affine(1.0 / beta, 0.0))
+        let x = if self.fault == Fault::Forgotten { x[0].detach() } else { x[0].clone() };
+        (self.fault != Fault::Missing).then(|| x.affine(beta, 0.0).softplus().affine(1.0 / beta, 0.0))
     }
 }
 
@@ -63,7 +66,12 @@ fn right_rules_pass_and_wrong_ones_do_not_in_either_precision() {
         assert!(matches!(checks::<T>(Fault::Factor)[0], Err(GradcheckError::Differs { .. })));
         assert!(matches!(checks::<T>(Fault::Twin), [Ok(()), Err(GradcheckError::RulesDiffer { .. })]));
         assert!(matches!(checks::<T>(Fault::Lost)[1], Err(GradcheckError::RulesDiffer { input: 0, .. })));
+        assert!(matches!(checks::<T>(Fault::Forgotten), [Ok(()), Err(GradcheckError::RulesDiffer { input: 0, .. })]));
         assert!(matches!(checks::<T>(Fault::Missing)[0], Err(GradcheckError::NoGradient { input: 0 })));
+        // An input that nothing depends on is not to blame for another's wrong rule.
+        let one = |x: &[Tensor<T>]| soft(&x[0], 2.0, Fault::Factor);
+        let inputs = [Tensor::from_vec(vec![T::ONE], [1]), Tensor::from_vec(vec![T::ONE], [1])];
+        assert!(matches!(gradcheck(&one, &inputs, 1), Err(GradcheckError::Differs { .. })));
     }
     in_precision::<f64>();
     in_precision::<f32>();
