@@ -73,7 +73,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
-use crate::file::{self, CHECKSUM};
+use crate::file::{self, CHECKSUM, FileProblem};
 use crate::matching::Mismatch;
 use crate::module::Module;
 use crate::optim::Optimizer;
@@ -242,6 +242,16 @@ impl<'a> Checkpoint<'a> {
         self.restore(name.as_ref(), file::read_bytes(name.as_ref(), bytes)?)
     }
 
+    /// [`Checkpoint::load`] for what [`Checkpoint::save`] left: that has a checksum. Damage to the entry's own name would
+    /// otherwise leave a file unchecked.
+    fn load_saved(&mut self, path: &Path) -> Result<u64, Error> {
+        let contents = file::read(path)?;
+        if !contents.metadata.contains_key(CHECKSUM) {
+            return Err(Error::File { path: path.into(), problem: FileProblem::NoChecksum { key: CHECKSUM } });
+        }
+        self.restore(path, contents)
+    }
+
     fn restore(&mut self, path: &Path, mut contents: file::Contents) -> Result<u64, Error> {
         for (_, part) in &self.parts {
             if let Part::Model(model) = part {
@@ -279,13 +289,13 @@ impl<'a> Checkpoint<'a> {
         let path = path.as_ref();
         file::sweep(path);
         let absent = |error: &Error| matches!(error, Error::Io { source, .. } if source.kind() == ErrorKind::NotFound);
-        let newest = match self.load(path) {
+        let newest = match self.load_saved(path) {
             Ok(step) => return Ok(Some(Resumed { step, damaged: None })),
             Err(error) if absent(&error) => None,
             Err(error @ (Error::File { .. } | Error::Io { .. })) => Some(error),
             Err(error) => return Err(error),
         };
-        match (self.load(file::previous(path)), newest) {
+        match (self.load_saved(&file::previous(path)), newest) {
             (Ok(step), damaged) => Ok(Some(Resumed { step, damaged })),
             (Err(error), None) if absent(&error) => Ok(None),
             (Err(error), None) => Err(error),

@@ -64,14 +64,15 @@ impl Disk for System {
         fs::rename(from, to)
     }
 
-    #[cfg(unix)]
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        File::open(folder)?.sync_all()
+        sync_folder(folder)
     }
-    #[cfg(not(unix))]
-    fn sync_folder(&self, _: &Path) -> io::Result<()> {
-        Ok(())
-    }
+}
+
+/// Forces the names in a folder to the disk; nothing where folders are no files.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    let here = Path::new(".");
+    if cfg!(unix) { File::open(if folder == Path::new("") { here } else { folder })?.sync_all() } else { Ok(()) }
 }
 
 /// The name of a temporary file that disappears unless it is renamed.

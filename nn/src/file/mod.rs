@@ -34,7 +34,7 @@ use std::path::Path;
 
 use etude_autograd::Tensor;
 
-pub(crate) use atomic::{previous, replace, sweep};
+pub(crate) use atomic::{previous, replace, sweep, sync_folder};
 pub use dtype::{Dtype, Kind};
 pub use problem::FileProblem;
 pub(crate) use read::Reader;

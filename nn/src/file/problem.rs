@@ -146,4 +146,10 @@ pub enum FileProblem {
         /// What the bytes give.
         found: String,
     },
+    /// A checkpoint without the checksum that every save writes.
+    #[error("there is no metadata entry {key:?}: damaged, or not saved as a checkpoint")]
+    NoChecksum {
+        /// The metadata entry that is missing.
+        key: &'static str,
+    },
 }

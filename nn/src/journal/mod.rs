@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::error::Error;
+use crate::file::sync_folder;
 use events::{EventWriter, PngHead};
 use progress::{Position, Progress};
 
@@ -233,7 +234,8 @@ impl Files {
         fs::create_dir_all(&folder).map_err(Error::io(&folder, "cannot create the folder"))?;
         let paths = ["journal.jsonl", "events.out.tfevents.etude"].map(|file| folder.join(file));
         let open = |path: &Path, length: u64| {
-            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+            // One that should have some length and is not there is not made either.
+            let file = OpenOptions::new().read(true).write(true).create(length == 0).truncate(false).open(path)?;
             match file.metadata()?.len() {
                 found if found < length => {
                     let message = format!("has {found} bytes, fewer than the {length} at the checkpoint");
@@ -246,6 +248,10 @@ impl Files {
         let at = |i: usize| open(&paths[i], lengths[i]).map_err(Error::io(&paths[i], "cannot open the journal"));
         // Both are open and long enough before either is cut.
         let files = [at(0)?, at(1)?];
+        // A checkpoint that names these files must find them after a power failure too.
+        for folder in [&folder, out_dir] {
+            sync_folder(folder).map_err(Error::io(folder, "cannot sync the folder"))?;
+        }
         for ((mut file, path), length) in files.iter().zip(&paths).zip(lengths) {
             let cut = file.set_len(length).and_then(|()| file.seek(SeekFrom::Start(length)));
             cut.map_err(Error::io(path, "cannot cut the journal"))?;

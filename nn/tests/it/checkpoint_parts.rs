@@ -203,10 +203,13 @@ fn the_one_before_stands_in_for_a_damaged_one() {
         assert_eq!((found.step, model.get().to_vec()[0]), (1, 1.0));
         assert!(found.damaged.expect("noticed").to_string().contains("run.safetensors: "));
     }
-    let mut flipped = newest.clone();
-    flipped[newest.len() - 1] ^= 1;
-    std::fs::write(&path, &flipped).expect("writable");
-    assert_eq!(resume().expect("the one before is whole").expect("there").step, 1);
+    for bit in 0..8 * newest.len() {
+        let mut flipped = newest.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(&path, &flipped).expect("writable");
+        let found = resume().expect("the one before is whole").expect("there");
+        assert!(found.step == 1 && found.damaged.is_some(), "bit {bit} of {}", 8 * newest.len());
+    }
     // Saving again over the damaged one never leaves both damaged: the whole one is replaced last.
     save(&path, 3.0, 3);
     assert_eq!(resume().expect("whole").expect("there").step, 3);

@@ -207,6 +207,10 @@ fn a_resumed_run_goes_on_where_its_checkpoint_was_and_a_new_one_replaces() {
     let error = Journal::resume(Some(folder.path()), "run", 9, &position).err().expect("too short").to_string();
     assert!(error.contains("journal.jsonl") && error.contains("fewer than"), "{error}");
     assert_eq!(noted(&run), (vec![0.0], 2), "what is too short is left as it is");
+    // Nor is a file that is gone replaced by an empty one.
+    std::fs::remove_file(run.join("journal.jsonl")).expect("there");
+    let error = Journal::resume(Some(folder.path()), "run", 9, &position).err().expect("gone").to_string();
+    assert!(error.contains("journal.jsonl") && !run.join("journal.jsonl").exists(), "{error}");
     let nothing = JournalPosition::default();
     Journal::resume(Some(folder.path()), "fresh", 9, &nothing).expect("a run that noted nothing").silent();
     assert_eq!(noted(&folder.path().join("fresh")), (vec![], 1));
