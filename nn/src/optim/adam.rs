@@ -8,7 +8,7 @@
 use etude_kernels::optim;
 use serde::Serialize;
 
-use super::{Optim, Rule};
+use super::{Optim, Rule, check_setting};
 use crate::module::Module;
 
 /// m ← β₁·m + (1 − β₁)·g;  v ← β₂·v + (1 − β₂)·g²;  θ ← θ − lr·m̂ / (√v̂ + ε), with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ).
@@ -50,7 +50,12 @@ impl<const DECOUPLED: bool> Optim<AdamRule<DECOUPLED>> {
     }
 
     /// ε, added to the root of the second moment.
+    ///
+    /// # Panics
+    /// If it is negative or not finite.
+    #[track_caller]
     pub fn eps(self, eps: f64) -> Self {
+        check_setting("eps", eps);
         self.configure(|rule| rule.eps = eps)
     }
 
@@ -60,7 +65,12 @@ impl<const DECOUPLED: bool> Optim<AdamRule<DECOUPLED>> {
     }
 
     /// The weight decay λ.
+    ///
+    /// # Panics
+    /// If it is negative or not finite.
+    #[track_caller]
     pub fn weight_decay(self, weight_decay: f64) -> Self {
+        check_setting("weight_decay", weight_decay);
         self.configure(|rule| rule.weight_decay = weight_decay)
     }
 }

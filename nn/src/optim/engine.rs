@@ -115,6 +115,11 @@ impl<R: Rule> Optim<R> {
         }
     }
 
+    /// The settings of each group.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &R> {
+        self.groups.iter().map(|group| &group.rule)
+    }
+
     /// Changes settings of all groups; the state starts anew where they need another one.
     pub(super) fn configure(mut self, change: impl Fn(&mut R)) -> Self {
         for i in 0..self.groups.len() {

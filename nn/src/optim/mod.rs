@@ -40,6 +40,12 @@ use crate::error::Error;
 use crate::matching::{Mismatch, compare_values};
 use crate::module::Value;
 
+/// A setting that would turn parameters into NaN, or descents into ascents, is found where it is made.
+#[track_caller]
+fn check_setting(name: &str, value: f64) {
+    assert!(value >= 0.0 && value.is_finite(), "{name}: {value} is negative or not finite");
+}
+
 /// What a training loop does with an optimiser, whichever it is.
 pub trait Optimizer {
     /// One update from these gradients. Those of parameters that are not registered here are ignored.

@@ -6,7 +6,7 @@
 use etude_kernels::optim;
 use serde::Serialize;
 
-use super::{Optim, Rule};
+use super::{Optim, Rule, check_setting};
 use crate::module::Module;
 
 /// s ← α·s + (1 − α)·g²;  θ ← θ − lr·g / (√s + ε), with the mean gradient's square taken off s when centred.
@@ -34,22 +34,42 @@ impl RmsProp {
     }
 
     /// The decay α of the mean square.
+    ///
+    /// # Panics
+    /// If it is not in [0, 1].
+    #[track_caller]
     pub fn alpha(self, alpha: f64) -> Self {
+        assert!((0.0..=1.0).contains(&alpha), "alpha: {alpha} is not in [0, 1]");
         self.configure(|rule| rule.alpha = alpha)
     }
 
     /// ε, added to the root.
+    ///
+    /// # Panics
+    /// If it is negative or not finite.
+    #[track_caller]
     pub fn eps(self, eps: f64) -> Self {
+        check_setting("eps", eps);
         self.configure(|rule| rule.eps = eps)
     }
 
     /// The L2 penalty λ, added to the gradient.
+    ///
+    /// # Panics
+    /// If it is negative or not finite.
+    #[track_caller]
     pub fn weight_decay(self, weight_decay: f64) -> Self {
+        check_setting("weight_decay", weight_decay);
         self.configure(|rule| rule.weight_decay = weight_decay)
     }
 
     /// Momentum of the scaled gradients.
+    ///
+    /// # Panics
+    /// If it is negative or not finite.
+    #[track_caller]
     pub fn momentum(self, momentum: f64) -> Self {
+        check_setting("momentum", momentum);
         self.configure(|rule| rule.momentum = momentum)
     }
 

@@ -6,7 +6,7 @@
 use etude_kernels::optim;
 use serde::Serialize;
 
-use super::{Optim, Rule};
+use super::{Optim, Rule, check_setting};
 use crate::module::Module;
 
 /// g ← ∇ + λ·θ;  b ← μ·b + (1 − τ)·g;  θ ← θ − lr·(g + μ·b with Nesterov, b without, g if μ = 0).
@@ -32,22 +32,42 @@ impl Sgd {
     }
 
     /// Momentum μ.
+    ///
+    /// # Panics
+    /// If it is negative or not finite.
+    #[track_caller]
     pub fn momentum(self, momentum: f64) -> Self {
+        check_setting("momentum", momentum);
         self.configure(|rule| rule.momentum = momentum)
     }
 
     /// Dampening τ of the gradient in the buffer; the first gradient enters undamped.
+    ///
+    /// # Panics
+    /// If it is not finite.
+    #[track_caller]
     pub fn dampening(self, dampening: f64) -> Self {
+        assert!(dampening.is_finite(), "dampening: {dampening} is not finite");
         self.configure(|rule| rule.dampening = dampening)
     }
 
-    /// Nesterov's form of the momentum.
+    /// Nesterov's form of the momentum, which is set before.
+    ///
+    /// # Panics
+    /// If there is no momentum.
+    #[track_caller]
     pub fn nesterov(self) -> Self {
+        assert!(self.rules().all(|rule| rule.momentum > 0.0), "nesterov: there is no momentum");
         self.configure(|rule| rule.nesterov = true)
     }
 
     /// The L2 penalty λ, added to the gradient.
+    ///
+    /// # Panics
+    /// If it is negative or not finite.
+    #[track_caller]
     pub fn weight_decay(self, weight_decay: f64) -> Self {
+        check_setting("weight_decay", weight_decay);
         self.configure(|rule| rule.weight_decay = weight_decay)
     }
 }

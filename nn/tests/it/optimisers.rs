@@ -239,6 +239,24 @@ fn groups_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn settings_that_make_no_sense_are_refused() {
+    let model = pair(&[1.0; 10]);
+    let sgd = |change: fn(Sgd) -> Sgd| refusal(|| drop(change(Sgd::new(&model, 0.1))));
+    let rms = |change: fn(RmsProp) -> RmsProp| refusal(|| drop(change(RmsProp::new(&model, 0.1))));
+    let adam = |change: fn(AdamW) -> AdamW| refusal(|| drop(change(AdamW::new(&model, 0.1))));
+    assert_eq!(sgd(|opt| opt.momentum(-0.5)), "momentum: -0.5 is negative or not finite");
+    assert_eq!(sgd(|opt| opt.weight_decay(f64::NAN)), "weight_decay: NaN is negative or not finite");
+    assert_eq!(sgd(|opt| opt.dampening(f64::INFINITY)), "dampening: inf is not finite");
+    assert_eq!(sgd(|opt| opt.nesterov()), "nesterov: there is no momentum");
+    assert_eq!(rms(|opt| opt.alpha(1.5)), "alpha: 1.5 is not in [0, 1]");
+    assert_eq!(rms(|opt| opt.eps(-1.0)), "eps: -1 is negative or not finite");
+    assert_eq!(rms(|opt| opt.momentum(-0.5)), "momentum: -0.5 is negative or not finite");
+    assert_eq!(rms(|opt| opt.weight_decay(-1.0)), "weight_decay: -1 is negative or not finite");
+    assert_eq!(adam(|opt| opt.eps(f64::NAN)), "eps: NaN is negative or not finite");
+    assert_eq!(adam(|opt| opt.weight_decay(f64::INFINITY)), "weight_decay: inf is negative or not finite");
+}
+
+#[test]
 fn a_learning_rate_of_0_is_one_as_any_other() {
     let model = pair(&[1.0; 10]);
     let new = || Sgd::new(&model, 0.5).group(|name, _| name == "b", |group| group.with_lr(1.0));
