@@ -95,7 +95,8 @@ impl Layout {
             if n != 1 && stride != expected {
                 return self.len() == 0;
             }
-            expected *= n;
+            // An empty tensor may have axes whose product overflows.
+            expected = n.saturating_mul(expected);
         }
         true
     }

@@ -37,7 +37,7 @@ pub fn cow_copies() -> u64 {
 
 impl<T: Dtype> Tensor<T> {
     pub(crate) fn from_buf(buf: Buf<T>, shape: &[usize]) -> Self {
-        debug_assert_eq!(buf.len(), shape.iter().product::<usize>());
+        debug_assert_eq!(Ok(buf.len()), checked_len(shape));
         Tensor { storage: Arc::new(buf), layout: Layout::contiguous(shape), link: T::Link::default() }
     }
 

@@ -6,6 +6,7 @@
 
 use etude_kernels::conv as kernel;
 
+use super::checked;
 use crate::alloc;
 use crate::dtype::Float;
 use crate::node::{Op, Vjp};
@@ -125,7 +126,8 @@ impl Call<'_> {
 
     #[track_caller]
     pub(super) fn check_bias<T: Float>(self, b: &Tensor<T>, channels: usize) -> Tensor<T> {
-        assert!(b.shape() == [channels], "{}: the bias has shape {:?}, expected [{channels}]", self.op, b.shape());
+        let Call { op, w, .. } = self;
+        assert!(b.shape() == [channels], "{op}: the bias has shape {:?}, w {w:?} asks for [{channels}]", b.shape());
         b.reshape([1, channels, 1, 1])
     }
 
@@ -133,6 +135,13 @@ impl Call<'_> {
     fn check_shape(self, shape: kernel::Conv2d) -> kernel::Conv2d {
         let Call { op, x, w } = self;
         shape.validate().unwrap_or_else(|error| panic!("{op}: x {x:?}, w {w:?}: {error}"));
+        let [rows, columns] = shape.output();
+        // Both sides: a transposed convolution makes the input's.
+        for [channels, rows, columns] in
+            [[shape.in_channels, shape.height, shape.width], [shape.out_channels, rows, columns]]
+        {
+            checked(op, &[shape.batch, channels, rows, columns]);
+        }
         shape
     }
 }
@@ -225,12 +234,15 @@ impl<T: Float> Tensor<T> {
         }
         let size = |i: usize| {
             let (n, taps) = (x[2 + i], k[2 + i]);
-            let extended =
-                (n.max(1) - 1) * args.stride[i] + args.dilation[i] * (taps.max(1) - 1) + 1 + output_padding[i];
-            let fits = n > 0 && taps > 0 && extended > 2 * args.padding[i] && output_padding[i] < args.stride[i];
+            // Saturated: such a size is refused by its product.
+            let steps = |count: usize, step: usize| count.saturating_sub(1).saturating_mul(step);
+            let spans = steps(n, args.stride[i]).saturating_add(steps(taps, args.dilation[i]));
+            let extended = spans.saturating_add(1).saturating_add(output_padding[i]);
+            let cut = args.padding[i].saturating_mul(2);
+            let fits = n > 0 && taps > 0 && extended > cut && output_padding[i] < args.stride[i];
             let Call { op, x, w } = call;
             assert!(fits, "{op}: x {x:?}, w {w:?}: {args:?} with output padding {output_padding:?} leaves nothing");
-            extended - 2 * args.padding[i]
+            extended - cut
         };
         let shape = call.check_shape(kernel::Conv2d {
             batch: x[0],

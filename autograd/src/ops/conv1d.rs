@@ -50,7 +50,7 @@ impl<T: Float> Tensor<T> {
 
     /// The transposed convolution of `[n, in, length]` with `w` as `[in, out/groups, taps]`, plus `b` as `[out]`: the
     /// adjoint of [`Tensor::conv1d`] with the same arguments, of length (length − 1)·stride − 2·padding +
-    /// dilation·(taps − 1) + 1 + output_padding, where output_padding is below the stride.
+    /// dilation·(taps − 1) + 1 + output_padding, where output_padding is below the stride or the dilation.
     ///
     /// # Panics
     /// If the shapes do not fit.

@@ -3,6 +3,7 @@
 //!
 //! A plane is copied once for each tap that sees it: kernel depth times the memory of the input, and no rule of its own.
 
+use super::checked;
 use super::conv::{Call, Conv2dArgs};
 use super::index::add_rows;
 use crate::dtype::Float;
@@ -71,7 +72,9 @@ impl<T: Float> Tensor<T> {
         let call = Call { op: "conv3d", x: self.shape(), w: w.shape() };
         check_axes(call, args);
         let (x, k) = (call.x, call.w);
-        let padded = self.pad_axis(2, args.padding[0], x[2] + 2 * args.padding[0]);
+        let deep = x[2].saturating_add(args.padding[0].saturating_mul(2));
+        checked(call.op, &[x[0], x[1], deep, x[3], x[4]]);
+        let padded = self.pad_axis(2, args.padding[0], deep);
         let depth = padded.dim(2);
         let span = args.span(k[2]).filter(|&span| span <= depth);
         let Some(span) = span else { panic!("conv3d: x {x:?}, w {k:?}: the kernel does not fit a depth of {depth}") };

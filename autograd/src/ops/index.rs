@@ -10,11 +10,12 @@ use crate::node::{Op, Saves, Vjp};
 use crate::observe;
 use crate::tensor::Tensor;
 
-/// Every index must name a position of an axis of length `n`.
+/// Every index must name a position along one axis.
 #[track_caller]
-pub(super) fn check_ids(op: &str, ids: &[i64], n: usize) {
+pub(super) fn check_ids(op: &str, ids: &[i64], shape: &[usize], axis: usize) {
+    let n = shape[axis];
     if let Some(at) = ids.iter().position(|&i| i < 0 || i >= n as i64) {
-        panic!("{op}: index {} at position {at} is outside 0..{n}", ids[at]);
+        panic!("{op}: index {} at position {at} is outside 0..{n}, axis {axis} of shape {shape:?}", ids[at]);
     }
 }
 
@@ -86,7 +87,7 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn embedding(&self, ids: &Tensor<i64>) -> Self {
         assert!(self.rank() == 2, "embedding: the table has shape {:?}, not [n, dim]", self.shape());
-        check_ids("embedding", &ids.data(), self.shape()[0]);
+        check_ids("embedding", &ids.data(), self.shape(), 0);
         SelectRows::apply(self, ids)
     }
 
@@ -98,7 +99,7 @@ impl<T: Float> Tensor<T> {
     pub fn index_select(&self, axis: usize, ids: &Tensor<i64>) -> Self {
         check_axis("index_select", axis, self.shape());
         assert!(ids.rank() == 1, "index_select: the indices have shape {:?}, not one axis", ids.shape());
-        check_ids("index_select", &ids.data(), self.shape()[axis]);
+        check_ids("index_select", &ids.data(), self.shape(), axis);
         if axis == 0 {
             return SelectRows::apply(self, ids);
         }
@@ -114,7 +115,7 @@ impl Tensor<i64> {
     #[track_caller]
     pub fn take_rows(&self, ids: &Tensor<i64>) -> Tensor<i64> {
         check_axis("take_rows", 0, self.shape());
-        check_ids("take_rows", &ids.data(), self.shape()[0]);
+        check_ids("take_rows", &ids.data(), self.shape(), 0);
         let rows = select_rows(self, ids);
         observe::computed("take_rows", 2 * rows.len() * size_of::<i64>());
         rows
@@ -127,9 +128,9 @@ impl Tensor<i64> {
     #[track_caller]
     pub fn one_hot<T: Float>(&self, n: usize) -> Tensor<T> {
         let ids = self.data();
-        check_ids("one_hot", &ids, n);
         let mut shape = Shape::from_slice(self.shape());
         shape.push(n);
+        check_ids("one_hot", &ids, &shape, self.rank());
         let mut out = alloc::filled(checked("one_hot", &shape), T::ZERO);
         ids.iter().enumerate().for_each(|(row, &i)| out[row * n + i as usize] = T::ONE);
         observe::computed("one_hot", self.len() * size_of::<i64>() + out.len() * size_of::<T>());
@@ -178,7 +179,7 @@ fn check_gather(op: &str, axis: usize, x: &[usize], ids: &Tensor<i64>) {
     check_axis(op, axis, x);
     let same = x.len() == ids.rank() && (0..x.len()).all(|i| i == axis || x[i] == ids.shape()[i]);
     assert!(same, "{op}: indices {:?} differ from {x:?} outside axis {axis}", ids.shape());
-    check_ids(op, &ids.data(), x[axis]);
+    check_ids(op, &ids.data(), x, axis);
 }
 
 impl<T: Float> Tensor<T> {

@@ -1,6 +1,6 @@
 //! Joining tensors.
 
-use super::{around, check_axis, with_dim};
+use super::{around, check_axis, checked, with_dim};
 use crate::alloc;
 use crate::dtype::{Dtype, Float};
 use crate::node::{Op, Saves, Vjp};
@@ -39,10 +39,10 @@ fn joined<T: Dtype>(op: &str, parts: &[&Tensor<T>], axis: usize) -> Tensor<T> {
         let same = part.rank() == first.len() && (0..first.len()).all(|i| i == axis || part.shape()[i] == first[i]);
         assert!(same, "{op}: {:?} differs from {first:?} outside axis {axis}", part.shape());
     }
-    let total = parts.iter().map(|part| part.shape()[axis]).sum();
+    let total = parts.iter().fold(0usize, |total, part| total.saturating_add(part.shape()[axis]));
     let shape = with_dim(first, axis, total);
-    let (outer, _, inner) = around(&shape, axis);
-    let mut out = alloc::scratch(outer * total * inner);
+    let mut out = alloc::scratch(checked(op, &shape));
+    let (_, _, inner) = around(&shape, axis);
     let mut start = 0;
     for part in parts {
         let width = part.shape()[axis] * inner;

@@ -122,10 +122,10 @@ impl<T: Float> Tensor<T> {
         assert!(!x.is_empty() && wide.len() == 2, "linear: x {x:?} needs an axis, w {wide:?} two");
         let (k, n) = (x[x.len() - 1], wide[0]);
         assert!(k == wide[1], "linear: the last axis of x {x:?} differs from w {wide:?} ({k} ≠ {})", wide[1]);
-        let m: usize = x[..x.len() - 1].iter().product();
         let mut shape = Shape::from_slice(&x[..x.len() - 1]);
+        let m = checked("linear", &shape);
         shape.push(n);
-        let mut out = alloc::scratch(m * n);
+        let mut out = alloc::scratch(checked("linear", &shape));
         if let Some(b) = b {
             assert!(b.shape() == [n], "linear: the bias has shape {:?}, w {wide:?} asks for [{n}]", b.shape());
             let bias = b.data();

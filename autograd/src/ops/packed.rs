@@ -69,7 +69,7 @@ impl Tensor {
     pub fn embedding_packed(w: &Packed, ids: &Tensor<i64>) -> Self {
         refuse("embedding_packed", w, true);
         let index = ids.data();
-        check_ids("embedding_packed", &index, w.outputs());
+        check_ids("embedding_packed", &index, &[w.outputs(), w.inputs()], 0);
         let mut shape = Shape::from_slice(ids.shape());
         shape.push(w.inputs());
         let mut out = alloc::scratch(shape.iter().product());

@@ -3,6 +3,7 @@
 //! Both axes are independent, so each is done by itself: pooling as one reduction for each output position, interpolation
 //! as two or four weighted selections.
 
+use super::checked;
 use crate::dtype::Float;
 use crate::tensor::Tensor;
 
@@ -76,6 +77,7 @@ impl<T: Float> Tensor<T> {
         let x = self.shape();
         let fits = x.len() == 4 && x[2] > 0 && x[3] > 0 && size[0] > 0 && size[1] > 0;
         assert!(fits, "{op}: x {x:?} is not [n, c, h ≥ 1, w ≥ 1], or the size {size:?} is empty");
+        checked(op, &[x[0], x[1], size[0], size[1]]);
     }
 
     /// `[n, c, h, w]` at another size, each pixel interpolated linearly between its four neighbours. With `align_corners`

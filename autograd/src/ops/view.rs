@@ -303,8 +303,12 @@ impl<T: Float> Tensor<T> {
     pub fn pad2d(&self, [left, right, top, bottom]: [usize; 4]) -> Self {
         let rank = self.rank();
         assert!(rank >= 2, "pad2d: a tensor of shape {:?} has fewer than two axes", self.shape());
-        let (h, w) = (self.shape()[rank - 2], self.shape()[rank - 1]);
-        self.pad_axis(rank - 1, left, left + w + right).pad_axis(rank - 2, top, top + h + bottom)
+        let mut shape = Shape::from_slice(self.shape());
+        for (axis, before, after) in [(rank - 1, left, right), (rank - 2, top, bottom)] {
+            shape[axis] = shape[axis].saturating_add(before).saturating_add(after);
+        }
+        checked("pad2d", &shape);
+        self.pad_axis(rank - 1, left, shape[rank - 1]).pad_axis(rank - 2, top, shape[rank - 2])
     }
 
     /// The sum over the axes along which `shape` was broadcast to this shape: the adjoint of `expand`.
