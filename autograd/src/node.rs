@@ -200,7 +200,8 @@ const OUTPUT: u32 = u32::MAX;
 
 impl<T: Float> Saved<T> {
     fn new(saves: Saves, inputs: &[&Tensor<T>], output: &Tensor<T>) -> Self {
-        let is_saved = |i: usize| saves.inputs.checked_shr(i as u32).unwrap_or(0) & 1 == 1;
+        // All bits stand for all inputs, however many.
+        let is_saved = |i: usize| saves.inputs == u32::MAX || saves.inputs.checked_shr(i as u32).unwrap_or(0) & 1 == 1;
         let count = (0..inputs.len()).filter(|&i| is_saved(i)).count() + usize::from(saves.output);
         let mut values = Vec::with_capacity(count);
         for (i, x) in inputs.iter().enumerate().filter(|&(i, _)| is_saved(i)) {

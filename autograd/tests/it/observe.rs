@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use etude_autograd::{
-    Anomaly, CreateGraph, Stage, Tensor, Watch, checkpoint, detect_anomaly, grad, grad_with, no_grad, profile,
+    Anomaly, CreateGraph, Mask, Stage, Tensor, Watch, checkpoint, detect_anomaly, grad, grad_with, no_grad, profile,
     profile_of_run, scope,
 };
 
@@ -99,6 +99,14 @@ fn sound_programs_pass_and_the_watch_ends() {
     let mask = Tensor::from_slice(&[true, false], [2]);
     let masked = detect_anomaly(Watch::Nan, || x.masked_fill(&mask, f64::NEG_INFINITY).softmax(0).sum().backward());
     assert!(masked.is_ok());
+    // Nor is a query that sees no key, in either form of attention.
+    let q = Tensor::<f64>::ones([1, 1, 1, 2]).requires_grad();
+    let keys = Tensor::ones([1, 1, 3, 2]);
+    let none = Tensor::full([1, 1, 1, 3], true);
+    let weights = || q.attention_weights(&keys, Mask::pairs(&none), None).sum().backward().len();
+    assert_eq!(detect_anomaly(Watch::Nan, weights), Ok(1));
+    let fused = || q.scaled_dot_product_attention(&keys, &keys, Mask::pairs(&none), None).sum().backward().len();
+    assert_eq!(detect_anomaly(Watch::Nan, fused), Ok(1));
     assert!(no_grad(|| detect_anomaly(Watch::Nan, || leaf(&[-1.0]).sqrt())).is_err(), "inference is watched too");
     let _ = detect_anomaly(Watch::Nan, || leaf(&[-1.0]).sqrt());
     assert!(detect_anomaly(Watch::Nan, || 0).is_ok(), "nothing is left of an earlier watch");
