@@ -37,6 +37,7 @@ pub mod series;
 pub mod shapes;
 pub mod table;
 pub mod text;
+mod vocab_file;
 pub mod windows;
 pub mod words;
 

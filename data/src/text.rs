@@ -1,24 +1,52 @@
 //! Character-level text: the vocabulary, ids, the split into training and held-out text, and the embedded plays.
 //!
 //! Characters are Unicode scalar values, sorted by code point, so that the vocabulary is a function of the text alone.
-//! The windows that turn ids into batches are in [`crate::windows`].
+//! The windows that turn ids into batches are in [`crate::windows`], the file of a vocabulary in `vocab_file`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::error::{DataError, Result};
 use crate::file;
 
 /// A bijection between characters and the ids `0..len()`.
+///
+/// ```
+/// # fn main() -> Result<(), etude_data::DataError> {
+/// # let folder = tempfile::tempdir().expect("a temporary folder");
+/// # let path = folder.path().join("vocab.json");
+/// use etude_data::text::Vocab;
+///
+/// let vocab = Vocab::of("to be or not to be");
+/// vocab.save(&path)?;
+/// // Another day, beside the weights of the model that learnt it:
+/// assert_eq!(Vocab::open(&path)?.encode("bet")?, vocab.encode("bet")?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vocab {
-    /// Sorted and distinct; the id is the index.
+    /// Distinct; the id is the index.
     chars: Vec<char>,
+    ids: BTreeMap<char, u32>,
 }
 
 impl Vocab {
     /// The distinct characters of a text.
     pub fn of(text: &str) -> Self {
-        Self { chars: text.chars().collect::<std::collections::BTreeSet<_>>().into_iter().collect() }
+        let distinct: std::collections::BTreeSet<char> = text.chars().collect();
+        Self::in_order(distinct.into_iter().collect()).expect("a set has no character twice")
+    }
+
+    /// The characters as their ids have them; `Err` with the ids of one that stands twice.
+    pub(crate) fn in_order(chars: Vec<char>) -> std::result::Result<Self, [u32; 2]> {
+        let mut ids = BTreeMap::new();
+        for (id, &character) in (0..).zip(&chars) {
+            if let Some(first) = ids.insert(character, id) {
+                return Err([first, id]);
+            }
+        }
+        Ok(Self { chars, ids })
     }
 
     /// Number of characters.
@@ -38,9 +66,8 @@ impl Vocab {
 
     /// The ids of a text's characters.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let id = |(position, character): (usize, char)| match self.chars.binary_search(&character) {
-            Ok(index) => Ok(index as u32),
-            Err(_) => Err(DataError::UnknownChar { character, position, vocab: self.len() }),
+        let id = |(position, character): (usize, char)| {
+            self.ids.get(&character).copied().ok_or(DataError::UnknownChar { character, position, vocab: self.len() })
         };
         text.chars().enumerate().map(id).collect()
     }

@@ -4,6 +4,7 @@ use etude_data::idx::{self, Values};
 use etude_data::picture::Picture;
 use etude_data::series::Series;
 use etude_data::table::{Format, Table};
+use etude_data::text::Vocab;
 use etude_data::{DataError, ImageSet, Text};
 
 const NAME: &str = "hostile.file";
@@ -63,6 +64,14 @@ pub fn text(bytes: &[u8]) {
     let decoded = text.vocab().decode(text.ids()).expect("its own ids");
     assert_eq!(decoded.chars().count(), text.len());
     assert!(text.vocab().decode(&[text.vocab().len() as u32]).is_err());
+}
+
+/// Vocabularies.
+pub fn vocab(bytes: &[u8]) {
+    let Some(vocab) = named(Vocab::parse(bytes, NAME)) else { return };
+    let all: String = vocab.chars().iter().collect();
+    let ids: Vec<u32> = (0..vocab.len() as u32).collect();
+    assert_eq!((vocab.encode(&all).expect("its own"), vocab.decode(&ids).expect("its own")), (ids, all));
 }
 
 /// PNG pictures.

@@ -24,6 +24,7 @@ fn damaged_files() {
     run("idx", target::idx, 3_000);
     run("table", target::table, 3_000);
     run("text", target::text, 3_000);
+    run("vocab", target::vocab, 3_000);
     run("picture", target::picture, 3_000);
 }
 
@@ -33,6 +34,7 @@ fn a_million_damaged_files() {
     run("idx", target::idx, 250_000);
     run("table", target::table, 250_000);
     run("text", target::text, 250_000);
+    run("vocab", target::vocab, 250_000);
     run("picture", target::picture, 250_000);
 }
 

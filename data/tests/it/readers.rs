@@ -161,6 +161,33 @@ fn a_vocabulary_names_what_it_lacks() {
     assert!(Text::new("abc").split(f64::NAN).is_err());
 }
 
+#[test]
+fn a_vocabulary_comes_back_from_its_file() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("vocab.json");
+    for text in ["", "hello, world", "\"\\\n\t\u{0}é\u{1f600}"] {
+        let vocab = Vocab::of(text);
+        vocab.save(&path).expect("writable");
+        assert_eq!(Vocab::open(&path).expect("just written"), vocab);
+    }
+    // Ids in another order than the characters', as other programs have them.
+    let vocab = Vocab::parse(br#"{"b": 0, "a": 1}"#, "v.json").expect("each once");
+    assert_eq!((vocab.encode("ab").expect("both"), vocab.chars()), (vec![1, 0], &['b', 'a'][..]));
+    for (bytes, says) in [
+        (r#"{"a": 0, "a": 1}"#, "v.json: token 'a': expected each token once, found ids 0 and 1"),
+        (r#"{"a": 0, "b": 0}"#, "v.json: token \"b\": expected an id of its own, found 0, which 'a' has"),
+        (r#"{"a": 0, "b": 2}"#, "v.json: token \"b\": expected an id below 2, the number of tokens, found 2"),
+        (r#"{"ab": 0}"#, "v.json: id 0: expected a token of one character, found \"ab\""),
+        (r#"{"": 0}"#, "v.json: id 0: expected a token of one character, found \"\""),
+    ] {
+        assert_eq!(Vocab::parse(bytes.as_bytes(), "v.json").expect_err(bytes).to_string(), says);
+    }
+    for bytes in [r#"{"a": -1}"#, r#"{"a": 1.5}"#, r#"{"a": 18446744073709551616}"#, r#"["a"]"#, "{", ""] {
+        let error = Vocab::parse(bytes.as_bytes(), "v.json").expect_err(bytes).to_string();
+        assert!(error.starts_with("v.json: line ") && error.contains("an object from tokens to ids"), "{error}");
+    }
+}
+
 /// A folder with MNIST's file names: `n` images of 2 × 2 in each half, the second half compressed.
 fn folder(n: usize, labels: Vec<u8>) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a temporary folder");
