@@ -4,48 +4,31 @@
 #[path = "shared/mod.rs"]
 mod shared;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use etude_ae_vae::{Autoencoder, Vanilla, VanillaConfig};
 use etude_autograd::{Tensor, no_grad};
 use etude_data::example::{Args, Better, Report};
 use etude_data::mnist;
 use etude_data::plot::Chart;
-use etude_kernels::rng::Rng;
 use etude_nn::{Act, Ctx};
+use faer::{Mat, Side};
 
 use shared::{Plan, rows, train};
 
 const CODE: usize = 30;
 
-/// The mean and an orthonormal basis of the first components, `[components, pixels]`: subspace iteration on the covariance.
-fn components(x: &Tensor, count: usize) -> (Tensor, Tensor) {
+/// The mean of rows and an orthonormal basis of their first principal components, `[count, pixels]`.
+fn components(x: &Tensor, count: usize) -> Result<(Tensor, Tensor)> {
     let mean = x.mean_keep([0]);
     let centred = x - &mean;
-    let covariance = centred.t().matmul(&centred) / x.dim(0) as f32;
-    let mut basis: Tensor = Tensor::randn([count, x.dim(1)], &mut Rng::new(0));
-    // The error falls with the ratio of neighbouring eigenvalues to twice this power.
-    for _ in 0..60 {
-        basis = orthonormal(&basis.matmul(&covariance));
-    }
-    (mean, basis)
-}
-
-/// Gram and Schmidt, each row against those before it, in f64 and twice, which is enough.
-fn orthonormal(rows: &Tensor) -> Tensor {
-    let width = rows.dim(1);
-    let mut out: Vec<Vec<f64>> = Vec::new();
-    for row in rows.to_vec().chunks_exact(width) {
-        let mut row: Vec<f64> = row.iter().map(|&v| f64::from(v)).collect();
-        for _ in 0..2 {
-            for before in &out {
-                let dot: f64 = row.iter().zip(before).map(|(a, b)| a * b).sum();
-                row.iter_mut().zip(before).for_each(|(a, b)| *a -= dot * b);
-            }
-        }
-        let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt();
-        out.push(row.into_iter().map(|v| v / norm).collect());
-    }
-    Tensor::from_vec(out.into_iter().flatten().map(|v| v as f32).collect(), [rows.dim(0), width])
+    let covariance = (centred.t().matmul(&centred) / x.dim(0) as f32).to_vec();
+    let n = x.dim(1);
+    let symmetric = Mat::from_fn(n, n, |i, j| f64::from(covariance[i * n + j]));
+    let eigen = symmetric.self_adjoint_eigen(Side::Lower).map_err(|error| anyhow!("the covariance: {error:?}"))?;
+    // The eigenvalues ascend.
+    let basis = (0..count).flat_map(|k| (0..n).map(move |i| (i, n - 1 - k)));
+    let basis = basis.map(|at| eigen.U()[at] as f32).collect();
+    Ok((mean, Tensor::from_vec(basis, [count, n])))
 }
 
 fn main() -> Result<()> {
@@ -60,7 +43,7 @@ fn main() -> Result<()> {
     let plan = Plan { epochs: args.pick(150, 20), batch: 100, lr: (2e-3, 2e-5), kl: None, minutes: None, prepare };
     let curve = train(&report, "pca", &model, &images, &plan, args.seed, &mut cx)?;
 
-    let (mean, basis) = components(&images, CODE);
+    let (mean, basis) = components(&images, CODE)?;
     let straight = (&test - &mean).matmul(&basis.t()).matmul(&basis) + &mean;
     let curved = no_grad(|| model.reconstruct(&test, &mut cx.eval()));
     let error = |y: &Tensor| f64::from((y - &test).square().sum_dims([1]).mean().item());
