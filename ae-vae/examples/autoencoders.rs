@@ -49,7 +49,7 @@ fn main() -> Result<()> {
                 .keep_previous()
         };
     }
-    let first = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
+    let first = parts!().resume(&checkpoint)?.map_or(0, |found| report.resumed(found.step, found.damaged));
     let mut journal = Journal::resume(Some(report.dir()), "autoencoders", total, &at)?;
     for step in first..total {
         let x = batches.next().expect("an endless iterator over a non-empty set");

@@ -42,7 +42,7 @@ fn main() -> Result<()> {
                 .keep_previous()
         };
     }
-    let mut step = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
+    let mut step = parts!().resume(&checkpoint)?.map_or(0, |found| report.resumed(found.step, found.damaged));
     let mut journal = Journal::resume(Some(report.dir()), "vae", total, &at)?;
     while step < total {
         let x = batches.next().expect("an endless iterator over a non-empty set");

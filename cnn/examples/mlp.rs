@@ -44,7 +44,9 @@ fn main() -> Result<()> {
                 .keep_previous()
         };
     }
-    parts!().resume(&checkpoint)?;
+    if let Some(found) = parts!().resume(&checkpoint)? {
+        report.resumed(found.step, found.damaged);
+    }
     let mut journal = Journal::resume(Some(report.dir()), "mlp", steps, &at)?;
     while !run.is_done() {
         let (images, labels) = batches.next().expect("an endless iterator over a non-empty set");

@@ -231,6 +231,16 @@ impl Report {
         Ok(path)
     }
 
+    /// Says that a run goes on from the checkpoint of `step`, and what is wrong with a newer one that it stands in for; gives
+    /// the step.
+    pub fn resumed(&self, step: u64, damaged: Option<impl std::fmt::Display>) -> u64 {
+        if let Some(damaged) = damaged {
+            println!("The newest checkpoint cannot be read, so the one before it stands in: {damaged}");
+        }
+        println!("Going on from step {}.", thousands(step as usize));
+        step
+    }
+
     /// The folder that holds the figures and the JSON.
     pub fn dir(&self) -> &Path {
         &self.dir

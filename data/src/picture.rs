@@ -54,11 +54,12 @@ pub fn save_grid(path: impl AsRef<Path>, images: &Tensor, columns: usize) -> Res
 
 /// Colours one-channel images `[n, 1, height, width]` in the viridis scale, each from its own minimum to its maximum.
 ///
-/// For saliency and attention maps. Panics on any other shape.
+/// For saliency and attention maps. Panics on any other shape, and on maps without a pixel.
 #[track_caller]
 pub fn heat(maps: &Tensor) -> Tensor {
     let [n, channels, height, width] = batch_shape(maps);
     assert_eq!(channels, 1, "heat: one channel is coloured, found {:?}", maps.shape());
+    assert!(height * width > 0, "heat: maps {:?} have no pixel", maps.shape());
     let values = maps.to_vec();
     let mut out = vec![0.0; 3 * values.len()];
     for (map, rgb) in values.chunks(height * width).zip(out.chunks_mut(3 * height * width)) {

@@ -42,7 +42,7 @@ fn main() -> Result<()> {
                 .keep_previous()
         };
     }
-    let first = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
+    let first = parts!().resume(&checkpoint)?.map_or(0, |found| report.resumed(found.step, found.damaged));
     let mut journal = Journal::resume(Some(report.dir()), "dcgan", steps, &at)?;
     for step in first..steps {
         let real = batches.next().expect("an endless iterator over a non-empty set");

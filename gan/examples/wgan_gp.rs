@@ -45,7 +45,7 @@ fn main() -> Result<()> {
                 .keep_previous()
         };
     }
-    let first = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
+    let first = parts!().resume(&checkpoint)?.map_or(0, |found| report.resumed(found.step, found.damaged));
     let mut journal = Journal::resume(Some(report.dir()), "wgan_gp", steps, &at)?;
     for step in first..steps {
         g_opt.set_lr(schedule.at(step));

@@ -26,6 +26,9 @@ fn main() -> Result<()> {
 
     let checkpoint = report.checkpoint()?;
     let mut run = Run::resume(&config, CartPole::new, &checkpoint)?;
+    if let Some(found) = run.resumed.take() {
+        report.resumed(found.step, found.damaged);
+    }
     let mut journal = Journal::resume(Some(report.dir()), "rl-dqn", config.steps as u64, &run.journal)?;
     while !run.is_done() {
         if let Some(p) = run.step()? {

@@ -24,6 +24,9 @@ fn main() -> Result<()> {
 
     let checkpoint = report.checkpoint()?;
     let mut run = Run::resume(&config, CartPole::new, &checkpoint)?;
+    if let Some(found) = run.resumed.take() {
+        report.resumed(found.step, found.damaged);
+    }
     let mut journal = Journal::resume(Some(report.dir()), "rl-ppo", config.steps as u64, &run.journal)?;
     while !run.is_done() {
         let p = run.step()?;

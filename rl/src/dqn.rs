@@ -9,7 +9,7 @@ use std::path::Path;
 
 use etude_autograd::{Tensor, no_grad};
 use etude_kernels::rng::Rng;
-use etude_nn::{Act, Adam, Checkpoint, Ctx, JournalPosition, Layer, Mlp, Module, Optimizer, loss::mse};
+use etude_nn::{Act, Adam, Checkpoint, Ctx, JournalPosition, Layer, Mlp, Module, Optimizer, Resumed, loss::mse};
 
 use crate::error::require;
 use crate::evaluate::{evaluate, mean, rows};
@@ -186,6 +186,8 @@ pub struct Run<E: Env, F> {
     step: usize,
     /// Where the caller's journal stands; saved with the run, and of no other use to it.
     pub journal: JournalPosition,
+    /// Where [`Run::resume`] went on from, if there was a checkpoint.
+    pub resumed: Option<Resumed>,
 }
 
 impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
@@ -209,6 +211,7 @@ impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
             loss: 0.0,
             step: 0,
             journal: JournalPosition::default(),
+            resumed: None,
             make,
             cx,
             env,
@@ -231,6 +234,7 @@ impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
             run.replay.restore(&held)?;
             (run.record, run.loss, run.journal) = ledger.restore(&mut run.env, best)?;
             run.step = found.step as usize;
+            run.resumed = Some(found);
         }
         Ok(run)
     }

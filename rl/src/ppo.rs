@@ -10,7 +10,7 @@ use std::path::Path;
 
 use etude_autograd::{Tensor, no_grad};
 use etude_kernels::rng::Rng;
-use etude_nn::{Act, Adam, Checkpoint, Ctx, JournalPosition, Layer, Mlp, Optimizer, init, module};
+use etude_nn::{Act, Adam, Checkpoint, Ctx, JournalPosition, Layer, Mlp, Optimizer, Resumed, init, module};
 
 use crate::error::require;
 use crate::evaluate::{evaluate, mean, rows};
@@ -217,6 +217,8 @@ pub struct Run<E: Env, F> {
     iteration: usize,
     /// Where the caller's journal stands; saved with the run, and of no other use to it.
     pub journal: JournalPosition,
+    /// Where [`Run::resume`] went on from, if there was a checkpoint.
+    pub resumed: Option<Resumed>,
 }
 
 impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
@@ -238,6 +240,7 @@ impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
             loss: 0.0,
             iteration: 0,
             journal: JournalPosition::default(),
+            resumed: None,
             make,
             cx,
             envs,
@@ -263,6 +266,7 @@ impl<E: Env<Obs: AsRef<[f32]>>, F: FnMut() -> E> Run<E, F> {
             }
             (run.record, run.loss, run.journal) = ledger.restore(&mut run.envs, best)?;
             run.iteration = found.step as usize;
+            run.resumed = Some(found);
         }
         Ok(run)
     }

@@ -41,7 +41,7 @@ fn main() -> Result<()> {
                 .keep_previous()
         };
     }
-    let mut step = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
+    let mut step = parts!().resume(&checkpoint)?.map_or(0, |found| report.resumed(found.step, found.damaged));
     let mut journal = Journal::resume(Some(report.dir()), "char_lstm", steps, &at)?;
     while step < steps {
         let Some((x, y)) = streams.next() else {

@@ -41,7 +41,7 @@ fn main() -> Result<()> {
                 .keep_previous()
         };
     }
-    let first = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
+    let first = parts!().resume(&checkpoint)?.map_or(0, |found| report.resumed(found.step, found.damaged));
     let mut journal = Journal::resume(Some(report.dir()), "gpt", steps, &at)?;
     for step in first..steps {
         let (x, y) = windows.next().expect("random windows never end");

@@ -62,7 +62,7 @@ pub fn train<M: Autoencoder>(
                 .keep_previous()
         };
     }
-    let mut step = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
+    let mut step = parts!().resume(&checkpoint)?.map_or(0, |found| report.resumed(found.step, found.damaged));
     let mut journal = Journal::resume(Some(report.dir()), name, total, &at)?;
     let mut sum = 0.0;
     while step < total {

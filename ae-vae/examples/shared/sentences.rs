@@ -61,7 +61,7 @@ pub fn train(
             parts
         }};
     }
-    let mut step = parts!().resume(&checkpoint)?.map_or(0, |found| found.step);
+    let mut step = parts!().resume(&checkpoint)?.map_or(0, |found| report.resumed(found.step, found.damaged));
     let mut journal = Journal::resume(Some(report.dir()), name, plan.steps, &at)?;
     while step < plan.steps {
         let numbers = batches.next().expect("an endless iterator over a non-empty set").to_vec();
