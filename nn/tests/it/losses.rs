@@ -264,7 +264,7 @@ fn a_variance_below_the_bound_learns_as_one_at_it() {
 fn a_small_loss_has_all_its_digits() {
     let positive = Tensor::scalar(3.0f32);
     for x in [12.0, 15.0, 20.0] {
-        let exact = (-x as f64).exp().ln_1p();
+        let exact = f64::exp(-x).ln_1p();
         let (right, wrong) = (Tensor::scalar(x as f32), Tensor::scalar(-x as f32));
         let (one, zero) = (Tensor::scalar(1.0f32), Tensor::scalar(0.0f32));
         for (loss, expected) in [
