@@ -56,7 +56,7 @@ mod tests {
     use crate::gemm::{self, Accumulate, Mat};
     use crate::isa::{self, Isa};
     use crate::optim::{self, Adam, RmsProp, Sgd};
-    use crate::pool::{self, Pool2d};
+    use crate::pool::{self, Axis, Pool};
     use crate::recurrent::{self, Scan};
     use crate::reduce::{self, Reduce};
     use crate::strided::{self, Strided};
@@ -72,16 +72,9 @@ mod tests {
         Strided { data, offset: 0, strides }
     }
 
-    const POOL: Pool2d = Pool2d {
-        planes: 1,
-        height: 4,
-        width: 4,
-        kernel: [2, 2],
-        stride: [2, 2],
-        padding: [0, 0],
-        ceil: false,
-        include_pad: true,
-    };
+    const LINE: Axis = Axis { length: 4, kernel: 2, stride: 2, padding: 0, dilation: 1 };
+    const POOL: Pool =
+        Pool { volumes: 1, axes: [Axis::NONE, LINE, LINE], ceil: false, include_pad: true, divisor: None };
     const CONV: Conv2d = Conv2d {
         batch: 1,
         in_channels: 2,
@@ -117,6 +110,11 @@ mod tests {
         let s = Attention { batch: 1, heads: 1, queries: 2, keys: 2, size: 2, causal: false, scale: 1.0 };
         let k = Heads { data: &[0.0; 4], strides: [4, 4, 2] };
         attention(&s, Heads { data: q, strides }, k, k, None, None, &mut [0.0; 4], &mut [0.0; 4]);
+    }
+
+    /// Of images without elements, many of them.
+    fn mean_of_rows(rows: Axis) {
+        pool::avg::<f32>(&Pool { volumes: HUGE, axes: [Axis::NONE, rows, LINE], ..POOL }, &[], &mut []);
     }
 
     /// A call that must be refused, and what its message must say.
@@ -252,12 +250,17 @@ mod tests {
         (|| pool::max_grad(&POOL, &[0; 3], &[0f32; 4], &mut [0.0; 16]), &["pool::max_grad", "index"]),
         (|| pool::avg(&POOL, &[0f32; 16], &mut [0.0; 5]), &["pool::avg", "5"]),
         (|| pool::avg_grad(&POOL, &[0f32; 4], &mut [0.0; 17]), &["pool::avg_grad", "17"]),
-        (|| pool::avg::<f32>(&Pool2d { stride: [0, 1], ..POOL }, &[], &mut []), &["pool::avg", "stride 0"]),
-        (|| pool::avg::<f32>(&Pool2d { padding: [2, 2], ..POOL }, &[], &mut []), &["pool::avg", "padding 2", "half"]),
-        (|| pool::avg::<f32>(&Pool2d { height: 1, ..POOL }, &[], &mut []), &["pool::avg", "larger", "1"]),
+        (|| mean_of_rows(Axis { stride: 0, ..LINE }), &["pool::avg", "rows", "stride 0"]),
+        (|| mean_of_rows(Axis { padding: 2, ..LINE }), &["pool::avg", "padding 2", "half"]),
+        (|| mean_of_rows(Axis { length: 1, ..LINE }), &["pool::avg", "larger", "1"]),
+        (|| mean_of_rows(Axis { length: HUGE, ..LINE }), &["pool::avg", "overflows"]),
+        (|| pool::avg::<f32>(&Pool { divisor: Some(0), ..POOL }, &[], &mut []), &["pool::avg", "the divisor is 0"]),
         (
-            || pool::avg::<f32>(&Pool2d { planes: HUGE, height: HUGE, ..POOL }, &[], &mut []),
-            &["pool::avg", "overflows"],
+            || {
+                let dilated = Pool { axes: [Axis::NONE, Axis { dilation: 2, ..LINE }, LINE], ..POOL };
+                pool::avg(&dilated, &[0f32; 16], &mut [0.0; 2]);
+            },
+            &["pool::avg", "dilation", "[1, 2, 1]"],
         ),
         (|| pool::upsample_nearest(1, 2, 2, 2, &[0f32; 3], &mut [0.0; 16]), &["upsample_nearest", "[1, 2, 2]"]),
         (|| pool::upsample_nearest::<f32>(1, HUGE, HUGE, 2, &[], &mut []), &["upsample_nearest", "overflows"]),

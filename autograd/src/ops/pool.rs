@@ -1,10 +1,14 @@
-//! Pooling and nearest upsampling of planes.
+//! Pooling along the last axes, one to three, and nearest upsampling of planes.
+//!
+//! The kernel pools volumes. The missing axes of an image or a sequence are of length 1; each pooling keeps the name that
+//! its caller used.
 
-use etude_kernels::pool::{self as kernel, Pool2d};
+use etude_kernels::pool::{self as kernel, Axis, Pool};
 
 use super::checked;
 use crate::alloc;
 use crate::dtype::Float;
+use crate::layout::Shape;
 use crate::node::{Op, Saves, Vjp};
 use crate::tensor::Tensor;
 
@@ -41,65 +45,99 @@ impl Pool2dArgs {
     }
 }
 
+/// The windows of a pooling along as many axes.
+pub(super) struct Windows<const N: usize> {
+    pub kernel: [usize; N],
+    pub stride: [usize; N],
+    pub padding: [usize; N],
+    pub ceil_mode: bool,
+    pub count_include_pad: bool,
+}
+
+impl From<Pool2dArgs> for Windows<2> {
+    fn from(args: Pool2dArgs) -> Self {
+        let Pool2dArgs { kernel, stride, padding, ceil_mode, count_include_pad } = args;
+        Windows { kernel, stride, padding, ceil_mode, count_include_pad }
+    }
+}
+
 /// Max pooling: what it chose is a constant, so it is linear in its input.
 struct MaxPool {
-    shape: Pool2d,
-    /// Where in its plane each output comes from, `[planes, oh·ow]`.
+    op: &'static str,
+    /// Volumes and elements of each, of the input.
+    input: [usize; 2],
+    shape: Pool,
+    /// Where in its volume each output comes from, `[volumes, windows]`.
     index: Tensor<i64>,
 }
 
 impl<T: Float> Op<T> for MaxPool {
     fn name(&self) -> &'static str {
-        "max_pool2d"
+        self.op
     }
     fn saves(&self) -> Saves {
         Saves::NOTHING
     }
     fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
-        let s = &self.shape;
         let dx = if cx.create_graph() {
-            let planes = Tensor::zeros([s.planes, s.height * s.width]);
-            planes.scatter_add(1, &self.index, &g.reshape(self.index.shape()))
+            Tensor::zeros(self.input).scatter_add(1, &self.index, &g.reshape(self.index.shape()))
         } else {
-            let mut out = alloc::scratch(s.planes * s.height * s.width);
-            kernel::max_grad(s, &self.index.data(), &g.data(), &mut out);
-            Tensor::from_buf(out, &[s.planes, s.height * s.width])
+            let mut out = alloc::scratch(self.input.iter().product());
+            kernel::max_grad(&self.shape, &self.index.data(), &g.data(), &mut out);
+            Tensor::from_buf(out, &self.input)
         };
         vec![Some(dx.reshape(cx.input_shape(0)))]
     }
 }
 
-/// A linear map of planes and its adjoint.
+/// A linear map along the last axes, and its adjoint.
 #[derive(Clone, Copy)]
 enum Linear {
-    Avg(Pool2d),
-    AvgGrad(Pool2d),
-    Upsample { planes: usize, height: usize, width: usize, scale: usize },
-    UpsampleGrad { planes: usize, height: usize, width: usize, scale: usize },
+    /// Along so many axes.
+    Avg {
+        axes: usize,
+        shape: Pool,
+    },
+    AvgGrad {
+        axes: usize,
+        shape: Pool,
+    },
+    Upsample {
+        planes: usize,
+        height: usize,
+        width: usize,
+        scale: usize,
+    },
+    UpsampleGrad {
+        planes: usize,
+        height: usize,
+        width: usize,
+        scale: usize,
+    },
 }
 
 impl Linear {
     fn adjoint(self) -> Linear {
         match self {
-            Linear::Avg(s) => Linear::AvgGrad(s),
-            Linear::AvgGrad(s) => Linear::Avg(s),
+            Linear::Avg { axes, shape } => Linear::AvgGrad { axes, shape },
+            Linear::AvgGrad { axes, shape } => Linear::Avg { axes, shape },
             Linear::Upsample { planes, height, width, scale } => Linear::UpsampleGrad { planes, height, width, scale },
             Linear::UpsampleGrad { planes, height, width, scale } => Linear::Upsample { planes, height, width, scale },
         }
     }
 
     fn apply<T: Float>(self, x: &Tensor<T>) -> Tensor<T> {
-        let [h, w] = match self {
-            Linear::Avg(s) => s.output(),
-            Linear::AvgGrad(s) => [s.height, s.width],
-            Linear::Upsample { height, width, scale, .. } => [height * scale, width * scale],
-            Linear::UpsampleGrad { height, width, .. } => [height, width],
+        let extent = match self {
+            Linear::Avg { shape, .. } => shape.output(),
+            Linear::AvgGrad { shape, .. } => shape.input(),
+            Linear::Upsample { height, width, scale, .. } => [1, height * scale, width * scale],
+            Linear::UpsampleGrad { height, width, .. } => [1, height, width],
         };
-        let shape = [x.shape()[0], x.shape()[1], h, w];
+        let shape = with_extent(x.shape(), extent);
         let mut out = alloc::scratch(shape.iter().product());
         match self {
-            Linear::Avg(s) => kernel::avg(&s, &x.data(), &mut out),
-            Linear::AvgGrad(s) => kernel::avg_grad(&s, &x.data(), &mut out),
+            Linear::Avg { shape, .. } => kernel::avg(&shape, &x.data(), &mut out),
+            Linear::AvgGrad { shape, .. } => kernel::avg_grad(&shape, &x.data(), &mut out),
             Linear::Upsample { planes, height, width, scale } => {
                 kernel::upsample_nearest(planes, height, width, scale, &x.data(), &mut out);
             }
@@ -114,8 +152,8 @@ impl Linear {
 impl<T: Float> Op<T> for Linear {
     fn name(&self) -> &'static str {
         match self {
-            Linear::Avg(_) => "avg_pool2d",
-            Linear::AvgGrad(_) => "avg_pool2d_grad",
+            Linear::Avg { axes, .. } => ["avg_pool1d", "avg_pool2d", "avg_pool3d"][axes - 1],
+            Linear::AvgGrad { axes, .. } => ["avg_pool1d_grad", "avg_pool2d_grad", "avg_pool3d_grad"][axes - 1],
             Linear::Upsample { .. } => "upsample_nearest2d",
             Linear::UpsampleGrad { .. } => "upsample_nearest2d_grad",
         }
@@ -128,33 +166,49 @@ impl<T: Float> Op<T> for Linear {
     }
 }
 
-/// Panics unless windows with these strides and paddings fit the last axes of `x`.
-#[track_caller]
-pub(super) fn check_windows(
-    op: &str,
-    x: &[usize],
-    kernel: &[usize],
-    stride: &[usize],
-    padding: &[usize],
-    ceil_mode: bool,
-) {
-    let first = x.len() - kernel.len();
-    for (i, &n) in x[first..].iter().enumerate() {
-        if let Err(error) = kernel::windows(n, [kernel[i], stride[i], padding[i]], ceil_mode) {
-            panic!("{op}: axis {} of {x:?}: {error}", first + i);
-        }
-    }
+/// `[n, c, …]` with the last axes of such a volume.
+fn with_extent(x: &[usize], extent: [usize; 3]) -> Shape {
+    let mut shape = Shape::from_slice(&x[..2]);
+    shape.extend_from_slice(&extent[5 - x.len()..]);
+    shape
 }
 
 impl<T: Float> Tensor<T> {
+    /// The geometry of windows along the `N` axes behind batch and channels.
     #[track_caller]
-    fn pool_shape(&self, op: &str, args: Pool2dArgs) -> Pool2d {
+    fn pool_shape<const N: usize>(&self, op: &str, windows: Windows<N>) -> Pool {
         let x = self.shape();
-        assert!(x.len() == 4, "{op}: x {x:?} needs four axes");
-        let Pool2dArgs { kernel, stride, padding, ceil_mode, count_include_pad } = args;
-        check_windows(op, x, &kernel, &stride, &padding, ceil_mode);
-        let (planes, height, width) = (x[0].saturating_mul(x[1]), x[2], x[3]);
-        Pool2d { planes, height, width, kernel, stride, padding, ceil: ceil_mode, include_pad: count_include_pad }
+        assert!(x.len() == 2 + N, "{op}: x {x:?} needs {} axes", ["three", "four", "five"][N - 1]);
+        let mut axes = [Axis::NONE; 3];
+        for (i, axis) in axes[3 - N..].iter_mut().enumerate() {
+            let (kernel, stride, padding) = (windows.kernel[i], windows.stride[i], windows.padding[i]);
+            *axis = Axis { length: x[2 + i], kernel, stride, padding, dilation: 1 };
+            if let Err(error) = axis.windows(windows.ceil_mode) {
+                panic!("{op}: axis {} of {x:?}: {error}", 2 + i);
+            }
+        }
+        let Windows { ceil_mode: ceil, count_include_pad: include_pad, .. } = windows;
+        Pool { volumes: x[0].saturating_mul(x[1]), axes, ceil, include_pad, divisor: None }
+    }
+
+    /// The largest element of each window, and where in its volume it lies.
+    #[track_caller]
+    pub(super) fn max_windows<const N: usize>(&self, op: &'static str, windows: Windows<N>) -> (Self, Tensor<i64>) {
+        let shape = self.pool_shape(op, windows);
+        let extent = with_extent(self.shape(), shape.output());
+        let len = extent.iter().product();
+        let (mut out, mut index) = (alloc::scratch(len), alloc::scratch(len));
+        kernel::max(&shape, &self.data(), &mut out, &mut index);
+        let each = |volume: [usize; 3]| [shape.volumes, volume.iter().product()];
+        let index = Tensor::from_buf(index, &each(shape.output()));
+        let op = MaxPool { op, input: each(shape.input()), shape, index: index.clone() };
+        (Tensor::record(op, &[self], Tensor::from_buf(out, &extent)), index.reshape(extent))
+    }
+
+    /// The mean of each window.
+    #[track_caller]
+    pub(super) fn avg_windows<const N: usize>(&self, op: &str, windows: Windows<N>) -> Self {
+        Linear::Avg { axes: N, shape: self.pool_shape(op, windows) }.apply(self)
     }
 
     /// The largest element of each window of `[n, c, h, w]`; the gradient goes to the first largest.
@@ -163,7 +217,7 @@ impl<T: Float> Tensor<T> {
     /// If the window does not fit, or the padding is more than half of it.
     #[track_caller]
     pub fn max_pool2d(&self, args: Pool2dArgs) -> Self {
-        self.winners(self.pool_shape("max_pool2d", args)).0
+        self.max_windows("max_pool2d", args.into()).0
     }
 
     /// [`Tensor::max_pool2d`], and where in its image each element lies, as row × width + column.
@@ -172,20 +226,7 @@ impl<T: Float> Tensor<T> {
     /// If the window does not fit, or the padding is more than half of it.
     #[track_caller]
     pub fn max_pool2d_with_indices(&self, args: Pool2dArgs) -> (Self, Tensor<i64>) {
-        let (y, index) = self.winners(self.pool_shape("max_pool2d_with_indices", args));
-        let index = index.reshape(y.shape());
-        (y, index)
-    }
-
-    /// What each window chose, and where it lies in its plane, `[planes, windows]`.
-    fn winners(&self, shape: Pool2d) -> (Self, Tensor<i64>) {
-        let [h, w] = shape.output();
-        let mut out = alloc::scratch(shape.planes * h * w);
-        let mut index = alloc::scratch(shape.planes * h * w);
-        kernel::max(&shape, &self.data(), &mut out, &mut index);
-        let index = Tensor::from_buf(index, &[shape.planes, h * w]);
-        let y = Tensor::from_buf(out, &[self.shape()[0], self.shape()[1], h, w]);
-        (Tensor::record(MaxPool { shape, index: index.clone() }, &[self], y), index)
+        self.max_windows("max_pool2d_with_indices", args.into())
     }
 
     /// The mean of each window of `[n, c, h, w]`.
@@ -194,7 +235,7 @@ impl<T: Float> Tensor<T> {
     /// If the window does not fit, or the padding is more than half of it.
     #[track_caller]
     pub fn avg_pool2d(&self, args: Pool2dArgs) -> Self {
-        Linear::Avg(self.pool_shape("avg_pool2d", args)).apply(self)
+        self.avg_windows("avg_pool2d", args.into())
     }
 
     /// Every pixel of `[n, c, h, w]` repeated `scale` times along both axes.

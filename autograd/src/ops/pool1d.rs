@@ -1,6 +1,6 @@
-//! Pooling in one dimension: that in two over an image of one row.
+//! Pooling in one dimension.
 
-use super::pool::{Pool2dArgs, check_windows};
+use super::pool::Windows;
 use crate::dtype::Float;
 use crate::tensor::Tensor;
 
@@ -28,10 +28,12 @@ impl Pool1dArgs {
     pub const fn new(kernel: usize) -> Self {
         Pool1dArgs { kernel, stride: kernel, padding: 0, ceil_mode: false, count_include_pad: true }
     }
+}
 
-    fn of_one_row(self) -> Pool2dArgs {
-        let Pool1dArgs { kernel, stride, padding, ceil_mode, count_include_pad } = self;
-        Pool2dArgs { kernel: [1, kernel], stride: [1, stride], padding: [0, padding], ceil_mode, count_include_pad }
+impl From<Pool1dArgs> for Windows<1> {
+    fn from(args: Pool1dArgs) -> Self {
+        let Pool1dArgs { kernel, stride, padding, ceil_mode, count_include_pad } = args;
+        Windows { kernel: [kernel], stride: [stride], padding: [padding], ceil_mode, count_include_pad }
     }
 }
 
@@ -42,7 +44,7 @@ impl<T: Float> Tensor<T> {
     /// If the window does not fit, or the padding is more than half of it.
     #[track_caller]
     pub fn max_pool1d(&self, args: Pool1dArgs) -> Self {
-        self.one_row("max_pool1d", args).max_pool2d(args.of_one_row()).squeeze(2)
+        self.max_windows("max_pool1d", args.into()).0
     }
 
     /// The mean of each window of `[n, c, length]`.
@@ -51,14 +53,6 @@ impl<T: Float> Tensor<T> {
     /// If the window does not fit, or the padding is more than half of it.
     #[track_caller]
     pub fn avg_pool1d(&self, args: Pool1dArgs) -> Self {
-        self.one_row("avg_pool1d", args).avg_pool2d(args.of_one_row()).squeeze(2)
-    }
-
-    #[track_caller]
-    fn one_row(&self, op: &str, args: Pool1dArgs) -> Self {
-        let x = self.shape();
-        assert!(x.len() == 3, "{op}: x {x:?} needs three axes");
-        check_windows(op, x, &[args.kernel], &[args.stride], &[args.padding], args.ceil_mode);
-        self.unsqueeze(2)
+        self.avg_windows("avg_pool1d", args.into())
     }
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use etude_autograd::{
-    Anomaly, CreateGraph, Mask, Stage, Tensor, Watch, checkpoint, detect_anomaly, grad, grad_with, no_grad, profile,
-    profile_of_run, scope,
+    Anomaly, CreateGraph, Mask, Pool1dArgs, Pool2dArgs, Pool3dArgs, Stage, Tensor, Watch, checkpoint, detect_anomaly,
+    grad, grad_with, no_grad, profile, profile_of_run, scope,
 };
 
 use super::engine::message;
@@ -142,6 +142,31 @@ fn a_profile_counts_operations_and_rules() {
         "{text}"
     );
     assert_eq!(profile_of_run(), None, "ETUDE_PROFILE is not set");
+}
+
+#[test]
+fn poolings_keep_the_name_that_was_called() {
+    type Pooling = fn(&Tensor<f64>) -> Tensor<f64>;
+    let poolings: [(&str, usize, Pooling); 7] = [
+        ("max_pool1d", 1, |x| x.max_pool1d(Pool1dArgs::new(2))),
+        ("max_pool2d", 2, |x| x.max_pool2d(Pool2dArgs::new(2))),
+        ("max_pool2d_with_indices", 2, |x| x.max_pool2d_with_indices(Pool2dArgs::new(2)).0),
+        ("max_pool3d", 3, |x| x.max_pool3d(Pool3dArgs::new(2))),
+        ("avg_pool1d", 1, |x| x.avg_pool1d(Pool1dArgs::new(2))),
+        ("avg_pool2d", 2, |x| x.avg_pool2d(Pool2dArgs::new(2))),
+        ("avg_pool3d", 3, |x| x.avg_pool3d(Pool3dArgs::new(2))),
+    ];
+    for (name, axes, pool) in poolings {
+        let x = Tensor::ones(&[1, 1, 2, 2, 2][..2 + axes]).requires_grad();
+        let (_, profile) = profile(|| pool(&x).sum().backward().len());
+        let pooled = profile.rows().iter().filter(|row| row.op.contains("pool") && !row.op.ends_with("_grad"));
+        let mut found: Vec<(&str, bool, u64)> = pooled.map(|row| (row.op, row.backward, row.count)).collect();
+        found.sort_unstable();
+        assert_eq!(found, [(name, false, 1), (name, true, 1)]);
+        let nan = Tensor::full(x.shape(), f64::NAN);
+        let anomaly = detect_anomaly(Watch::Nan, || pool(&nan)).err().map(|anomaly| (anomaly.op, anomaly.stage));
+        assert_eq!(anomaly, Some((name, Stage::Input)));
+    }
 }
 
 #[test]
