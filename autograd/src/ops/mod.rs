@@ -35,6 +35,7 @@ pub mod select;
 pub mod softmax;
 pub mod triangle;
 pub mod unary;
+pub mod unpool;
 pub mod vector_norm;
 pub mod view;
 

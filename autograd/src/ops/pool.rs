@@ -23,12 +23,18 @@ pub struct Pool2dArgs {
     /// Rows and columns around the image, at most half of a window: −∞ for a maximum, zeros for a mean.
     #[cfg_attr(feature = "serde", serde(default))]
     pub padding: [usize; 2],
+    /// Steps between neighbouring elements of a window, of a maximum alone.
+    #[cfg_attr(feature = "serde", serde(default = "dense"))]
+    pub dilation: [usize; 2],
     /// Whether a last window may reach beyond the padded image, if it begins in the image or before it.
     #[cfg_attr(feature = "serde", serde(default))]
     pub ceil_mode: bool,
     /// Whether a mean counts the padding; a maximum never does.
     #[cfg_attr(feature = "serde", serde(default = "counted"))]
     pub count_include_pad: bool,
+    /// What the sum of each window is divided by, of a mean alone, instead of the number of elements.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub divisor_override: Option<usize>,
 }
 
 /// Padding counts unless it is said not to.
@@ -37,11 +43,18 @@ pub(super) fn counted() -> bool {
     true
 }
 
+/// The elements of a window are neighbours unless it is said otherwise.
+#[cfg(feature = "serde")]
+pub(super) fn dense<const N: usize>() -> [usize; N] {
+    [1; N]
+}
+
 impl Pool2dArgs {
     /// Square windows side by side.
     pub const fn new(kernel: usize) -> Self {
-        let square = [kernel; 2];
-        Pool2dArgs { kernel: square, stride: square, padding: [0; 2], ceil_mode: false, count_include_pad: true }
+        let (kernel, padding, dilation) = ([kernel; 2], [0; 2], [1; 2]);
+        let (ceil_mode, count_include_pad, divisor_override) = (false, true, None);
+        Pool2dArgs { kernel, stride: kernel, padding, dilation, ceil_mode, count_include_pad, divisor_override }
     }
 }
 
@@ -50,14 +63,16 @@ pub(super) struct Windows<const N: usize> {
     pub kernel: [usize; N],
     pub stride: [usize; N],
     pub padding: [usize; N],
+    pub dilation: [usize; N],
     pub ceil_mode: bool,
     pub count_include_pad: bool,
+    pub divisor_override: Option<usize>,
 }
 
 impl From<Pool2dArgs> for Windows<2> {
     fn from(args: Pool2dArgs) -> Self {
-        let Pool2dArgs { kernel, stride, padding, ceil_mode, count_include_pad } = args;
-        Windows { kernel, stride, padding, ceil_mode, count_include_pad }
+        let Pool2dArgs { kernel, stride, padding, dilation, ceil_mode, count_include_pad, divisor_override } = args;
+        Windows { kernel, stride, padding, dilation, ceil_mode, count_include_pad, divisor_override }
     }
 }
 
@@ -181,19 +196,21 @@ impl<T: Float> Tensor<T> {
         assert!(x.len() == 2 + N, "{op}: x {x:?} needs {} axes", ["three", "four", "five"][N - 1]);
         let mut axes = [Axis::NONE; 3];
         for (i, axis) in axes[3 - N..].iter_mut().enumerate() {
-            let (kernel, stride, padding) = (windows.kernel[i], windows.stride[i], windows.padding[i]);
-            *axis = Axis { length: x[2 + i], kernel, stride, padding, dilation: 1 };
+            let (kernel, stride) = (windows.kernel[i], windows.stride[i]);
+            let (padding, dilation) = (windows.padding[i], windows.dilation[i]);
+            *axis = Axis { length: x[2 + i], kernel, stride, padding, dilation };
             if let Err(error) = axis.windows(windows.ceil_mode) {
                 panic!("{op}: axis {} of {x:?}: {error}", 2 + i);
             }
         }
-        let Windows { ceil_mode: ceil, count_include_pad: include_pad, .. } = windows;
-        Pool { volumes: x[0].saturating_mul(x[1]), axes, ceil, include_pad, divisor: None }
+        let Windows { ceil_mode: ceil, count_include_pad: include_pad, divisor_override: divisor, .. } = windows;
+        Pool { volumes: x[0].saturating_mul(x[1]), axes, ceil, include_pad, divisor }
     }
 
     /// The largest element of each window, and where in its volume it lies.
     #[track_caller]
     pub(super) fn max_windows<const N: usize>(&self, op: &'static str, windows: Windows<N>) -> (Self, Tensor<i64>) {
+        assert!(windows.divisor_override.is_none(), "{op}: a divisor is for means, a maximum has none");
         let shape = self.pool_shape(op, windows);
         let extent = with_extent(self.shape(), shape.output());
         let len = extent.iter().product();
@@ -208,13 +225,16 @@ impl<T: Float> Tensor<T> {
     /// The mean of each window.
     #[track_caller]
     pub(super) fn avg_windows<const N: usize>(&self, op: &str, windows: Windows<N>) -> Self {
+        let Windows { dilation, divisor_override: divisor, .. } = windows;
+        assert!(dilation == [1; N], "{op}: the dilation {dilation:?} is for maxima, a mean has none");
+        assert!(divisor != Some(0), "{op}: the divisor is 0");
         Linear::Avg { axes: N, shape: self.pool_shape(op, windows) }.apply(self)
     }
 
     /// The largest element of each window of `[n, c, h, w]`; the gradient goes to the first largest.
     ///
     /// # Panics
-    /// If the window does not fit, or the padding is more than half of it.
+    /// If the window does not fit, the padding is more than half of it, or there is a divisor.
     #[track_caller]
     pub fn max_pool2d(&self, args: Pool2dArgs) -> Self {
         self.max_windows("max_pool2d", args.into()).0
@@ -223,7 +243,7 @@ impl<T: Float> Tensor<T> {
     /// [`Tensor::max_pool2d`], and where in its image each element lies, as row × width + column.
     ///
     /// # Panics
-    /// If the window does not fit, or the padding is more than half of it.
+    /// If the window does not fit, the padding is more than half of it, or there is a divisor.
     #[track_caller]
     pub fn max_pool2d_with_indices(&self, args: Pool2dArgs) -> (Self, Tensor<i64>) {
         self.max_windows("max_pool2d_with_indices", args.into())
@@ -232,7 +252,7 @@ impl<T: Float> Tensor<T> {
     /// The mean of each window of `[n, c, h, w]`.
     ///
     /// # Panics
-    /// If the window does not fit, or the padding is more than half of it.
+    /// If the window does not fit, the padding is more than half of it, it is dilated, or the divisor is 0.
     #[track_caller]
     pub fn avg_pool2d(&self, args: Pool2dArgs) -> Self {
         self.avg_windows("avg_pool2d", args.into())

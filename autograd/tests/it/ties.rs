@@ -44,8 +44,22 @@ fn the_first_of_equal_extrema_is_named_and_gets_the_gradient() {
     let pooled = gradient(&line, |x| x.max_pool1d(Pool1dArgs { stride: 1, ..Pool1dArgs::new(2) }));
     assert_eq!(pooled, [1.0, 2.0, 0.0]);
     let volume = leaf(&[4.0; 12], &[1, 1, 3, 2, 2]);
+    let (y, index) = line.max_pool1d_with_indices(Pool1dArgs { padding: 1, ..Pool1dArgs::new(2) });
+    assert_eq!((y.to_vec(), index.to_vec()), (vec![4.0; 2], vec![0, 1]));
+    let args = Pool3dArgs { stride: [1; 3], padding: [0, 1, 0], dilation: [2, 1, 1], ..Pool3dArgs::new(2) };
+    let (y, index) = volume.max_pool3d_with_indices(args);
+    assert_eq!((y.shape(), index.shape()), (&[1, 1, 1, 3, 1][..], y.shape()));
+    assert_eq!(index.to_vec(), [0, 0, 2]);
     let pooled = gradient(&volume, |x| x.max_pool3d(Pool3dArgs { stride: [1; 3], ..Pool3dArgs::new(2) }));
     assert_eq!(pooled, [1.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+}
+
+/// PyTorch leaves open which stays, and gives all of them the gradient.
+#[test]
+fn the_last_of_several_elements_for_one_place_stays() {
+    let (x, index) = (leaf(&[5.0, 6.0, 7.0], &[1, 1, 3]), Tensor::from_slice(&[1i64, 3, 1], [1, 1, 3]));
+    assert_eq!(x.max_unpool1d(&index, 4).to_vec(), [0.0, 7.0, 0.0, 6.0]);
+    assert_eq!(gradient(&x, |x| x.max_unpool1d(&index, 4)), [0.0, 4.0, 2.0]);
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl Axis {
     /// without a window that begins behind the input.
     ///
     /// # Errors
-    /// Says what is wrong: an empty axis or kernel, a stride or dilation of 0, a padding over half of the span, no window
+    /// Says what is wrong: an empty axis or kernel, a stride or dilation of 0, a padding over half of the kernel, no window
     /// that fits, or one that lies in the padding entirely.
     pub fn windows(&self, ceil: bool) -> Result<usize, String> {
         let Axis { length, kernel, stride, padding, dilation } = *self;
@@ -54,15 +54,14 @@ impl Axis {
         if length == 0 {
             return Err("the axis is empty".to_string());
         }
-        let kernel = if dilation == 1 {
-            format!("kernel {kernel}")
-        } else {
-            format!("kernel {kernel} with dilation {dilation}")
-        };
-        let Some(span) = self.span() else { return Err(format!("{kernel} overflows")) };
-        if padding > span / 2 {
-            return Err(format!("padding {padding} is more than half of {kernel}"));
+        if padding > kernel / 2 {
+            return Err(format!("padding {padding} is more than half of kernel {kernel}"));
         }
+        let named = || match dilation {
+            1 => format!("kernel {kernel}"),
+            _ => format!("kernel {kernel} with dilation {dilation}"),
+        };
+        let Some(span) = self.span() else { return Err(format!("{} overflows", named())) };
         let padded = padding.checked_mul(2).and_then(|both| length.checked_add(both));
         let Some(padded) = padded else { return Err(format!("padding {padding} of {length} overflows")) };
         let windows = match padded.checked_sub(span) {
@@ -72,11 +71,12 @@ impl Axis {
             }
             // The first window reaches beyond the padded input, but by less than a step.
             None if ceil && span - padded < stride => 1,
-            None => return Err(format!("{kernel} is larger than the padded input {padded}")),
+            None => return Err(format!("{} is larger than the padded input {padded}", named())),
         };
         // Only steps that are larger than the axis can pass over it.
-        let empty = (0..windows).filter(|_| dilation > length).find(|&at| self.reach(at).is_empty());
-        empty.map_or(Ok(windows), |at| Err(format!("window {at} of {kernel} holds nothing but padding")))
+        let doubtful = if dilation > length { windows } else { 0 };
+        let empty = (0..doubtful).find(|&at| self.reach(at).is_empty());
+        empty.map_or(Ok(windows), |at| Err(format!("window {at} of {} holds nothing but padding", named())))
     }
 
     /// From the first element of a window to its last, both counted; `None` if it overflows.

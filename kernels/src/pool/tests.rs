@@ -160,9 +160,8 @@ fn a_window_that_steps_over_the_input_is_refused() {
     let said = line(3, [2, 1, 1, 4]).windows(false);
     assert_eq!(said, Err("window 0 of kernel 2 with dilation 4 holds nothing but padding".to_string()));
     assert_eq!(line(4, [2, 1, 1, 4]).windows(false), Ok(2));
-    let halves = [line(9, [3, 1, 2, 2]).windows(false), line(9, [3, 1, 3, 2]).windows(false)];
-    assert_eq!(halves[0], Ok(9));
-    assert_eq!(halves[1], Err("padding 3 is more than half of kernel 3 with dilation 2".to_string()));
+    let said = line(9, [3, 1, 2, 2]).windows(false);
+    assert_eq!(said, Err("padding 2 is more than half of kernel 3".to_string()));
     assert_eq!(
         line(2, [3, 1, 0, usize::MAX]).windows(true),
         Err(format!("kernel 3 with dilation {} overflows", usize::MAX))
