@@ -3,6 +3,7 @@
 //! Forward and rule stand side by side. Every operation also stands in the table (feature `table`), which is what tests it.
 
 pub mod activation;
+pub mod adaptive_pool;
 pub mod attention;
 pub mod binary;
 pub mod conv;

@@ -1,7 +1,6 @@
-//! Images of another size: adaptive pooling, bilinear and bicubic upsampling.
+//! Images of another size: nearest, bilinear and bicubic.
 //!
-//! Both axes are independent, so each is done by itself: pooling as one reduction for each output position, interpolation
-//! as two or four weighted selections.
+//! Both axes are independent, so each is done by itself: as one selection, or as two or four weighted ones.
 
 use super::checked;
 use crate::dtype::Float;
@@ -115,45 +114,5 @@ impl<T: Float> Tensor<T> {
         };
         let rows = self.index_select(2, &places(self.dim(2), size[0]));
         rows.index_select(3, &places(self.dim(3), size[1]))
-    }
-
-    /// Position i of the result reduces positions ⌊i·n/size⌋ to ⌈(i + 1)·n/size⌉ of `axis`.
-    fn adaptive(&self, axis: usize, size: usize, reduce: impl Fn(&Tensor<T>) -> Tensor<T>) -> Self {
-        let n = self.dim(axis);
-        let window = |i: usize| {
-            let start = i * n / size;
-            reduce(&self.narrow(axis, start, ((i + 1) * n).div_ceil(size) - start))
-        };
-        let windows: Vec<Tensor<T>> = (0..size).map(window).collect();
-        Tensor::concat(&windows.iter().collect::<Vec<_>>(), axis)
-    }
-
-    #[track_caller]
-    fn check_adaptive(&self, op: &str, size: [usize; 2]) {
-        let x = self.shape();
-        assert!(x.len() == 4, "{op}: x {x:?} needs four axes");
-        let fits = x[2] > 0 && x[3] > 0 && size[0] > 0 && size[1] > 0;
-        assert!(fits, "{op}: {size:?} windows along axes 2 and 3 of {x:?}");
-    }
-
-    /// `[n, c, h, w]` to `[n, c, size[0], size[1]]`: the mean of each of as many windows, which cover the image.
-    ///
-    /// # Panics
-    /// If there are not four axes, an image is empty, or so is the size.
-    #[track_caller]
-    pub fn adaptive_avg_pool2d(&self, size: [usize; 2]) -> Self {
-        self.check_adaptive("adaptive_avg_pool2d", size);
-        self.adaptive(3, size[1], |x| x.mean_keep([3])).adaptive(2, size[0], |x| x.mean_keep([2]))
-    }
-
-    /// `[n, c, h, w]` to `[n, c, size[0], size[1]]`: the largest element of each of as many windows, which cover the image;
-    /// the gradient goes to the first largest, row by row.
-    ///
-    /// # Panics
-    /// If there are not four axes, an image is empty, or so is the size.
-    #[track_caller]
-    pub fn adaptive_max_pool2d(&self, size: [usize; 2]) -> Self {
-        self.check_adaptive("adaptive_max_pool2d", size);
-        self.adaptive(3, size[1], |x| x.max_keep(3)).adaptive(2, size[0], |x| x.max_keep(2))
     }
 }

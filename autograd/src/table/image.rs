@@ -18,18 +18,6 @@ fn size(case: &Case) -> [usize; 2] {
     [case.ints[0], case.ints[1]]
 }
 
-fn windows(case: &Case, x: &Array, fold: impl Fn(&[f64]) -> f64) -> Vec<f64> {
-    let [to_h, to_w] = size(case);
-    let (h, w) = (x.shape[2], x.shape[3]);
-    let range = |i: usize, n: usize, to: usize| (i * n / to)..((i + 1) * n).div_ceil(to);
-    Array::from_fn(&[x.shape[0], x.shape[1], to_h, to_w], |i| {
-        let rows = range(i[2], h, to_h);
-        let all = rows.flat_map(|r| range(i[3], w, to_w).map(move |c| (r, c)));
-        fold(&all.map(|(r, c)| x.at(&[i[0], i[1], r, c])).collect::<Vec<_>>())
-    })
-    .data
-}
-
 /// Σ x[r, c]·k(distance in rows)·k(distance in columns), with the border repeated outside.
 fn interpolated(case: &Case, x: &Array, align_corners: bool, k: impl Fn(f64) -> f64) -> Vec<f64> {
     let [to_h, to_w] = size(case);
@@ -156,11 +144,6 @@ fn conv_transpose1d_reference(case: &Case, x: &[Array]) -> Vec<f64> {
 pub(super) fn entries() -> Vec<Entry> {
     let (exact, loose) = (Tolerance::Each(0.0), Tolerance::Largest(32.0));
     vec![
-        entry!("adaptive_avg_pool2d", "means of windows that cover the image", resized, |case, x| x[0].adaptive_avg_pool2d(size(case)),
-            |case, x| windows(case, &x[0], |w| w.iter().sum::<f64>() / w.len() as f64), tolerance: loose),
-        entry!("adaptive_max_pool2d", "largest of windows that cover the image", |draw| resized(draw).keep_apart(),
-            |case, x| x[0].adaptive_max_pool2d(size(case)),
-            |case, x| windows(case, &x[0], |w| w.iter().copied().fold(f64::NEG_INFINITY, f64::max)), tolerance: exact),
         entry!("resize_nearest2d", "the pixel at its own place", resized, |case, x| x[0].resize_nearest2d(size(case)), |case, x| {
             let ([to_h, to_w], x) = (size(case), &x[0]);
             Array::from_fn(&[x.shape[0], x.shape[1], to_h, to_w], |i| {

@@ -9,6 +9,7 @@
 //! shrinks lists of numbers shrinks cases, and the table needs no such tool itself.
 
 mod activation;
+mod adaptive_pool;
 mod attention;
 mod contraction;
 mod conv3d;
@@ -296,6 +297,7 @@ pub fn entries() -> Vec<Entry> {
         contraction::entries(),
         conv3d::entries(),
         pool::entries(),
+        adaptive_pool::entries(),
         image::entries(),
         fused::entries(),
         recurrent::entries(),

@@ -99,6 +99,10 @@ fn equal_elements_keep_their_order() {
     assert_eq!(gradient(&y, |y| y.sort(0, false).0), [2.0, 3.0, 1.0]);
     let pixels = leaf(&[4.0; 6], &[1, 1, 2, 3]);
     assert_eq!(gradient(&pixels, |x| x.adaptive_max_pool2d([1, 2])), [1.0, 2.0, 0.0, 0.0, 0.0, 0.0]);
+    let line = leaf(&[4.0; 5], &[1, 1, 5]);
+    assert_eq!(gradient(&line, |x| x.adaptive_max_pool1d(2)), [1.0, 0.0, 2.0, 0.0, 0.0]);
+    let volume = leaf(&[4.0; 8], &[1, 1, 2, 2, 2]);
+    assert_eq!(gradient(&volume, |x| x.adaptive_max_pool3d([2, 1, 1])), [1.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0]);
 }
 
 /// What keeps central differences from stepping over a tie.
