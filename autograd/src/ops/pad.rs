@@ -1,11 +1,12 @@
-//! Padding that repeats the tensor's own elements. Zeros are [`Tensor::pad_axis`] and [`Tensor::pad2d`].
+//! Padding with the tensor's own elements or a number. For zeros alone there are [`Tensor::pad_axis`] and [`Tensor::pad2d`],
+//! too.
 
-use super::check_axis;
+use super::{check_axis, checked, with_dim};
 use crate::dtype::Float;
 use crate::tensor::Tensor;
 
 /// What stands beyond the border: PyTorch's names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum PadMode {
     /// The mirror image without the border itself: c b | a b c | b a.
@@ -15,10 +16,15 @@ pub enum PadMode {
     Replicate,
     /// The other end: b c | a b c | a b.
     Circular,
+    /// This number: v v | a b c | v v.
+    Constant(f64),
 }
 
 impl PadMode {
-    /// The position within `0..n` that stands at `i`.
+    /// Zeros.
+    pub const ZERO: PadMode = PadMode::Constant(0.0);
+
+    /// The position within `0..n` that stands at `i`, where no number does.
     fn source(self, i: isize, n: isize) -> isize {
         match self {
             PadMode::Reflect => {
@@ -27,6 +33,7 @@ impl PadMode {
             }
             PadMode::Replicate => i.clamp(0, n - 1),
             PadMode::Circular => i.rem_euclid(n),
+            PadMode::Constant(_) => i,
         }
     }
 
@@ -42,6 +49,7 @@ impl PadMode {
                 }
             }
             PadMode::Circular => n,
+            PadMode::Constant(_) => usize::MAX,
         }
     }
 }
@@ -51,7 +59,7 @@ impl<T: Float> Tensor<T> {
     ///
     /// # Panics
     /// If there is no such axis, or it is too short: reflection reaches its length less 1, repetition in a circle its
-    /// length, and an empty axis has no border.
+    /// length, and an empty axis has no border to repeat.
     #[track_caller]
     pub fn pad_mode(&self, axis: usize, before: usize, after: usize, mode: PadMode) -> Self {
         self.padded("pad_mode", axis, before, after, mode)
@@ -63,13 +71,32 @@ impl<T: Float> Tensor<T> {
         let n = self.dim(axis);
         let most = before.max(after);
         assert!(most <= mode.reach(n), "{op}: {most} positions beyond axis {axis} of {:?} by {mode:?}", self.shape());
-        if before + after == 0 {
+        if before == 0 && after == 0 {
             return self.clone();
         }
-        let positions = -(before as isize)..(n + after) as isize;
-        let ids: Vec<i64> = positions.map(|i| mode.source(i, n as isize) as i64).collect();
-        let len = ids.len();
-        self.index_select(axis, &Tensor::from_vec(ids, [len]))
+        let len = before.saturating_add(n).saturating_add(after);
+        checked(op, &with_dim(self.shape(), axis, len));
+        match mode {
+            PadMode::Constant(0.0) => self.pad_axis(axis, before, len),
+            PadMode::Constant(value) => {
+                let side = |len| Tensor::full(with_dim(self.shape(), axis, len), T::from_f64(value));
+                Tensor::concat(&[&side(before), self, &side(after)], axis)
+            }
+            _ => {
+                let positions = -(before as isize)..(n + after) as isize;
+                let ids: Vec<i64> = positions.map(|i| mode.source(i, n as isize) as i64).collect();
+                self.index_select(axis, &Tensor::from_vec(ids, [len]))
+            }
+        }
+    }
+
+    /// The same around the last axis: left, right.
+    ///
+    /// # Panics
+    /// If there is no axis, or as [`Tensor::pad_mode`].
+    #[track_caller]
+    pub fn pad1d_mode(&self, border: [usize; 2], mode: PadMode) -> Self {
+        self.pad_around("pad1d_mode", &border, mode)
     }
 
     /// The same around the last two axes: left, right, top, bottom.
@@ -77,10 +104,29 @@ impl<T: Float> Tensor<T> {
     /// # Panics
     /// If there are fewer than two axes, or as [`Tensor::pad_mode`].
     #[track_caller]
-    pub fn pad2d_mode(&self, [left, right, top, bottom]: [usize; 4], mode: PadMode) -> Self {
-        let rank = self.rank();
-        assert!(rank >= 2, "pad2d_mode: a tensor of shape {:?} has fewer than two axes", self.shape());
-        let wide = self.padded("pad2d_mode", rank - 1, left, right, mode);
-        wide.padded("pad2d_mode", rank - 2, top, bottom, mode)
+    pub fn pad2d_mode(&self, border: [usize; 4], mode: PadMode) -> Self {
+        self.pad_around("pad2d_mode", &border, mode)
+    }
+
+    /// The same around the last three axes: left, right, top, bottom, front, back.
+    ///
+    /// # Panics
+    /// If there are fewer than three axes, or as [`Tensor::pad_mode`].
+    #[track_caller]
+    pub fn pad3d_mode(&self, border: [usize; 6], mode: PadMode) -> Self {
+        self.pad_around("pad3d_mode", &border, mode)
+    }
+
+    /// Before and after the last axis, then before and after the one ahead of it, and so on.
+    #[track_caller]
+    fn pad_around(&self, op: &str, border: &[usize], mode: PadMode) -> Self {
+        let (rank, pairs) = (self.rank(), border.as_chunks::<2>().0);
+        let axes = ["one axis", "two axes", "three axes"][pairs.len() - 1];
+        assert!(rank >= pairs.len(), "{op}: a tensor of shape {:?} has fewer than {axes}", self.shape());
+        let mut x = self.clone();
+        for (&[before, after], axis) in pairs.iter().zip((0..rank).rev()) {
+            x = x.padded(op, axis, before, after, mode);
+        }
+        x
     }
 }

@@ -4,7 +4,6 @@ use super::naive::{Array, indices};
 use super::{Case, Draw, Entry, Tolerance};
 use crate::entry;
 use crate::ops::conv1d::Conv1dArgs;
-use crate::ops::pad::PadMode;
 
 /// An image and another size.
 fn resized(draw: &mut Draw<'_>) -> Case {
@@ -55,35 +54,6 @@ fn cubic(d: f64) -> f64 {
     } else {
         0.0
     }
-}
-
-/// An image with room for its borders.
-fn bordered(draw: &mut Draw<'_>) -> Case {
-    let (n, h, w) = (draw.dim(3), draw.positive(4), draw.positive(4));
-    let borders: Vec<usize> = [w, w, h, h].into_iter().map(|n| draw.int(0, (n - 1).min(3))).collect();
-    let case = Case::new(draw).input(&[n, h, w]);
-    borders.into_iter().fold(case, Case::int)
-}
-
-fn borders(case: &Case) -> [usize; 4] {
-    [case.ints[0], case.ints[1], case.ints[2], case.ints[3]]
-}
-
-/// The border by walking: `step` says where to go from outside of 0..n.
-fn padded(case: &Case, x: &Array, step: impl Fn(i64, i64) -> i64) -> Vec<f64> {
-    let [left, right, top, bottom] = borders(case);
-    let (h, w) = (x.shape[1], x.shape[2]);
-    let from = |i: usize, before: usize, n: usize| {
-        let mut at = i as i64 - before as i64;
-        while !(0..n as i64).contains(&at) {
-            at = step(at, n as i64);
-        }
-        at as usize
-    };
-    Array::from_fn(&[x.shape[0], h + top + bottom, w + left + right], |i| {
-        x.at(&[i[0], from(i[1], top, h), from(i[2], left, w)])
-    })
-    .data
 }
 
 /// x, w, b and stride, padding, dilation, groups, output padding.
@@ -177,12 +147,6 @@ pub(super) fn entries() -> Vec<Entry> {
                 x[0].at(&[i[0], i[1] / (r * r), i[2] * r + i[1] / r % r, i[3] * r + i[1] % r])
             }).data
         }, tolerance: exact),
-        entry!("pad_reflect", "the mirror image around a plane", bordered, |case, x| x[0].pad2d_mode(borders(case), PadMode::Reflect),
-            |case, x| padded(case, &x[0], |at, n| if at < 0 { -at } else { 2 * (n - 1) - at }), tolerance: exact),
-        entry!("pad_replicate", "the border repeated around a plane", bordered, |case, x| x[0].pad2d_mode(borders(case), PadMode::Replicate),
-            |case, x| padded(case, &x[0], |at, _| if at < 0 { at + 1 } else { at - 1 }), tolerance: exact),
-        entry!("pad_circular", "the other end around a plane", bordered, |case, x| x[0].pad2d_mode(borders(case), PadMode::Circular),
-            |case, x| padded(case, &x[0], |at, n| if at < 0 { at + n } else { at - n }), tolerance: exact),
         entry!("conv1d", "x ⋆ w + b in one dimension", |draw| conv1d_case(draw, false), |case, x| x[0].conv1d(&x[1], Some(&x[2]), args(case)),
             conv1d_reference, tolerance: Tolerance::Largest(64.0), propagates_nan: false),
         entry!("conv_transpose1d", "the adjoint of x ⋆ w in one dimension, plus b", |draw| conv1d_case(draw, true),

@@ -20,6 +20,7 @@ mod linear;
 mod movement;
 mod naive;
 mod order;
+mod pad;
 mod plain;
 mod pool;
 mod recurrent;
@@ -299,6 +300,7 @@ pub fn entries() -> Vec<Entry> {
         pool::entries(),
         adaptive_pool::entries(),
         image::entries(),
+        pad::entries(),
         fused::entries(),
         recurrent::entries(),
         attention::entries(),
