@@ -46,8 +46,11 @@ fn points(file: &Golden, subject: &Subject, large: bool) -> Vec<(&'static str, V
     points
 }
 
+/// What a run gives, by name.
+type Results = Vec<(String, Vec<f64>)>;
+
 /// Outputs, gradients by inputs and parameters, and buffers afterwards, from buffers that are as `before`.
-fn results(subject: &Subject, inputs: &[Tensor], before: &[(String, Value)]) -> Vec<(String, Vec<f64>)> {
+fn results(subject: &Subject, inputs: &[Tensor], before: &[(String, Value)]) -> Results {
     restore(subject, before);
     let cx = &mut if subject.train { Ctx::train(0) } else { Ctx::eval_with_seed(0) };
     let xs: Vec<Tensor> = inputs.iter().map(Tensor::requires_grad).collect();
@@ -80,8 +83,8 @@ fn differences(found: &[(String, Vec<f64>)], want: &[(String, Vec<f64>)]) -> Vec
     out
 }
 
-#[test]
-fn modules_give_the_same_bits_on_any_number_of_threads() {
+/// Runs every module on every instruction set and at every size; each of the variants, by name, must give the same.
+fn check(variants: impl Fn(&Subject, &[Tensor], &dyn Fn(&[Tensor]) -> Results) -> Vec<(String, Results)>) {
     let (file, own, mut wrong, mut large) = (golden(), isa::current(), Vec::new(), 0);
     for isa in Isa::available() {
         isa::with(isa, || {
@@ -90,12 +93,11 @@ fn modules_give_the_same_bits_on_any_number_of_threads() {
                 let before = buffers(subject);
                 for (size, inputs) in points(&file, subject, isa == own) {
                     large += usize::from(size == "large");
-                    let run = |threads| par::with_threads(threads, || results(subject, &inputs, &before));
-                    let want = run(1);
-                    for threads in [2, 3, 8] {
-                        for (key, by) in differences(&run(threads), &want) {
-                            wrong
-                                .push(format!("{}, {size}, {isa}, {threads} threads: {key} by {by:.1e}", subject.name));
+                    let run = |inputs: &[Tensor]| results(subject, inputs, &before);
+                    let want = par::with_threads(1, || run(&inputs));
+                    for (how, found) in variants(subject, &inputs, &run) {
+                        for (key, by) in differences(&found, &want) {
+                            wrong.push(format!("{}, {size}, {isa}, {how}: {key} by {by:.1e}", subject.name));
                         }
                     }
                 }
@@ -104,6 +106,14 @@ fn modules_give_the_same_bits_on_any_number_of_threads() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(large > 100, "only {large} cases of a size that is shared");
+}
+
+#[test]
+fn modules_give_the_same_bits_on_any_number_of_threads() {
+    check(|_, inputs, run| {
+        let on = |threads| (format!("{threads} threads"), par::with_threads(threads, || run(inputs)));
+        [2, 3, 8].map(on).into()
+    });
 }
 
 /// The same values with the axes stored in reverse order.
@@ -129,29 +139,17 @@ type View = fn(&Tensor) -> Tensor;
 #[test]
 fn modules_give_the_same_bits_from_views() {
     let views: [(&str, View); 2] = [("transposed", transposed), ("cut from a larger tensor", cut)];
-    let (file, own, mut wrong) = (golden(), isa::current(), Vec::new());
-    for isa in Isa::available() {
-        isa::with(isa, || {
-            for (seed, subject) in modules::all(&file).iter().enumerate() {
-                stir(&subject.module, seed as u64);
-                let before = buffers(subject);
-                for (size, inputs) in points(&file, subject, isa == own) {
-                    let want = results(subject, &inputs, &before);
-                    for (how, view) in views {
-                        for i in 0..inputs.len() {
-                            let mut inputs = inputs.clone();
-                            inputs[i] = view(&inputs[i]);
-                            let several = inputs[i].shape().iter().filter(|&&length| length > 1).count() > 1;
-                            assert!(!several || !inputs[i].is_contiguous(), "{how} is a view");
-                            for (key, by) in differences(&results(subject, &inputs, &before), &want) {
-                                let (name, x) = (subject.name, subject.inputs[i]);
-                                wrong.push(format!("{name}, {size}, {isa}, {x} {how}: {key} by {by:.1e}"));
-                            }
-                        }
-                    }
-                }
+    check(|subject, inputs, run| {
+        let mut found = Vec::new();
+        for (how, view) in views {
+            for i in 0..inputs.len() {
+                let mut inputs = inputs.to_vec();
+                inputs[i] = view(&inputs[i]);
+                let several = inputs[i].shape().iter().filter(|&&length| length > 1).count() > 1;
+                assert!(!several || !inputs[i].is_contiguous(), "{how} is a view");
+                found.push((format!("{} {how}", subject.inputs[i]), run(&inputs)));
             }
-        });
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        }
+        found
+    });
 }
