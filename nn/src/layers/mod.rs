@@ -39,7 +39,7 @@ pub use norm::{
 };
 pub use pool::{AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d};
 pub use prelu::PRelu;
-pub use recurrent::{Gru, Lstm, LstmState, Nonlinearity, Rnn, batch_major, time_major};
+pub use recurrent::{Gru, GruCell, Lstm, LstmCell, LstmState, Nonlinearity, Rnn, RnnCell, batch_major, time_major};
 pub use reparametrise::{SpectralNorm, WeightNorm, Weighted};
 pub use resample::{AdaptiveAvgPool2d, AdaptiveMaxPool2d, Interpolation, Pad2d, PixelShuffle, Resize};
 pub use seq::Seq;

@@ -8,15 +8,23 @@ use etude_nn::guard::Policy;
 use etude_nn::layers::{batch_major, time_major};
 use etude_nn::{
     Act, Adam, AdaptiveAvgPool2d, AdaptiveMaxPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, ConvTranspose1d,
-    ConvTranspose2d, Ctx, Dropout, Embedding, GroupNorm, Gru, InstanceNorm1d, InstanceNorm2d, Interpolation, Layer,
-    LayerNorm, LeNet, LeNetConfig, Linear, Lstm, LstmState, Mask, Mlp, Module, MultiheadAttention, Nonlinearity,
-    Optimizer, PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn, Seq, SpectralNorm, Storage, init, metrics,
+    ConvTranspose2d, Ctx, Dropout, Embedding, GroupNorm, Gru, GruCell, InstanceNorm1d, InstanceNorm2d, Interpolation,
+    Layer, LayerNorm, LeNet, LeNetConfig, Linear, Lstm, LstmCell, LstmState, Mask, Mlp, Module, MultiheadAttention,
+    Nonlinearity, Optimizer, PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn, RnnCell, Seq, SpectralNorm, Storage,
+    init, metrics,
 };
 
-fn names(module: &dyn Module) -> Vec<String> {
+pub fn names(module: &dyn Module) -> Vec<String> {
     let mut names = Vec::new();
     module.each(&mut |name, _| names.push(name.to_string()));
     names
+}
+
+/// Equal but for rounding.
+#[track_caller]
+pub fn close(a: &Tensor, b: &Tensor) {
+    assert_eq!(a.shape(), b.shape());
+    a.to_vec().iter().zip(b.to_vec()).for_each(|(a, b)| assert!((a - b).abs() < 1e-6, "{a} and {b}"));
 }
 
 fn moments(x: &Tensor) -> (f64, f64) {
@@ -162,10 +170,6 @@ fn a_sequence_in_two_parts_is_the_sequence() {
     let cx = &mut Ctx::train(0);
     let (lstm, gru) = (Lstm::new(3, 5, 2, cx), Gru::new(3, 5, 2, cx));
     let x = Tensor::randn([7, 2, 3], cx);
-    let close = |a: &Tensor, b: &Tensor| {
-        assert_eq!(a.shape(), b.shape());
-        a.to_vec().iter().zip(b.to_vec()).for_each(|(a, b)| assert!((a - b).abs() < 1e-6, "{a} and {b}"));
-    };
     let parts = [x.narrow(0, 0, 3), x.narrow(0, 3, 4)];
     let (whole, end) = lstm.forward(&x, &lstm.zero_state(2), cx);
     let (first, state) = lstm.forward(&parts[0], &lstm.zero_state(2), cx);
@@ -410,7 +414,16 @@ fn padding_that_keeps_the_extent_does() {
 fn what_layers_refuse_is_named() {
     let ones = |shape: &[usize]| Tensor::<f32>::ones(shape);
     type Call<'a> = &'a dyn Fn(&mut Ctx);
-    let refused: [(&str, Call<'_>); 9] = [
+    let refused: [(&str, Call<'_>); 13] = [
+        ("LstmCell: expected at least one unit", &|cx| drop(LstmCell::new(2, 0, cx))),
+        ("GruCell: x [3, 5] is not [batch, 2]", &|cx| drop(GruCell::new(2, 4, cx).forward(&ones(&[3, 5]), None, cx))),
+        ("RnnCell: the state is [1, 4], expected [3, 4]", &|cx| {
+            RnnCell::new(2, 4, cx).forward(&ones(&[3, 2]), Some(&ones(&[1, 4])), cx);
+        }),
+        ("LstmCell: the state is [3, 2], expected [3, 4]", &|cx| {
+            let state = LstmState { h: ones(&[3, 4]), c: ones(&[3, 2]) };
+            LstmCell::new(2, 4, cx).forward(&ones(&[3, 2]), Some(&state), cx);
+        }),
         ("Lstm: a projection of 4 units to 4: expected 1 to 3", &|cx| {
             drop(Lstm::new(2, 4, 1, cx).projected(4, cx));
         }),

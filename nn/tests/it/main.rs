@@ -1,5 +1,6 @@
 //! The tests of nn, one binary.
 
+mod cells;
 mod checkpoint_parts;
 mod checkpoints;
 mod functions;

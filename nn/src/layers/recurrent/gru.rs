@@ -94,7 +94,7 @@ impl Gru {
 
 /// One layer over all steps: the outputs, and the last one.
 #[track_caller]
-fn layer(w: &Weights, x: &Tensor, lengths: Option<&Lengths>, h0: &Tensor, cx: &Ctx) -> (Tensor, Tensor) {
+pub(super) fn layer(w: &Weights, x: &Tensor, lengths: Option<&Lengths>, h0: &Tensor, cx: &Ctx) -> (Tensor, Tensor) {
     // r multiplies the state's bias too, so that the two stay apart.
     let [bias_ih, bias_hh] = match &w.bias {
         Some([ih, hh]) => [Some(cx.get(ih)), Some(cx.get(hh))],

@@ -18,9 +18,10 @@ module!(Lstm { stack as "" });
 /// The state between two steps.
 #[derive(Clone, Debug)]
 pub struct LstmState {
-    /// The output, `[layers·directions, batch, size]`, where size is hidden unless it is projected.
+    /// The output, `[layers·directions, batch, size]`, where size is hidden unless it is projected; `[batch, hidden]` of an
+    /// [`LstmCell`](super::LstmCell).
     pub h: Tensor,
-    /// The cell, `[layers·directions, batch, hidden]`.
+    /// The cell, `[layers·directions, batch, hidden]`, or `[batch, hidden]`.
     pub c: Tensor,
 }
 
@@ -133,7 +134,7 @@ impl Lstm {
 
 /// One layer over all steps: the outputs, and the last h and c.
 #[track_caller]
-fn layer(
+pub(super) fn layer(
     w: &Weights,
     x: &Tensor,
     lengths: Option<&Lengths>,

@@ -14,8 +14,11 @@
 //! Sequences of different lengths go through `forward_lengths`, padded at their ends with any finite numbers: outputs behind
 //! an end are 0, and the state is that after each sequence's own last step, as with PyTorch's packed sequences.
 //!
+//! Single steps are [`LstmCell`], [`GruCell`] and [`RnnCell`]: the same layers without time.
+//!
 //! An LSTM's outputs can be narrower than its cells: [`Lstm::projected`], with `weight_hr_l0` `[size, hidden]` and so on.
 
+mod cell;
 mod gru;
 mod lengths;
 mod lstm;
@@ -23,6 +26,7 @@ mod rnn;
 
 use etude_autograd::Tensor;
 
+pub use cell::{GruCell, LstmCell, RnnCell};
 pub use gru::Gru;
 pub use lstm::{Lstm, LstmState};
 pub use rnn::{Nonlinearity, Rnn};
@@ -64,6 +68,33 @@ struct Weights {
 }
 
 impl Weights {
+    /// Drawn, `gates·hidden` rows each: for inputs of this width and states of `projected` numbers, or else of one a unit.
+    fn new(gates: usize, inputs: usize, hidden: usize, projected: Option<usize>, cx: &mut Ctx) -> Self {
+        let bound = 1.0 / (hidden as f64).sqrt();
+        let mut param = |shape: &[usize]| Param::new(init::uniform(shape, bound, cx));
+        Weights {
+            ih: param(&[gates * hidden, inputs]),
+            hh: param(&[gates * hidden, projected.unwrap_or(hidden)]),
+            bias: Some([(); 2].map(|()| param(&[gates * hidden]))),
+            hr: projected.map(|size| param(&[size, hidden])),
+        }
+    }
+
+    /// Under PyTorch's names and this ending.
+    fn visit(&self, ending: &str, visitor: &mut Visitor<'_>) {
+        let Weights { ih, hh, bias, hr } = self;
+        let mut child = |kind: &str, p: &Param| visitor.child(&format!("{kind}{ending}"), p);
+        child("weight_ih", ih);
+        child("weight_hh", hh);
+        if let Some([bias_ih, bias_hh]) = bias {
+            child("bias_ih", bias_ih);
+            child("bias_hh", bias_hh);
+        }
+        if let Some(hr) = hr {
+            child("weight_hr", hr);
+        }
+    }
+
     /// The input projections of all steps with both biases, which meet in the same sum: one addition for the sequence.
     #[track_caller]
     fn project(&self, x: &Tensor, cx: &Ctx) -> Tensor {
@@ -100,13 +131,10 @@ impl Stack {
     /// The same with new weights for so many layers.
     fn drawn(self, layers: usize, cx: &mut Ctx) -> Self {
         let Stack { directions, gates, inputs, hidden, projected, .. } = self;
-        let (bound, size) = (1.0 / (hidden as f64).sqrt(), self.size());
-        let mut param = |shape: &[usize]| Param::new(init::uniform(shape, bound, cx));
-        let scan = |i: usize| Weights {
-            ih: param(&[gates * hidden, if i < directions { inputs } else { directions * size }]),
-            hh: param(&[gates * hidden, size]),
-            bias: Some([(); 2].map(|()| param(&[gates * hidden]))),
-            hr: projected.map(|size| param(&[size, hidden])),
+        let size = self.size();
+        let scan = |i: usize| {
+            let inputs = if i < directions { inputs } else { directions * size };
+            Weights::new(gates, inputs, hidden, projected, cx)
         };
         Stack { scans: (0..layers * directions).map(scan).collect(), ..self }
     }
@@ -181,19 +209,9 @@ impl Stack {
 
 impl Module for Stack {
     fn visit(&self, visitor: &mut Visitor<'_>) {
-        for (i, w) in self.scans.iter().enumerate() {
-            let Weights { ih, hh, bias, hr } = w;
+        for (i, weights) in self.scans.iter().enumerate() {
             let way = if i % self.directions == 1 { "_reverse" } else { "" };
-            let mut child = |kind: &str, p: &Param| visitor.child(&format!("{kind}_l{}{way}", i / self.directions), p);
-            child("weight_ih", ih);
-            child("weight_hh", hh);
-            if let Some([bias_ih, bias_hh]) = bias {
-                child("bias_ih", bias_ih);
-                child("bias_hh", bias_hh);
-            }
-            if let Some(hr) = hr {
-                child("weight_hr", hr);
-            }
+            weights.visit(&format!("_l{}{way}", i / self.directions), visitor);
         }
     }
 }

@@ -3,7 +3,7 @@
 use etude_autograd::Tensor;
 
 use super::lengths::Lengths;
-use super::{Stack, stacked};
+use super::{Stack, Weights, stacked};
 use crate::ctx::Ctx;
 use crate::layers::Dropout;
 use crate::module;
@@ -98,23 +98,31 @@ impl Rnn {
     fn run(&self, x: &Tensor, lengths: Option<&Lengths>, state: &Tensor, cx: &mut Ctx) -> (Tensor, Tensor) {
         let mut last = Vec::new();
         let y = self.stack.run("Rnn", x, lengths, &[(state, self.hidden())], cx, |i, w, x, cx| {
-            let inputs = w.project(x, cx);
-            let f = match self.nonlinearity {
-                Nonlinearity::Tanh => Tensor::tanh,
-                Nonlinearity::Relu => Tensor::relu,
-            };
-            // Steps behind an end start afresh: −∞ but for a little gives −1 or 0 whatever the state, with a derivative of 0.
-            let inputs = match lengths {
-                Some(lengths) => lengths.hold(&inputs, [f32::MIN]),
-                None => inputs,
-            };
-            let outputs = inputs.rnn_scan(&cx.get(&w.hh), &state.select(0, i), f);
-            last.push(match lengths {
-                Some(lengths) => lengths.last(&outputs),
-                None => outputs.select(0, x.dim(0) - 1),
-            });
-            outputs
+            let (y, h) = layer(w, x, lengths, &state.select(0, i), self.nonlinearity, cx);
+            last.push(h);
+            y
         });
         (y, stacked(&last))
     }
+}
+
+/// One layer over all steps: the outputs, and the last one.
+#[track_caller]
+pub(super) fn layer(
+    w: &Weights,
+    x: &Tensor,
+    lengths: Option<&Lengths>,
+    h0: &Tensor,
+    nonlinearity: Nonlinearity,
+    cx: &Ctx,
+) -> (Tensor, Tensor) {
+    let inputs = w.project(x, cx);
+    // Steps behind an end start afresh: −∞ but for a little gives −1 or 0 whatever the state, with a derivative of 0.
+    let inputs = lengths.map_or(inputs.clone(), |lengths| lengths.hold(&inputs, [f32::MIN]));
+    let y = match nonlinearity {
+        Nonlinearity::Tanh => inputs.rnn_scan(&cx.get(&w.hh), h0, Tensor::tanh),
+        Nonlinearity::Relu => inputs.rnn_scan(&cx.get(&w.hh), h0, Tensor::relu),
+    };
+    let h = lengths.map_or_else(|| y.select(0, y.dim(0) - 1), |lengths| lengths.last(&y));
+    (y, h)
 }

@@ -294,6 +294,29 @@ recurrent("lstm_projected_both_lengths", nn.LSTM, hidden=4, proj_size=2, packed=
 recurrent("lstm_projected_no_bias", nn.LSTM, hidden=4, proj_size=1, layers=1, bias=False)
 
 
+def cell(name, kind, from_zeros=False, **options):
+    def run(m, i):
+        state = (i["h"], i["c"]) if "c" in i else i.get("h")
+        y = m(i["x"], state)
+        return {"h": y[0], "c": y[1]} if kind is nn.LSTMCell else {"h": y}
+
+    states = {} if from_zeros else {"h": (3, 6), "c": (3, 6)} if kind is nn.LSTMCell else {"h": (3, 6)}
+    case(name, lambda: kind(4, 6, **options), run, x=(3, 4), **states)
+
+
+for name, kind, options in [
+    ("rnn_cell_tanh", nn.RNNCell, {}),
+    ("rnn_cell_relu", nn.RNNCell, {"nonlinearity": "relu"}),
+    ("gru_cell", nn.GRUCell, {}),
+    ("lstm_cell", nn.LSTMCell, {}),
+]:
+    cell(name, kind, **options)
+    if name == "rnn_cell_relu":
+        continue
+    cell(f"{name}_no_bias", kind, bias=False, **options)
+    cell(f"{name}_from_zeros", kind, from_zeros=True, **options)
+
+
 def inputs(name):
     """The inputs of a case, the same wherever they are asked for."""
     seed(f"{name}/inputs")

@@ -94,6 +94,7 @@ const KINKED: &[&str] = &[
     "max_pool3d",
     "prelu",
     "prelu_channels",
+    "rnn_cell_relu",
     "rnn_relu",
     "seq",
 ];

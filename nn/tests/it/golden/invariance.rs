@@ -21,6 +21,7 @@ fn batch_axis(subject: &Subject) -> Option<usize> {
     match subject.inputs {
         _ if subject.name == "layer_norm_no_affine" => None,
         ["x"] => Some(0),
+        ["x", "h", ..] if subject.name.contains("_cell") => Some(0),
         ["x", "h", ..] if !subject.name.ends_with("_lengths") => Some(1),
         ["q", "k", "v"] if subject.name != "attention_padding" => Some(0),
         _ => None,

@@ -7,9 +7,10 @@ use etude_nn::layers::recurrent::Nonlinearity;
 use etude_nn::{
     Act, AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool1d, AvgPool2d, AvgPool3d, BatchNorm1d, BatchNorm2d, Conv1d,
     Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Ctx, Dropout, Embedding, Flatten,
-    GlobalAvgPool2d, GroupNorm, Gru, InstanceNorm1d, InstanceNorm2d, Interpolation, Layer, LayerNorm, LeNet,
-    LeNetConfig, Linear, Lstm, LstmState, Mask, MaxPool1d, MaxPool2d, MaxPool3d, Mlp, Module, MultiheadAttention,
-    PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn, Seq, SpectralNorm, Upsample, Visitor, WeightNorm, module,
+    GlobalAvgPool2d, GroupNorm, Gru, GruCell, InstanceNorm1d, InstanceNorm2d, Interpolation, Layer, LayerNorm, LeNet,
+    LeNetConfig, Linear, Lstm, LstmCell, LstmState, Mask, MaxPool1d, MaxPool2d, MaxPool3d, Mlp, Module,
+    MultiheadAttention, PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn, RnnCell, Seq, SpectralNorm, Upsample,
+    Visitor, WeightNorm, module,
 };
 
 use super::file::Golden;
@@ -91,6 +92,7 @@ pub fn all(file: &Golden) -> Vec<Subject> {
     all.extend(networks(cx));
     all.extend(attention(cx));
     all.extend(recurrent(cx));
+    all.extend(cells(cx));
     all
 }
 
@@ -370,5 +372,39 @@ fn run_lstm(name: &'static str, lstm: Lstm, lengths: Option<&'static [usize]>) -
             None => lstm.forward(&x[0], &state, cx),
         };
         vec![("y", y), ("h", h), ("c", c)]
+    })
+}
+
+/// The cases of one cell: with a state, from zeros, without biases.
+macro_rules! cell {
+    ($all:ident, $cx:ident, $prefix:literal, $layer:ident, $run:ident, $states:expr) => {
+        $all.push($run($prefix, $layer::new(4, 6, $cx), $states));
+        $all.push($run(concat!($prefix, "_no_bias"), $layer::new(4, 6, $cx).no_bias(), $states));
+        $all.push($run(concat!($prefix, "_from_zeros"), $layer::new(4, 6, $cx), &["x"]));
+    };
+}
+
+fn cells(cx: &mut Ctx) -> Vec<Subject> {
+    let relu = RnnCell::new(4, 6, cx).nonlinearity(Nonlinearity::Relu);
+    let mut all = vec![run_rnn_cell("rnn_cell_relu", relu, &["x", "h"])];
+    cell!(all, cx, "rnn_cell_tanh", RnnCell, run_rnn_cell, &["x", "h"]);
+    cell!(all, cx, "gru_cell", GruCell, run_gru_cell, &["x", "h"]);
+    cell!(all, cx, "lstm_cell", LstmCell, run_lstm_cell, &["x", "h", "c"]);
+    all
+}
+
+fn run_rnn_cell(name: &'static str, cell: RnnCell, inputs: &'static [&'static str]) -> Subject {
+    subject(name, cell, inputs, |cell, x, cx| vec![("h", cell.forward(&x[0], x.get(1), cx))])
+}
+
+fn run_gru_cell(name: &'static str, cell: GruCell, inputs: &'static [&'static str]) -> Subject {
+    subject(name, cell, inputs, |cell, x, cx| vec![("h", cell.forward(&x[0], x.get(1), cx))])
+}
+
+fn run_lstm_cell(name: &'static str, cell: LstmCell, inputs: &'static [&'static str]) -> Subject {
+    subject(name, cell, inputs, |cell, x, cx| {
+        let state = x.get(1).map(|h| LstmState { h: h.clone(), c: x[2].clone() });
+        let LstmState { h, c } = cell.forward(&x[0], state.as_ref(), cx);
+        vec![("h", h), ("c", c)]
     })
 }
