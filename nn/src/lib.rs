@@ -87,11 +87,13 @@ pub use frechet::frechet_distance;
 pub use guard::Guard;
 pub use journal::{Journal, JournalPosition};
 pub use layers::{
-    AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool1d, AvgPool2d, AvgPool3d, BatchNorm, BatchNorm1d, BatchNorm2d, Conv1d,
-    Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Dropout, Embedding, Flatten, GlobalAvgPool2d,
-    GroupNorm, Gru, GruCell, InstanceNorm, InstanceNorm1d, InstanceNorm2d, Interpolation, Layer, LayerNorm, Linear,
-    Lstm, LstmCell, LstmState, Mask, MaxPool1d, MaxPool2d, MaxPool3d, MultiheadAttention, Nonlinearity, PRelu, Pad2d,
-    PixelShuffle, Resize, RmsNorm, Rnn, RnnCell, Seq, SpectralNorm, Upsample, WeightNorm, Weighted,
+    AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d,
+    AvgPool1d, AvgPool2d, AvgPool3d, BatchNorm, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Conv3d, ConvTranspose1d,
+    ConvTranspose2d, ConvTranspose3d, Dropout, Embedding, Flatten, GlobalAvgPool2d, GroupNorm, Gru, GruCell,
+    InstanceNorm, InstanceNorm1d, InstanceNorm2d, Interpolation, Layer, LayerNorm, Linear, Lstm, LstmCell, LstmState,
+    Mask, MaxPool1d, MaxPool2d, MaxPool3d, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d, MultiheadAttention, Nonlinearity,
+    PRelu, Pad1d, Pad2d, Pad3d, PixelShuffle, Resize, RmsNorm, Rnn, RnnCell, Seq, SpectralNorm, Upsample, WeightNorm,
+    Weighted,
 };
 pub use lenet::{LeNet, LeNetConfig};
 pub use matching::Mismatch;

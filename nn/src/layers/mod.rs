@@ -12,6 +12,7 @@ mod dropout;
 mod embedding;
 mod linear;
 mod norm;
+mod pad;
 mod pool;
 mod prelu;
 pub mod recurrent;
@@ -19,6 +20,7 @@ mod reparametrise;
 mod resample;
 mod seq;
 mod spatial;
+mod unpool;
 
 use etude_autograd::Tensor;
 
@@ -37,13 +39,18 @@ pub use norm::{
     BatchNorm, BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm, InstanceNorm1d, InstanceNorm2d, LayerNorm, RmsNorm,
     Running,
 };
-pub use pool::{AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d};
+pub use pad::{Pad1d, Pad2d, Pad3d};
+pub use pool::{
+    AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d,
+    AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d,
+};
 pub use prelu::PRelu;
 pub use recurrent::{Gru, GruCell, Lstm, LstmCell, LstmState, Nonlinearity, Rnn, RnnCell, batch_major, time_major};
 pub use reparametrise::{SpectralNorm, WeightNorm, Weighted};
-pub use resample::{AdaptiveAvgPool2d, AdaptiveMaxPool2d, Interpolation, Pad2d, PixelShuffle, Resize};
+pub use resample::{Interpolation, PixelShuffle, Resize};
 pub use seq::Seq;
 pub use spatial::{Flatten, GlobalAvgPool2d, Upsample};
+pub use unpool::{MaxUnpool1d, MaxUnpool2d, MaxUnpool3d};
 
 /// A module that maps one tensor to one tensor, so that it can stand in a [`Seq`].
 pub trait Layer: Module + BoxedClone + Send + Sync {

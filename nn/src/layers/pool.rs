@@ -1,4 +1,4 @@
-//! Pooling: the largest element or the mean of each window.
+//! Pooling: the largest element or the mean of each window, windows that cover any input, and the way back.
 
 use etude_autograd::{Pool1dArgs, Pool2dArgs, Pool3dArgs, Tensor};
 
@@ -56,4 +56,82 @@ pooling! {
 pooling! {
     /// The mean of each window of `[n, channels, depth, height, width]`.
     AvgPool3d, Pool3dArgs, avg_pool3d
+}
+
+/// A max pooling that also says where its elements lie.
+macro_rules! indices {
+    ($name:ident, $function:ident, $unpool:ident) => {
+        impl $name {
+            #[doc = concat!("The largest elements, and where each lies, for [`", stringify!($unpool), "`](super::", stringify!($unpool), ")")]
+            /// (`return_indices=True`).
+            ///
+            /// # Panics
+            /// If a window does not fit.
+            #[track_caller]
+            pub fn forward_with_indices(&self, x: &Tensor) -> (Tensor, Tensor<i64>) {
+                x.$function(self.args)
+            }
+        }
+    };
+}
+
+indices!(MaxPool1d, max_pool1d_with_indices, MaxUnpool1d);
+indices!(MaxPool2d, max_pool2d_with_indices, MaxUnpool2d);
+indices!(MaxPool3d, max_pool3d_with_indices, MaxUnpool3d);
+
+/// A layer that pools to a given size.
+macro_rules! adaptive {
+    ($(#[$doc:meta])* $name:ident, $(#[$axes:meta])* $size:ty, $function:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name {
+            $(#[$axes])*
+            pub size: $size,
+        }
+        module!($name { ; size });
+
+        impl Layer for $name {
+            #[track_caller]
+            fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
+                x.$function(self.size)
+            }
+        }
+    };
+}
+
+adaptive! {
+    /// The mean of each of as many windows as the size says; they cover the sequence, whatever its length.
+    AdaptiveAvgPool1d,
+    /// Length of the result.
+    usize, adaptive_avg_pool1d
+}
+adaptive! {
+    /// The mean of each of as many windows as the size says; they cover the image, whatever its size.
+    AdaptiveAvgPool2d,
+    /// Height and width of the result.
+    [usize; 2], adaptive_avg_pool2d
+}
+adaptive! {
+    /// The mean of each of as many windows as the size says; they cover the volume, whatever its size.
+    AdaptiveAvgPool3d,
+    /// Depth, height and width of the result.
+    [usize; 3], adaptive_avg_pool3d
+}
+adaptive! {
+    /// The largest element of each of as many windows as the size says; they cover the sequence, whatever its length.
+    AdaptiveMaxPool1d,
+    /// Length of the result.
+    usize, adaptive_max_pool1d
+}
+adaptive! {
+    /// The largest element of each of as many windows as the size says; they cover the image, whatever its size.
+    AdaptiveMaxPool2d,
+    /// Height and width of the result.
+    [usize; 2], adaptive_max_pool2d
+}
+adaptive! {
+    /// The largest element of each of as many windows as the size says; they cover the volume, whatever its size.
+    AdaptiveMaxPool3d,
+    /// Depth, height and width of the result.
+    [usize; 3], adaptive_max_pool3d
 }

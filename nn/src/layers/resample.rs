@@ -1,40 +1,10 @@
-//! Layers without parameters that give an image another size: adaptive pooling, interpolation, pixel shuffle, borders.
+//! Layers without parameters that give an image another size: interpolation and pixel shuffle.
 
-use etude_autograd::{PadMode, Tensor};
+use etude_autograd::Tensor;
 
 use super::Layer;
 use crate::ctx::Ctx;
 use crate::module;
-
-/// The mean of each of as many windows as the size says; they cover the image, whatever its size.
-#[derive(Clone, Copy, Debug)]
-pub struct AdaptiveAvgPool2d {
-    /// Height and width of the result.
-    pub size: [usize; 2],
-}
-module!(AdaptiveAvgPool2d { ; size });
-
-impl Layer for AdaptiveAvgPool2d {
-    #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
-        x.adaptive_avg_pool2d(self.size)
-    }
-}
-
-/// The largest element of each of as many windows as the size says; they cover the image, whatever its size.
-#[derive(Clone, Copy, Debug)]
-pub struct AdaptiveMaxPool2d {
-    /// Height and width of the result.
-    pub size: [usize; 2],
-}
-module!(AdaptiveMaxPool2d { ; size });
-
-impl Layer for AdaptiveMaxPool2d {
-    #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
-        x.adaptive_max_pool2d(self.size)
-    }
-}
 
 /// From which pixels [`Resize`] takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -84,22 +54,5 @@ impl Layer for PixelShuffle {
     #[track_caller]
     fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
         x.pixel_shuffle(self.factor)
-    }
-}
-
-/// A border that repeats the image's own pixels: PyTorch's `ReflectionPad2d`, `ReplicationPad2d` and `CircularPad2d`.
-#[derive(Clone, Copy, Debug)]
-pub struct Pad2d {
-    /// Left, right, top, bottom.
-    pub border: [usize; 4],
-    /// What stands there.
-    pub mode: PadMode,
-}
-module!(Pad2d { ; border, mode });
-
-impl Layer for Pad2d {
-    #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Ctx) -> Tensor {
-        x.pad2d_mode(self.border, self.mode)
     }
 }

@@ -2,16 +2,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use etude_autograd::{Conv1dArgs, Conv2dArgs, PadMode, Tensor, no_grad};
+use etude_autograd::{Conv1dArgs, Conv2dArgs, PadMode, Pool1dArgs, Pool2dArgs, Tensor, no_grad};
 use etude_kernels::precision::Precision;
 use etude_nn::guard::Policy;
 use etude_nn::layers::{batch_major, time_major};
 use etude_nn::{
     Act, Adam, AdaptiveAvgPool2d, AdaptiveMaxPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, ConvTranspose1d,
     ConvTranspose2d, Ctx, Dropout, Embedding, GroupNorm, Gru, GruCell, InstanceNorm1d, InstanceNorm2d, Interpolation,
-    Layer, LayerNorm, LeNet, LeNetConfig, Linear, Lstm, LstmCell, LstmState, Mask, Mlp, Module, MultiheadAttention,
-    Nonlinearity, Optimizer, PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn, RnnCell, Seq, SpectralNorm, Storage,
-    init, metrics,
+    Layer, LayerNorm, LeNet, LeNetConfig, Linear, Lstm, LstmCell, LstmState, Mask, MaxPool2d, MaxUnpool1d, MaxUnpool2d,
+    Mlp, Module, MultiheadAttention, Nonlinearity, Optimizer, PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn,
+    RnnCell, Seq, SpectralNorm, Storage, init, metrics,
 };
 
 pub fn names(module: &dyn Module) -> Vec<String> {
@@ -183,6 +183,22 @@ fn a_sequence_in_two_parts_is_the_sequence() {
     close(&Tensor::concat(&[&first, &second], 0), &whole);
     close(&last, &end);
     assert_eq!(batch_major(&time_major(&x)).to_vec(), x.to_vec());
+}
+
+/// What side-by-side windows took comes back where it was, whatever the size was.
+#[test]
+fn unpooling_puts_back_what_pooling_took() {
+    let x = Tensor::randn([2, 3, 5, 4], &mut Ctx::train(2));
+    let (pool, unpool) = (MaxPool2d::new(2), MaxUnpool2d::new(2));
+    let (y, index) = pool.forward_with_indices(&x);
+    let back = unpool.forward(&y, &index, Some([5, 4]));
+    assert_eq!(back.shape(), x.shape());
+    assert_eq!(pool.forward_with_indices(&back.maximum(&Tensor::scalar(-9.0))).1.shape(), index.shape());
+    assert!(back.to_vec().iter().zip(x.to_vec()).all(|(&back, x)| back == x || back == 0.0));
+    assert_eq!(back.to_vec().iter().filter(|&&v| v != 0.0).count(), y.len());
+    // Without a size that of whole windows.
+    let (even, index) = pool.forward_with_indices(&x.narrow(2, 0, 4));
+    assert_eq!(unpool.forward(&even, &index, None).shape(), [2, 3, 4, 4]);
 }
 
 /// A recurrent layer with these lengths, or none: outputs, and the parts of the state one after another.
@@ -414,7 +430,7 @@ fn padding_that_keeps_the_extent_does() {
 fn what_layers_refuse_is_named() {
     let ones = |shape: &[usize]| Tensor::<f32>::ones(shape);
     type Call<'a> = &'a dyn Fn(&mut Ctx);
-    let refused: [(&str, Call<'_>); 13] = [
+    let refused: [(&str, Call<'_>); 15] = [
         ("LstmCell: expected at least one unit", &|cx| drop(LstmCell::new(2, 0, cx))),
         ("GruCell: x [3, 5] is not [batch, 2]", &|cx| drop(GruCell::new(2, 4, cx).forward(&ones(&[3, 5]), None, cx))),
         ("RnnCell: the state is [1, 4], expected [3, 4]", &|cx| {
@@ -423,6 +439,12 @@ fn what_layers_refuse_is_named() {
         ("LstmCell: the state is [3, 2], expected [3, 4]", &|cx| {
             let state = LstmState { h: ones(&[3, 4]), c: ones(&[3, 2]) };
             LstmCell::new(2, 4, cx).forward(&ones(&[3, 2]), Some(&state), cx);
+        }),
+        ("MaxUnpool2d: x [1, 2, 3] has not 4 axes", &|_| {
+            MaxUnpool2d::new(2).forward(&ones(&[1, 2, 3]), &Tensor::from_vec(vec![0; 6], [1, 2, 3]), None);
+        }),
+        ("MaxUnpool1d: the size [8] is a step [2] or more from [6]", &|_| {
+            MaxUnpool1d::new(2).forward(&ones(&[1, 1, 3]), &Tensor::from_vec(vec![0; 3], [1, 1, 3]), Some(8));
         }),
         ("Lstm: a projection of 4 units to 4: expected 1 to 3", &|cx| {
             drop(Lstm::new(2, 4, 1, cx).projected(4, cx));
@@ -469,12 +491,18 @@ fn what_a_configuration_names_is_data() {
             assert_eq!(&serde_json::from_str::<T>(&text).expect("just written"), value, "{text}");
         }
     }
-    returns(&[PadMode::Reflect, PadMode::Replicate, PadMode::Circular]);
+    returns(&[PadMode::Reflect, PadMode::Replicate, PadMode::Circular, PadMode::Constant(-0.5)]);
     returns(&[Conv2dArgs { stride: [1, 2], padding: [3, 4], dilation: [5, 6], groups: 7 }]);
     returns(&[Conv1dArgs { stride: 1, padding: 2, dilation: 3, groups: 4 }]);
     returns(&Storage::ALL);
     returns(&[Precision::F32, Precision::High, Precision::Bf16]);
     returns(&[Policy::Stop, Policy::Skip { limit: 3 }, Policy::RollBack { every: 10, limit: 3 }]);
+    returns(&[Pool2dArgs { dilation: [2, 3], divisor_override: Some(4), ..Pool2dArgs::new(3) }]);
+    let args: Pool2dArgs =
+        serde_json::from_str(r#"{"kernel":[2,2],"stride":[2,2]}"#).expect("the others have defaults");
+    assert_eq!(args, Pool2dArgs::new(2));
+    let args: Pool1dArgs = serde_json::from_str(r#"{"kernel":2,"stride":2}"#).expect("the others have defaults");
+    assert_eq!(args, Pool1dArgs::new(2));
     let args: Conv2dArgs = serde_json::from_str(r#"{"padding":[1,1]}"#).expect("the others have defaults");
     assert_eq!(args, Conv2dArgs::new(1, 1));
 }

@@ -136,6 +136,7 @@ layer("group_norm_no_affine", lambda: nn.GroupNorm(3, 6, affine=False), 3, 6, 4)
 layer("instance_norm1d", lambda: nn.InstanceNorm1d(4), 3, 4, 5)
 layer("instance_norm2d", lambda: nn.InstanceNorm2d(4, affine=True), 3, 4, 3, 2)
 
+
 layer("max_pool2d", lambda: nn.MaxPool2d(2), 2, 3, 6, 7)
 layer("max_pool2d_overlapping", lambda: nn.MaxPool2d((3, 2), stride=(2, 1), padding=(1, 0)), 2, 3, 6, 7)
 layer("avg_pool2d", lambda: nn.AvgPool2d(2), 2, 3, 6, 7)
@@ -149,7 +150,34 @@ layer("avg_pool1d", lambda: nn.AvgPool1d(3, stride=2, padding=1, ceil_mode=True,
 layer("max_pool3d", lambda: nn.MaxPool3d((2, 3, 2), stride=(1, 2, 2), padding=(1, 1, 0), ceil_mode=True), 1, 2, 3, 6, 5)
 layer("avg_pool3d", lambda: nn.AvgPool3d((2, 3, 2), stride=(1, 2, 2), padding=(1, 1, 0), ceil_mode=True), 1, 2, 3, 6, 5)
 layer("avg_pool3d_inside", lambda: nn.AvgPool3d(3, stride=2, padding=1, count_include_pad=False), 1, 2, 3, 6, 5)
+layer("max_pool1d_dilated", lambda: nn.MaxPool1d(3, stride=1, padding=1, dilation=2), 2, 3, 8)
+layer("max_pool2d_dilated", lambda: nn.MaxPool2d(2, stride=1, padding=1, dilation=(1, 3), ceil_mode=True), 2, 3, 4, 6)
+layer("max_pool3d_dilated", lambda: nn.MaxPool3d(2, stride=2, dilation=(1, 2, 3)), 1, 2, 3, 6, 5)
+layer("avg_pool2d_divisor", lambda: nn.AvgPool2d(3, stride=2, padding=1, divisor_override=5), 2, 3, 6, 7)
+layer("avg_pool3d_divisor", lambda: nn.AvgPool3d(2, ceil_mode=True, divisor_override=3), 1, 2, 3, 4, 5)
+
+
+class Unpooled(nn.Module):
+    """Max pooling and back."""
+
+    def __init__(self, dims, **windows):
+        super().__init__()
+        self.pool = getattr(nn, f"MaxPool{dims}d")(return_indices=True, **windows)
+        self.unpool = getattr(nn, f"MaxUnpool{dims}d")(**windows)
+
+    def forward(self, x):
+        y, index = self.pool(x)
+        return self.unpool(y, index, output_size=x.shape)
+
+
+layer("max_unpool1d", lambda: Unpooled(1, kernel_size=2), 2, 3, 7)
+layer("max_unpool2d", lambda: Unpooled(2, kernel_size=(2, 3), stride=(3, 3), padding=(1, 0)), 2, 3, 6, 7)
+layer("max_unpool3d", lambda: Unpooled(3, kernel_size=2), 1, 2, 4, 3, 4)
 layer("global_avg_pool2d", lambda: nn.AdaptiveAvgPool2d(1), 2, 3, 4, 5)
+layer("adaptive_avg_pool1d", lambda: nn.AdaptiveAvgPool1d(4), 2, 3, 7)
+layer("adaptive_max_pool1d", lambda: nn.AdaptiveMaxPool1d(4), 2, 3, 7)
+layer("adaptive_avg_pool3d", lambda: nn.AdaptiveAvgPool3d((2, 3, 4)), 1, 2, 3, 5, 3)
+layer("adaptive_max_pool3d", lambda: nn.AdaptiveMaxPool3d((2, 3, 4)), 1, 2, 3, 5, 3)
 layer("adaptive_avg_pool2d", lambda: nn.AdaptiveAvgPool2d((3, 4)), 2, 2, 5, 6)
 layer("adaptive_max_pool2d", lambda: nn.AdaptiveMaxPool2d((3, 4)), 2, 2, 5, 6)
 layer("upsample", lambda: nn.Upsample(scale_factor=2), 2, 3, 4, 3)
@@ -159,6 +187,14 @@ for mode in ["bilinear", "bicubic"]:
         layer(name, lambda mode=mode, align=align: nn.Upsample((7, 4), mode=mode, align_corners=align), 2, 2, 5, 6)
 layer("resize_nearest", lambda: nn.Upsample((7, 4), mode="nearest"), 2, 2, 5, 6)
 layer("pixel_shuffle", lambda: nn.PixelShuffle(2), 2, 8, 3, 2)
+for dims, shape, sides in [(1, (2, 2, 4), (1, 3)), (3, (1, 2, 2, 4, 3), (1, 2, 3, 0, 1, 1))]:
+    for mode in ["Reflection", "Replication", "Circular", "Zero"]:
+        pad = getattr(nn, f"{mode}Pad{dims}d")
+        layer(f"pad{dims}d_{mode.lower()}", lambda pad=pad, sides=sides: pad(sides), *shape)
+    pad = getattr(nn, f"ConstantPad{dims}d")
+    layer(f"pad{dims}d_constant", lambda pad=pad, sides=sides: pad(sides, 0.75), *shape)
+layer("pad2d_zero", lambda: nn.ZeroPad2d((1, 2, 3, 0)), 2, 2, 4, 3)
+layer("pad2d_constant", lambda: nn.ConstantPad2d((1, 2, 3, 0), -1.5), 2, 2, 4, 3)
 layer("pad2d_reflect", lambda: nn.ReflectionPad2d((1, 2, 3, 0)), 2, 2, 4, 3)
 layer("pad2d_replicate", lambda: nn.ReplicationPad2d((1, 2, 3, 0)), 2, 2, 4, 3)
 layer("pad2d_circular", lambda: nn.CircularPad2d((1, 2, 3, 0)), 2, 2, 4, 3)

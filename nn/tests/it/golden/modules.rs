@@ -5,12 +5,13 @@ use std::rc::Rc;
 use etude_autograd::{Conv1dArgs, Conv2dArgs, Conv3dArgs, PadMode, Pool1dArgs, Pool2dArgs, Pool3dArgs, Tensor};
 use etude_nn::layers::recurrent::Nonlinearity;
 use etude_nn::{
-    Act, AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool1d, AvgPool2d, AvgPool3d, BatchNorm1d, BatchNorm2d, Conv1d,
-    Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Ctx, Dropout, Embedding, Flatten,
-    GlobalAvgPool2d, GroupNorm, Gru, GruCell, InstanceNorm1d, InstanceNorm2d, Interpolation, Layer, LayerNorm, LeNet,
-    LeNetConfig, Linear, Lstm, LstmCell, LstmState, Mask, MaxPool1d, MaxPool2d, MaxPool3d, Mlp, Module,
-    MultiheadAttention, PRelu, Pad2d, PixelShuffle, Resize, RmsNorm, Rnn, RnnCell, Seq, SpectralNorm, Upsample,
-    Visitor, WeightNorm, module,
+    Act, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d, AvgPool1d, AvgPool2d, AvgPool3d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Conv3d,
+    ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Ctx, Dropout, Embedding, Flatten, GlobalAvgPool2d, GroupNorm,
+    Gru, GruCell, InstanceNorm1d, InstanceNorm2d, Interpolation, Layer, LayerNorm, LeNet, LeNetConfig, Linear, Lstm,
+    LstmCell, LstmState, Mask, MaxPool1d, MaxPool2d, MaxPool3d, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d, Mlp, Module,
+    MultiheadAttention, PRelu, Pad1d, Pad2d, Pad3d, PixelShuffle, Resize, RmsNorm, Rnn, RnnCell, Seq, SpectralNorm,
+    Upsample, Visitor, WeightNorm, module,
 };
 
 use super::file::Golden;
@@ -87,6 +88,7 @@ pub fn all(file: &Golden) -> Vec<Subject> {
     }));
     all.extend(convolutions(cx));
     all.extend(norms(cx));
+    all.extend(pools());
     all.extend(shapes());
     all.extend(ACTS.iter().map(|&(name, act)| layer(name, act)));
     all.extend(networks(cx));
@@ -186,14 +188,24 @@ fn norms(cx: &mut Ctx) -> Vec<Subject> {
     ]
 }
 
-/// Layers without parameters.
-fn shapes() -> Vec<Subject> {
-    let resize = |interpolation, align_corners| Resize { size: [7, 4], interpolation, align_corners };
-    let pad = |mode| Pad2d { border: [1, 2, 3, 0], mode };
+/// Max pooling and back.
+macro_rules! unpooled {
+    ($name:literal, $pool:ident, $unpool:ident, $args:expr, |$x:ident| $size:expr) => {
+        subject($name, ($pool { args: $args }, $unpool { args: $args }), &["x"], |(pool, unpool), x, _| {
+            let (y, index) = pool.forward_with_indices(&x[0]);
+            let $x = &x[0];
+            vec![("y", unpool.forward(&y, &index, Some($size)))]
+        })
+    };
+}
+
+fn pools() -> Vec<Subject> {
     let overlapping = Pool2dArgs { stride: [2; 2], padding: [1; 2], ..Pool2dArgs::new(3) };
     let line = Pool1dArgs { stride: 2, padding: 1, ceil_mode: true, ..Pool1dArgs::new(3) };
     let (kernel, stride, padding) = ([2, 3, 2], [1, 2, 2], [1, 1, 0]);
     let boxes = Pool3dArgs { kernel, stride, padding, ceil_mode: true, ..Pool3dArgs::new(1) };
+    let dilated = Pool1dArgs { stride: 1, padding: 1, dilation: 2, ..Pool1dArgs::new(3) };
+    let wide = Pool2dArgs { stride: [1; 2], padding: [1; 2], dilation: [1, 3], ceil_mode: true, ..Pool2dArgs::new(2) };
     vec![
         layer("max_pool2d", MaxPool2d::new(2)),
         layer(
@@ -225,6 +237,37 @@ fn shapes() -> Vec<Subject> {
         layer("global_avg_pool2d", GlobalAvgPool2d),
         layer("adaptive_avg_pool2d", AdaptiveAvgPool2d { size: [3, 4] }),
         layer("adaptive_max_pool2d", AdaptiveMaxPool2d { size: [3, 4] }),
+        layer("adaptive_avg_pool1d", AdaptiveAvgPool1d { size: 4 }),
+        layer("adaptive_max_pool1d", AdaptiveMaxPool1d { size: 4 }),
+        layer("adaptive_avg_pool3d", AdaptiveAvgPool3d { size: [2, 3, 4] }),
+        layer("adaptive_max_pool3d", AdaptiveMaxPool3d { size: [2, 3, 4] }),
+        layer("max_pool1d_dilated", MaxPool1d { args: dilated }),
+        layer("max_pool2d_dilated", MaxPool2d { args: wide }),
+        layer("max_pool3d_dilated", MaxPool3d { args: Pool3dArgs { dilation: [1, 2, 3], ..Pool3dArgs::new(2) } }),
+        layer("avg_pool2d_divisor", AvgPool2d { args: Pool2dArgs { divisor_override: Some(5), ..overlapping } }),
+        layer(
+            "avg_pool3d_divisor",
+            AvgPool3d { args: Pool3dArgs { ceil_mode: true, divisor_override: Some(3), ..Pool3dArgs::new(2) } },
+        ),
+        unpooled!("max_unpool1d", MaxPool1d, MaxUnpool1d, Pool1dArgs::new(2), |x| x.dim(2)),
+        unpooled!(
+            "max_unpool2d",
+            MaxPool2d,
+            MaxUnpool2d,
+            Pool2dArgs { kernel: [2, 3], stride: [3, 3], padding: [1, 0], ..Pool2dArgs::new(1) },
+            |x| [x.dim(2), x.dim(3)]
+        ),
+        unpooled!("max_unpool3d", MaxPool3d, MaxUnpool3d, Pool3dArgs::new(2), |x| [x.dim(2), x.dim(3), x.dim(4)]),
+    ]
+}
+
+/// Layers without parameters.
+fn shapes() -> Vec<Subject> {
+    let resize = |interpolation, align_corners| Resize { size: [7, 4], interpolation, align_corners };
+    let pad = |mode| Pad2d { border: [1, 2, 3, 0], mode };
+    let pad1 = |mode| Pad1d { border: [1, 3], mode };
+    let pad3 = |mode| Pad3d { border: [1, 2, 3, 0, 1, 1], mode };
+    vec![
         layer("upsample", Upsample { scale: 2 }),
         layer("resize_bilinear_centres", resize(Interpolation::Bilinear, false)),
         layer("resize_bilinear_corners", resize(Interpolation::Bilinear, true)),
@@ -235,6 +278,18 @@ fn shapes() -> Vec<Subject> {
         layer("pad2d_reflect", pad(PadMode::Reflect)),
         layer("pad2d_replicate", pad(PadMode::Replicate)),
         layer("pad2d_circular", pad(PadMode::Circular)),
+        layer("pad2d_constant", pad(PadMode::Constant(-1.5))),
+        layer("pad2d_zero", pad(PadMode::ZERO)),
+        layer("pad1d_reflection", pad1(PadMode::Reflect)),
+        layer("pad1d_replication", pad1(PadMode::Replicate)),
+        layer("pad1d_circular", pad1(PadMode::Circular)),
+        layer("pad1d_constant", pad1(PadMode::Constant(0.75))),
+        layer("pad1d_zero", pad1(PadMode::ZERO)),
+        layer("pad3d_reflection", pad3(PadMode::Reflect)),
+        layer("pad3d_replication", pad3(PadMode::Replicate)),
+        layer("pad3d_circular", pad3(PadMode::Circular)),
+        layer("pad3d_constant", pad3(PadMode::Constant(0.75))),
+        layer("pad3d_zero", pad3(PadMode::ZERO)),
         layer("flatten", Flatten),
         evaluated("dropout_eval", Dropout::new(0.5)),
         layer("dropout_none", Dropout::new(0.0)),
