@@ -175,19 +175,24 @@ fn affine(channels: usize) -> [Option<Param>; 2] {
 
 /// Normalises each channel (axis 1) of each sample over the axes behind: Ulyanov et al. 2016, arXiv:1607.08022, eq. (4).
 ///
-/// Training and evaluation are the same: there are no running statistics, as by PyTorch's default.
+/// Training and evaluation are the same unless there are running statistics, which PyTorch's default has not: training then
+/// moves them towards the means over the samples of the means and unbiased variances of a batch, and evaluation uses them.
 #[derive(Clone, Debug)]
 pub struct InstanceNorm {
     /// `[channels]`, from 1; only of an affine one.
     pub weight: Option<Param>,
     /// `[channels]`, from 0; only of an affine one.
     pub bias: Option<Param>,
+    /// What evaluation uses, if anything.
+    pub running: Option<Running>,
     /// Channels.
     pub num_features: usize,
+    /// How far one batch moves the running statistics.
+    pub momentum: f64,
     /// Added to the variance.
     pub eps: f64,
 }
-module!(InstanceNorm { weight, bias; num_features, eps });
+module!(InstanceNorm { weight, bias, running as ""; num_features, momentum, eps });
 
 /// [`InstanceNorm`] of `[n, channels, length]`.
 pub type InstanceNorm1d = InstanceNorm;
@@ -195,9 +200,14 @@ pub type InstanceNorm1d = InstanceNorm;
 pub type InstanceNorm2d = InstanceNorm;
 
 impl InstanceNorm {
-    /// Without parameters, ε = 10⁻⁵: PyTorch's default.
+    /// Without parameters and running statistics, ε = 10⁻⁵, momentum 0.1: PyTorch's default.
     pub fn new(channels: usize) -> Self {
-        InstanceNorm { weight: None, bias: None, num_features: channels, eps: 1e-5 }
+        InstanceNorm { weight: None, bias: None, running: None, num_features: channels, momentum: 0.1, eps: 1e-5 }
+    }
+
+    /// The same with running statistics (`track_running_stats=True`). Their count of batches stays as it is, as in PyTorch.
+    pub fn running_stats(self) -> Self {
+        InstanceNorm { running: Some(Running::new(self.num_features)), ..self }
     }
 
     /// With a weight and a bias.
@@ -209,13 +219,21 @@ impl InstanceNorm {
 
 impl Layer for InstanceNorm {
     /// # Panics
-    /// If axis 1 has another length, there is no axis behind it, or a channel of a sample has a single value: its variance
-    /// says nothing.
+    /// If axis 1 has another length, or a channel of a sample that is normalised by its own statistics has a single value: its
+    /// variance says nothing.
     #[track_caller]
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
         check_channels("InstanceNorm", x, self.num_features);
-        let single = x.shape()[2..].iter().product::<usize>() == 1;
-        assert!(!single, "InstanceNorm: needs more than one value a channel, x is {:?}", x.shape());
+        if let (Some(running), false) = (&self.running, cx.is_train()) {
+            return running.normalise(x, [&self.weight, &self.bias], self.eps, cx);
+        }
+        let n = x.shape()[2..].iter().product::<usize>();
+        assert!(n != 1, "InstanceNorm: needs more than one value a channel, x is {:?}", x.shape());
+        if let Some(running) = self.running.as_ref().filter(|_| !x.is_empty()) {
+            let x = x.detach().flatten_from(2);
+            let [mean, var] = [x.mean_dims([2]), x.var_dims([2])].map(|each| each.mean_dims([0]));
+            running.track(self.momentum, &mean, &var, n);
+        }
         normalise_groups(x, self.num_features, [&self.weight, &self.bias], self.eps, cx)
     }
 }
@@ -268,14 +286,14 @@ pub struct BatchNorm {
 }
 module!(BatchNorm { weight, bias, running as ""; num_features, momentum, eps });
 
-/// The running statistics of a [`BatchNorm`].
+/// The running statistics of a [`BatchNorm`] or an [`InstanceNorm`].
 #[derive(Clone, Debug)]
 pub struct Running {
     /// `[channels]`, from 0.
     pub mean: Buffer,
     /// `[channels]`, from 1.
     pub var: Buffer,
-    /// Batches seen in training; no axes.
+    /// Batches that a [`BatchNorm`] has seen in training; no axes.
     pub batches: Buffer<i64>,
 }
 module!(Running { mean as "running_mean", var as "running_var", batches as "num_batches_tracked" });
@@ -288,13 +306,8 @@ pub type BatchNorm2d = BatchNorm;
 impl BatchNorm {
     /// Momentum 0.1, ε = 10⁻⁵.
     pub fn new(channels: usize) -> Self {
-        let [weight, bias] = affine(channels);
-        let running = Running {
-            mean: Buffer::new(Tensor::zeros([channels])),
-            var: Buffer::new(Tensor::ones([channels])),
-            batches: Buffer::new(Tensor::scalar(0)),
-        };
-        BatchNorm { weight, bias, running: Some(running), num_features: channels, momentum: Some(0.1), eps: 1e-5 }
+        let ([weight, bias], running) = (affine(channels), Some(Running::new(channels)));
+        BatchNorm { weight, bias, running, num_features: channels, momentum: Some(0.1), eps: 1e-5 }
     }
 
     /// The same without weight and bias.
@@ -309,17 +322,39 @@ impl BatchNorm {
 }
 
 impl Running {
-    /// Moves towards the mean and the biased variance of a batch with `n` values a channel.
-    fn track(&self, momentum: Option<f64>, mean: &Tensor, var: &Tensor, n: usize) {
+    fn new(channels: usize) -> Self {
+        Running {
+            mean: Buffer::new(Tensor::zeros([channels])),
+            var: Buffer::new(Tensor::ones([channels])),
+            batches: Buffer::new(Tensor::scalar(0)),
+        }
+    }
+
+    /// One batch more, and how far it moves the statistics.
+    fn count(&self, momentum: Option<f64>) -> f64 {
         // A count from a file may be anything.
         let batches = self.batches.get().item().max(0).saturating_add(1);
         self.batches.set(&Tensor::scalar(batches));
-        let momentum = momentum.unwrap_or(1.0 / batches as f64);
+        momentum.unwrap_or(1.0 / batches as f64)
+    }
+
+    /// Moves towards the mean and the biased variance of `n` values a channel.
+    fn track(&self, momentum: f64, mean: &Tensor, var: &Tensor, n: usize) {
         let toward = |old: &Buffer, new: &Tensor, scale: f64| {
             old.set(&(old.get().affine(1.0 - momentum, 0.0) + new.detach().affine(momentum * scale, 0.0)));
         };
         toward(&self.mean, mean, 1.0);
         toward(&self.var, var, n as f64 / (n as f64 - 1.0));
+    }
+
+    /// `x` by these statistics, then the weight and bias of each channel.
+    fn normalise(&self, x: &Tensor, affine: [&Option<Param>; 2], eps: f64, cx: &Ctx) -> Tensor {
+        let [w, b] = affine.map(|p| p.as_ref().map(|p| cx.get(p)));
+        let rstd = self.var.get().affine(1.0, eps).rsqrt();
+        let scale = w.map_or(rstd.clone(), |w| w * &rstd);
+        let shift = -(self.mean.get() * &scale);
+        let shift = b.map_or(shift.clone(), |b| b + &shift);
+        x * per_channel(&scale, x.rank()) + per_channel(&shift, x.rank())
     }
 }
 
@@ -331,28 +366,16 @@ impl Layer for BatchNorm {
     fn forward(&self, x: &Tensor, cx: &mut Ctx) -> Tensor {
         let channels = self.num_features;
         check_channels("BatchNorm", x, channels);
-        let [w, b] = [&self.weight, &self.bias].map(|p| p.as_ref().map(|p| cx.get(p)));
-        match &self.running {
-            Some(running) if !cx.is_train() => {
-                let rstd = running.var.get().affine(1.0, self.eps).rsqrt();
-                let scale = w.map_or(rstd.clone(), |w| w * &rstd);
-                let shift = -(running.mean.get() * &scale);
-                let shift = b.map_or(shift.clone(), |b| b + &shift);
-                x * per_channel(&scale, x.rank()) + per_channel(&shift, x.rank())
-            }
-            running => {
-                let n = x.len() / channels.max(1);
-                assert!(
-                    n > 1,
-                    "BatchNorm: the statistics of a batch need more than one value a channel, x is {:?}",
-                    x.shape()
-                );
-                let (y, mean, var) = x.batch_norm(w.as_ref(), b.as_ref(), self.eps);
-                if let (Some(running), true) = (running, cx.is_train()) {
-                    running.track(self.momentum, &mean, &var, n);
-                }
-                y
-            }
+        if let (Some(running), false) = (&self.running, cx.is_train()) {
+            return running.normalise(x, [&self.weight, &self.bias], self.eps, cx);
         }
+        let n = x.len() / channels.max(1);
+        assert!(n > 1, "BatchNorm: the statistics of a batch need more than one value a channel, x is {:?}", x.shape());
+        let [w, b] = [&self.weight, &self.bias].map(|p| p.as_ref().map(|p| cx.get(p)));
+        let (y, mean, var) = x.batch_norm(w.as_ref(), b.as_ref(), self.eps);
+        if let (Some(running), true) = (&self.running, cx.is_train()) {
+            running.track(running.count(self.momentum), &mean, &var, n);
+        }
+        y
     }
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use etude_autograd::{Conv1dArgs, Conv2dArgs, PadMode, Pool1dArgs, Pool2dArgs, Tensor, no_grad};
 use etude_kernels::precision::Precision;
 use etude_nn::guard::Policy;
-use etude_nn::layers::{batch_major, time_major};
+use etude_nn::layers::{Running, batch_major, time_major};
 use etude_nn::{
     Act, Adam, AdaptiveAvgPool2d, AdaptiveMaxPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, ConvTranspose1d,
     ConvTranspose2d, Ctx, Dropout, Embedding, GroupNorm, Gru, GruCell, InstanceNorm1d, InstanceNorm2d, Interpolation,
@@ -199,6 +199,31 @@ fn unpooling_puts_back_what_pooling_took() {
     // Without a size that of whole windows.
     let (even, index) = pool.forward_with_indices(&x.narrow(2, 0, 4));
     assert_eq!(unpool.forward(&even, &index, None).shape(), [2, 3, 4, 4]);
+}
+
+/// Means over the samples, as PyTorch has them: of one sample those of batch normalisation.
+#[test]
+fn running_statistics_of_instances_are_those_of_a_batch_of_one() {
+    let cx = &mut Ctx::train(3);
+    let x = Tensor::randn([1, 3, 4, 2], cx);
+    let (instance, batch) = (InstanceNorm2d::new(3).running_stats(), BatchNorm2d::new(3).no_affine());
+    close(&instance.forward(&x, cx), &batch.forward(&x, cx));
+    let of = |running: &Option<Running>| running.clone().expect("both have them");
+    let (ours, theirs) = (of(&instance.running), of(&batch.running));
+    close(&ours.mean.get(), &theirs.mean.get());
+    close(&ours.var.get(), &theirs.var.get());
+    assert_eq!((ours.batches.get().item(), theirs.batches.get().item()), (0, 1));
+    close(&instance.forward(&x, &mut cx.eval()), &batch.forward(&x, &mut cx.eval()));
+    // Of several samples the mean of what each alone would give.
+    let two = Tensor::randn([2, 3, 4, 2], cx);
+    let fresh = || InstanceNorm2d::new(3).running_stats();
+    let after = |x: &Tensor, cx: &mut Ctx| {
+        let norm = fresh();
+        norm.forward(x, cx);
+        of(&norm.running).var.get()
+    };
+    let alone = [after(&two.narrow(0, 0, 1), cx), after(&two.narrow(0, 1, 1), cx)];
+    close(&after(&two, cx), &(&alone[0] + &alone[1]).affine(0.5, 0.0));
 }
 
 /// A recurrent layer with these lengths, or none: outputs, and the parts of the state one after another.

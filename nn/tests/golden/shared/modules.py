@@ -136,6 +136,11 @@ layer("group_norm_no_affine", lambda: nn.GroupNorm(3, 6, affine=False), 3, 6, 4)
 layer("instance_norm1d", lambda: nn.InstanceNorm1d(4), 3, 4, 5)
 layer("instance_norm2d", lambda: nn.InstanceNorm2d(4, affine=True), 3, 4, 3, 2)
 
+layer("instance_norm1d_running", lambda: nn.InstanceNorm1d(4, track_running_stats=True), 3, 4, 5)
+layer("instance_norm2d_running", lambda: nn.InstanceNorm2d(4, momentum=0.3, affine=True, track_running_stats=True), 3, 4, 3, 2)
+running = dict(eps=1e-3, affine=True, track_running_stats=True)
+layer("instance_norm1d_running_eval", lambda: nn.InstanceNorm1d(4, **running), 3, 4, 5, train=False)
+layer("instance_norm2d_running_eval", lambda: nn.InstanceNorm2d(4, track_running_stats=True), 3, 4, 1, 1, train=False)
 
 layer("max_pool2d", lambda: nn.MaxPool2d(2), 2, 3, 6, 7)
 layer("max_pool2d_overlapping", lambda: nn.MaxPool2d((3, 2), stride=(2, 1), padding=(1, 0)), 2, 3, 6, 7)

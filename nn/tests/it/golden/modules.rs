@@ -174,6 +174,13 @@ fn norms(cx: &mut Ctx) -> Vec<Subject> {
         layer("group_norm_no_affine", GroupNorm::new(3, 6).no_affine()),
         layer("instance_norm1d", InstanceNorm1d::new(4)),
         layer("instance_norm2d", InstanceNorm2d::affine(4)),
+        layer("instance_norm1d_running", InstanceNorm1d::new(4).running_stats()),
+        layer("instance_norm2d_running", InstanceNorm2d { momentum: 0.3, ..InstanceNorm2d::affine(4).running_stats() }),
+        evaluated(
+            "instance_norm1d_running_eval",
+            InstanceNorm1d { eps: 1e-3, ..InstanceNorm1d::affine(4).running_stats() },
+        ),
+        evaluated("instance_norm2d_running_eval", InstanceNorm2d::new(4).running_stats()),
         layer("spectral_norm_linear", linear(cx)),
         evaluated("spectral_norm_linear_eval", linear(cx)),
         layer("spectral_norm_conv2d", SpectralNorm::new(Conv2d::no_bias(2, 3, 3, plain, cx), cx)),
