@@ -286,18 +286,27 @@ fn check<T: Float>(op: &str, q: &Tensor<T>, k: &Tensor<T>, mask: Mask<'_, T>) {
 }
 
 impl<T: Float> Tensor<T> {
-    /// softmax(scale·q·kᵀ + bias)·v of every head, for queries `[batch, heads, queries, size]` (this tensor) and keys and values
-    /// `[batch, heads, keys, size]`; the scale is 1/√size unless given. A query that sees no key gives zeros and has no
-    /// gradient, where PyTorch gives NaN.
+    /// softmax(scale·q·kᵀ + bias)·v of every head, for queries `[batch, heads, queries, size]` (this tensor), keys
+    /// `[batch, heads, keys, size]` and values `[batch, heads, keys, width]`; the scale is 1/√size unless given. A query that
+    /// sees no key gives zeros and has no gradient, where PyTorch gives NaN.
     ///
     /// Vaswani et al. 2017, arXiv:1706.03762, eq. (1), in tiles: memory is linear in the lengths (Dao et al. 2022,
     /// arXiv:2205.14135). Operands may be views of a projection; the result lies as `[batch, queries, heads, size]`, so
-    /// that joining its heads copies nothing.
+    /// that joining its heads copies nothing. Where size and width differ, it costs what the larger of the two would.
     ///
     /// # Panics
     /// If the shapes do not fit.
     #[track_caller]
     pub fn scaled_dot_product_attention(&self, k: &Self, v: &Self, mask: Mask<'_, T>, scale: Option<f64>) -> Self {
+        let other_width = v.rank() == 4 && k.rank() == 4 && v.shape()[..3] == k.shape()[..3] && v.dim(3) != k.dim(3);
+        if other_width {
+            check("scaled_dot_product_attention", self, k, mask);
+            // The kernel knows one width. Zeros change no score, and as values they give zeros.
+            let wide = |x: &Self| x.pad_axis(3, 0, k.dim(3).max(v.dim(3)));
+            let scale = scale.unwrap_or(usual(k.dim(3)));
+            let y = wide(self).scaled_dot_product_attention(&wide(k), &wide(v), mask, Some(scale));
+            return y.narrow(3, 0, v.dim(3));
+        }
         let (y, bias, fused) = forward("scaled_dot_product_attention", [self, k, v], mask, scale);
         let y = y.transpose(1, 2);
         match &bias {

@@ -31,12 +31,24 @@ fn masked(draw: &mut Draw<'_>, case: Case, [batch, heads, queries, keys]: [usize
         (true, false) => case.input(&[heads, 1, keys]),
     }
 }
+
+/// What values there are.
+#[derive(Clone, Copy, PartialEq)]
+enum Values {
+    None,
+    /// As wide as the keys.
+    Alike,
+    /// Of any width.
+    Other,
+}
+
 /// Queries and keys, `[batch, heads, tokens, size]`, and values if they are wanted.
-fn apart_case(draw: &mut Draw<'_>, values: bool) -> Case {
+fn apart_case(draw: &mut Draw<'_>, values: Values) -> Case {
     let (batch, heads) = (draw.dim(2), draw.int(1, 2));
     let (queries, keys, size) = (draw.dim(5), draw.dim(6), draw.positive(4));
+    let width = if values == Values::Other { draw.positive(6) } else { size };
     let case = Case::new(draw).input(&[batch, heads, queries, size]).input(&[batch, heads, keys, size]);
-    let case = if values { case.input(&[batch, heads, keys, size]) } else { case };
+    let case = if values == Values::None { case } else { case.input(&[batch, heads, keys, width]) };
     masked(draw, case, [batch, heads, queries, keys])
 }
 
@@ -85,8 +97,8 @@ fn weights(score: impl Fn([usize; 4]) -> Option<f64>, q: &Array, k: &Array, [b, 
 }
 
 fn attend(score: impl Fn([usize; 4]) -> Option<f64>, q: &Array, k: &Array, v: &Array) -> Array {
-    let mut out = Array::from_fn(&q.shape, |_| 0.0);
-    let (rows, size) = (q.shape[..3].to_vec(), q.shape[3]);
+    let (rows, size) = (q.shape[..3].to_vec(), v.shape[3]);
+    let mut out = Array::from_fn(&[&rows[..], &[size]].concat(), |_| 0.0);
     for (row, index) in super::naive::indices(&rows).into_iter().enumerate() {
         let [b, h, i] = [index[0], index[1], index[2]];
         for (j, w) in weights(&score, q, k, [b, h, i]).into_iter().enumerate() {
@@ -106,7 +118,12 @@ fn joint_reference(case: &Case, x: &[Array]) -> Vec<f64> {
 pub(super) fn entries() -> Vec<Entry> {
     let loose = Tolerance::Largest(64.0);
     vec![
-        entry!("scaled_dot_product_attention", "softmax(q·kᵀ/√size + bias)·v of every head", |draw| apart_case(draw, true),
+        entry!("scaled_dot_product_attention", "softmax(q·kᵀ/√size + bias)·v of every head", |draw| apart_case(draw, Values::Alike),
+            |case, x| x[0].scaled_dot_product_attention(&x[1], &x[2], mask(case, x), None),
+            |case, x| attend(score(case, x, [x[0].shape[2], x[1].shape[2]]), &x[0], &x[1], &x[2]).data;
+            composite: |case, x| attention::attention_composite(&x[0], &x[1], &x[2], mask(case, x), attention::usual(x[0].dim(3))),
+            tolerance: loose, propagates_nan: false),
+        entry!("scaled_dot_product_attention_width", "the same with values of another width", |draw| apart_case(draw, Values::Other),
             |case, x| x[0].scaled_dot_product_attention(&x[1], &x[2], mask(case, x), None),
             |case, x| attend(score(case, x, [x[0].shape[2], x[1].shape[2]]), &x[0], &x[1], &x[2]).data;
             composite: |case, x| attention::attention_composite(&x[0], &x[1], &x[2], mask(case, x), attention::usual(x[0].dim(3))),
@@ -115,7 +132,7 @@ pub(super) fn entries() -> Vec<Entry> {
             |case, x| x[0].self_attention(mask(case, x), None), joint_reference;
             composite: |case, x| attention::self_attention_composite(&x[0], mask(case, x), attention::usual(x[0].dim(4))),
             tolerance: loose, propagates_nan: false),
-        entry!("attention_weights", "softmax(q·kᵀ/√size + bias) of every head", |draw| apart_case(draw, false),
+        entry!("attention_weights", "softmax(q·kᵀ/√size + bias) of every head", |draw| apart_case(draw, Values::None),
             |case, x| x[0].attention_weights(&x[1], mask(case, x), None), |case, x| {
             let rows = super::naive::indices(&x[0].shape[..3]);
             let score = score(case, x, [x[0].shape[2], x[1].shape[2]]);

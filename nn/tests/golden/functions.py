@@ -217,5 +217,13 @@ case(
     p=randn(6, 3),
     n=randn(6, 3),
 )
+for width in [3, 7]:
+    case(
+        f"attention_width_{width}",
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+        q=randn(2, 2, 4, 5),
+        k=randn(2, 2, 4, 5),
+        v=randn(2, 2, 4, width),
+    )
 
 file.save()

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use etude_autograd::{Conv1dArgs, Float, PadMode, Tensor};
+use etude_autograd::{Conv1dArgs, Float, Mask, PadMode, Tensor};
 use etude_nn::{linalg, loss};
 
 use crate::golden::{Golden, Tally, Values};
@@ -117,6 +117,9 @@ const CASES: &[Case] = cases![
         let args = Conv1dArgs { groups: 2, ..Conv1dArgs::new(2, 1) };
         x[2].conv_transpose1d(&x[1], Some(&x[0]), args, 1)
     }),
+    // Their inputs come in the order of their names: k, q, v.
+    ("attention_width_3", |x, _| x[1].scaled_dot_product_attention(&x[0], &x[2], Mask::causal(), None)),
+    ("attention_width_7", |x, _| x[1].scaled_dot_product_attention(&x[0], &x[2], Mask::causal(), None)),
     ("weight_norm", |x, _| x[1].weight_norm(&x[0])),
     ("inverse", |x, _| linalg::inverse(&x[0]).expect("regular")),
     ("solve", |x, _| linalg::solve(&x[0], &x[1]).expect("regular")),
