@@ -19,7 +19,7 @@ pub use clusters::{Matching, adjusted_rand_index, match_clusters, normalised_mut
 pub use code::{
     Collapse, active_units, auroc, collapse, factor_information, linear_probe, mutual_information_gap, perplexity,
 };
-pub use image::{psnr, ssim};
+pub use image::{psnr, sharpness, ssim};
 
 /// Images that are looked at together.
 const BATCH: usize = 500;
