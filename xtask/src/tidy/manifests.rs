@@ -19,6 +19,13 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 const FAMILY: &[&str] = &["kernels", "autograd", "nn"];
 
+/// Families that another family's examples may set beside it, as a dev-dependency: what is said of one kind of model against
+/// another has to be measured on the same data in the same run. Its users build none of it; nothing else is shared this way.
+const COMPARED: &[(&str, &str)] = &[
+    // `sharpness`: the blur of a variational autoencoder's samples beside a GAN's.
+    ("ae-vae", "gan"),
+];
+
 /// The package whose tree is counted, and how many packages it may have: what a user pays to train a GAN.
 const BUDGET: (&str, usize) = ("etude-gan", 80);
 
@@ -46,7 +53,8 @@ pub fn check(package: &Package, manifest: &str) -> Vec<Finding> {
         // A crate may name itself for a feature in tests; examples and tests train on data, which comes as tensors.
         let in_tests = dependency.kind.as_deref() == Some("dev");
         let for_tests = other == folder || other == "data" || !is_layer(&folder) && FAMILY.contains(&other);
-        if allowed.contains(&other) || in_tests && for_tests {
+        let compared = COMPARED.contains(&(folder.as_str(), other));
+        if allowed.contains(&other) || in_tests && (for_tests || compared) {
             continue;
         }
         let name = &dependency.name;
@@ -124,6 +132,18 @@ mod tests {
         assert_eq!(findings("rnn", "etude-rnn", &fine, LINTS), [""; 0]);
         let tensors = [("etude-kernels", None), ("etude-autograd", Some("dev"))];
         assert_eq!(findings("som", "etude-som", &tensors, LINTS), [""; 0]);
+    }
+
+    #[test]
+    fn a_listed_comparison_is_a_dev_dependency_and_has_one_direction() {
+        for &(family, other) in COMPARED {
+            let [of, to] = [family, other].map(|folder| format!("etude-{folder}"));
+            let edge = |folder, name: &str, to: &str, kind| findings(folder, name, &[(to, kind)], LINTS).len();
+            assert_eq!(edge(family, &of, &to, Some("dev")), 0);
+            assert_eq!(edge(family, &of, &to, None), 1);
+            assert_eq!(edge(family, &of, &to, Some("build")), 1);
+            assert_eq!(edge(other, &to, &of, Some("dev")), 1);
+        }
     }
 
     #[test]
