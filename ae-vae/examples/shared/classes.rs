@@ -1,23 +1,17 @@
-//! Digits with their classes: a conditional autoencoder that makes them and a network that reads them, both trained for a given
-//! number of steps.
+//! Digits with their classes: a conditional autoencoder that makes them, trained for a given number of steps, and a network that
+//! reads them.
+
+mod reader;
 
 use anyhow::Result;
 use etude_ae_vae::{Autoencoder, Conditional, ConditionalConfig, Generative, VaeConfig, binarise};
-use etude_autograd::{Tensor, no_grad};
+use etude_autograd::Tensor;
 use etude_data::Samples;
 use etude_nn::schedule::Schedule;
-use etude_nn::{Act, Adam, Ctx, Layer, LeNet, LeNetConfig, Optimizer, check_finite, loss, metrics};
+use etude_nn::{Act, Adam, Ctx, Optimizer, check_finite};
 
-/// Images a step, or fewer if there are not as many.
-const BATCH: usize = 100;
-
-/// Rows of pixels, `[n, 784]`, and the class of each, `[n]`.
-pub type Digits = (Tensor, Tensor<i64>);
-
-/// Images as a network of convolutions wants them.
-fn square(x: &Tensor) -> Tensor {
-    x.reshape([x.dim(0), 1, 28, 28])
-}
+use reader::BATCH;
+pub use reader::{Digits, accuracy, classifier};
 
 /// A conditional autoencoder that has seen these digits alone, their pixels drawn anew at each step. Also the loss in nats an
 /// image, each the mean of a hundredth of the training, by steps.
@@ -50,24 +44,4 @@ pub fn generate(model: &Conditional, each: usize, cx: &mut Ctx) -> Result<Digits
     let images = model.given(&classes)?.sample(classes.len(), cx);
     let n = classes.len();
     Ok((images, Tensor::from_vec(classes.into_iter().map(|class| class as i64).collect(), [n])))
-}
-
-/// A LeNet that has seen these digits alone.
-pub fn classifier(digits: &Digits, steps: u64, cx: &mut Ctx) -> Result<LeNet> {
-    let net = LeNet::new(LeNetConfig { dropout: 0.3, ..LeNetConfig::default() }, cx)?;
-    let mut opt = Adam::new(&net, 2e-3);
-    let schedule = Schedule::cosine(2e-3, 2e-5, steps);
-    let batches = digits.batches(BATCH).shuffled(cx).endless();
-    for (step, (x, labels)) in (0..steps).zip(batches) {
-        let loss = loss::cross_entropy(&net.forward(&square(&x), cx), &labels);
-        check_finite(loss.item(), step)?;
-        opt.set_lr(schedule.at(step));
-        opt.step(&loss.backward());
-    }
-    Ok(net)
-}
-
-/// The share of digits that the network takes for what they are.
-pub fn accuracy(net: &LeNet, digits: &Digits, cx: &Ctx) -> f64 {
-    no_grad(|| metrics::accuracy(&net.forward(&square(&digits.0), &mut cx.eval()), &digits.1))
 }
