@@ -123,7 +123,8 @@ impl MultiheadAttention {
         self.join(&q.scaled_dot_product_attention(&k, &v, mask, None), cx)
     }
 
-    /// As [`MultiheadAttention::forward`], and the attention weights `[batch, heads, queries, keys]`.
+    /// As [`MultiheadAttention::forward`], and the attention weights `[batch, heads, queries, keys]`, as they are before
+    /// dropout (PyTorch gives those after it).
     ///
     /// # Panics
     /// If the shapes do not fit.
