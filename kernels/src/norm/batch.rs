@@ -8,12 +8,12 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::{BLOCK, check, positive};
+use super::{BLOCK, check, moments};
 use crate::elem::Real;
 use crate::isa::{self, Isa};
 use crate::lanes::{F, Four, Two, Width};
 use crate::par;
-use crate::registers::{Dst, Operand, Src, count, sum, sums};
+use crate::registers::{Dst, Operand, Src, count, sums};
 
 /// The layout of x, and what every kernel needs of it.
 #[derive(Clone, Copy)]
@@ -83,36 +83,11 @@ impl<T: Real> WithSimd for Channel<'_, T> {
     type Output = Moments;
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Moments {
-        let registers = count::<S, T>(self.shape.inner);
         let count = self.shape.inner as f64;
         let mut all = Moments::default();
         for s in 0..self.shape.batch {
-            let x = &self.x[self.shape.segment(s, self.c)];
-            let src = Src::new(simd, x);
-            let mean = T::from_f64(
-                sum(
-                    simd,
-                    registers,
-                    #[inline(always)]
-                    |i| src.group::<Four>(i),
-                )
-                .to_f64()
-                    / count,
-            );
-            // Around the rounded mean, which the sum of distances corrects; behind the tail it stands itself.
-            let (src, m) = (Src::padded(simd, x, mean), F::same(F::splat(simd, mean)));
-            let [off, squares] = sums(
-                simd,
-                registers,
-                #[inline(always)]
-                |i| {
-                    let d = src.group::<Four>(i) - m;
-                    [d, d * d]
-                },
-            );
-            let (off, squares) = (off.to_f64() / count, squares.to_f64());
-            let squares = positive(squares - count * off * off);
-            all = all.merge(Moments { count, mean: mean.to_f64() + off, squares });
+            let (mean, squares) = moments(simd, &self.x[self.shape.segment(s, self.c)]);
+            all = all.merge(Moments { count, mean, squares });
         }
         all
     }

@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::{BLOCK, check, positive};
+use super::{BLOCK, check, moments};
 use crate::door;
 use crate::elem::Real;
 use crate::isa;
@@ -33,36 +33,14 @@ impl<T: Real, const CENTRED: bool> WithSimd for Forward<'_, T, CENTRED> {
         let rows = self.x.chunks(self.n).zip(self.out.chunks_mut(self.n)).zip(self.rstd);
         for (r, ((x, out), rstd)) in rows.enumerate() {
             let mut mean = T::ZERO;
-            if CENTRED {
-                let src = Src::new(simd, x);
-                let total = sum(
-                    simd,
-                    registers,
-                    #[inline(always)]
-                    |i| src.group::<Four>(i),
-                );
-                mean = T::from_f64(total.to_f64() * one_nth);
-            }
-            let m = F::same(F::splat(simd, mean));
-            // Behind the tail stands the mean, whose distance from itself is 0.
-            let src = Src::padded(simd, x, mean);
-            let (square, m) = if CENTRED {
-                // The sum above is rounded as often as it is long, so that the mean of equal numbers may not be theirs:
-                // corrected by the sum of distances it is, and they are normalised to 0.
-                let [off, square] = sums(
-                    simd,
-                    registers,
-                    #[inline(always)]
-                    |i| {
-                        let d = src.group::<Four>(i) - m;
-                        [d, d * d]
-                    },
-                );
-                let off = off.to_f64() * one_nth;
-                self.mean[r] = T::from_f64(mean.to_f64() + off);
-                (positive(square.to_f64() * one_nth - off * off), F::same(F::splat(simd, self.mean[r])))
+            let square = if CENTRED {
+                let (centre, squares) = moments(simd, x);
+                mean = T::from_f64(centre);
+                self.mean[r] = mean;
+                squares * one_nth
             } else {
-                let square = sum(
+                let src = Src::new(simd, x);
+                let squares = sum(
                     simd,
                     registers,
                     #[inline(always)]
@@ -71,8 +49,9 @@ impl<T: Real, const CENTRED: bool> WithSimd for Forward<'_, T, CENTRED> {
                         x * x
                     },
                 );
-                (square.to_f64() * one_nth, m)
+                squares.to_f64() * one_nth
             };
+            let (src, m) = (Src::new(simd, x), F::same(F::splat(simd, mean)));
             *rstd = T::from_f64(1.0 / (square + self.eps).sqrt());
             let (rstd, mut dst) = (F::same(F::splat(simd, *rstd)), Dst::new(simd, out));
             for i in (0..registers).step_by(Four::COUNT) {

@@ -10,7 +10,11 @@ mod layer;
 #[cfg(test)]
 mod tests;
 
+use pulp::Simd;
+
 use crate::elem::Real;
+use crate::lanes::{F, Four};
+use crate::registers::{Src, count, sum, sums};
 use crate::stamp::stamp;
 
 stamp! {
@@ -113,9 +117,36 @@ stamp! {
 /// Elements that one thread takes at once.
 const BLOCK: usize = 16 << 10;
 
-/// A sum of squares that was corrected: rounding may leave it below 0. NaN stays.
-fn positive(squares: f64) -> f64 {
-    if squares < 0.0 { 0.0 } else { squares }
+/// The mean of a row and the sum of squares around it.
+///
+/// The first pass rounds as often as the row is long, so that what it finds for equal numbers may not be theirs: the second
+/// corrects it by the sum of distances.
+#[inline(always)]
+fn moments<S: Simd, T: Real>(simd: S, x: &[T]) -> (f64, f64) {
+    let (registers, count) = (count::<S, T>(x.len()), x.len() as f64);
+    let src = Src::new(simd, x);
+    let total = sum(
+        simd,
+        registers,
+        #[inline(always)]
+        |i| src.group::<Four>(i),
+    );
+    let mean = T::from_f64(total.to_f64() / count);
+    // Behind the tail stands the mean, whose distance from itself is 0.
+    let (src, m) = (Src::padded(simd, x, mean), F::same(F::splat(simd, mean)));
+    let [off, squares] = sums(
+        simd,
+        registers,
+        #[inline(always)]
+        |i| {
+            let d = src.group::<Four>(i) - m;
+            [d, d * d]
+        },
+    );
+    let (off, squares) = (off.to_f64() / count, squares.to_f64());
+    let squares = squares - count * off * off;
+    // Rounding may leave it below 0; NaN stays.
+    (mean.to_f64() + off, if squares < 0.0 { 0.0 } else { squares })
 }
 
 #[track_caller]
