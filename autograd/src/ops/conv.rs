@@ -39,7 +39,7 @@ impl Conv2dArgs {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// (x, w) → y
     Forward,
@@ -52,11 +52,39 @@ enum Kind {
 struct Conv {
     kind: Kind,
     shape: kernel::Conv2d,
+    called: Called,
+}
+
+/// What a caller asked for: the names of its gradients go by it.
+#[derive(Clone, Copy)]
+struct Called {
+    op: &'static str,
+    /// A transposed convolution is `GradInput` as a forward operation.
+    kind: Kind,
+}
+
+impl Called {
+    fn name(self, kind: Kind) -> &'static str {
+        let [input, weight] = match self.op {
+            "conv1d" => ["conv1d_grad_input", "conv1d_grad_weight"],
+            "conv2d" => ["conv2d_grad_input", "conv2d_grad_weight"],
+            "conv3d" => ["conv3d_grad_input", "conv3d_grad_weight"],
+            "conv_transpose1d" => ["conv_transpose1d_grad_input", "conv_transpose1d_grad_weight"],
+            "conv_transpose2d" => ["conv_transpose2d_grad_input", "conv_transpose2d_grad_weight"],
+            "conv_transpose3d" => ["conv_transpose3d_grad_input", "conv_transpose3d_grad_weight"],
+            other => unreachable!("{other} is no convolution"),
+        };
+        match kind {
+            _ if kind == self.kind => self.op,
+            Kind::GradWeight => weight,
+            Kind::Forward | Kind::GradInput => input,
+        }
+    }
 }
 
 impl Conv {
-    fn apply<T: Float>(kind: Kind, shape: kernel::Conv2d, a: &Tensor<T>, b: &Tensor<T>) -> Tensor<T> {
-        let s = &shape;
+    fn apply<T: Float>(self, a: &Tensor<T>, b: &Tensor<T>) -> Tensor<T> {
+        let Conv { kind, shape: s, .. } = &self;
         let [out_h, out_w] = s.output();
         let dims = match kind {
             Kind::Forward => [s.batch, s.out_channels, out_h, out_w],
@@ -69,17 +97,13 @@ impl Conv {
             Kind::GradInput => kernel::grad_input(s, &b.data(), &a.data(), &mut out),
             Kind::GradWeight => kernel::grad_weight(s, &a.data(), &b.data(), &mut out),
         }
-        Tensor::record(Conv { kind, shape }, &[a, b], Tensor::from_buf(out, &dims))
+        Tensor::record(self, &[a, b], Tensor::from_buf(out, &dims))
     }
 }
 
 impl<T: Float> Op<T> for Conv {
     fn name(&self) -> &'static str {
-        match self.kind {
-            Kind::Forward => "conv2d",
-            Kind::GradInput => "conv2d_grad_input",
-            Kind::GradWeight => "conv2d_grad_weight",
-        }
+        self.called.name(self.kind)
     }
     /// The same for all three: each output meets each tap of its group's channels once.
     fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
@@ -90,7 +114,7 @@ impl<T: Float> Op<T> for Conv {
     }
     fn vjp(&self, cx: &Vjp<'_, T>, g: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
         use Kind::*;
-        let to = |kind, a: &Tensor<T>, b: &Tensor<T>| Conv::apply(kind, self.shape, a, b);
+        let to = |kind, a: &Tensor<T>, b: &Tensor<T>| Conv { kind, ..*self }.apply(a, b);
         match self.kind {
             // y(x, w): dx = 𝓘(g, w), dw = 𝓦(x, g)
             Forward => {
@@ -174,7 +198,8 @@ impl<T: Float> Tensor<T> {
             dilation: args.dilation,
             groups: args.groups,
         });
-        let y = Conv::apply(Kind::Forward, shape, self, w);
+        let called = Called { op: call.op, kind: Kind::Forward };
+        let y = Conv { kind: called.kind, shape, called }.apply(self, w);
         match b {
             Some(b) => y + call.check_bias(b, k[0]),
             None => y,
@@ -256,7 +281,8 @@ impl<T: Float> Tensor<T> {
             dilation: args.dilation,
             groups: args.groups,
         });
-        let y = Conv::apply(Kind::GradInput, shape, self, w);
+        let called = Called { op: call.op, kind: Kind::GradInput };
+        let y = Conv { kind: called.kind, shape, called }.apply(self, w);
         match b {
             Some(b) => y + call.check_bias(b, k[1] * args.groups),
             None => y,

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use etude_autograd::{
-    Anomaly, CreateGraph, Mask, Pool1dArgs, Pool2dArgs, Pool3dArgs, Stage, Tensor, Watch, checkpoint, detect_anomaly,
-    grad, grad_with, no_grad, profile, profile_of_run, scope,
+    Anomaly, Conv1dArgs, Conv2dArgs, Conv3dArgs, CreateGraph, Mask, Pool1dArgs, Pool2dArgs, Pool3dArgs, Stage, Tensor,
+    Watch, checkpoint, detect_anomaly, grad, grad_with, no_grad, profile, profile_of_run, scope,
 };
 
 use super::engine::message;
@@ -166,6 +166,31 @@ fn poolings_keep_the_name_that_was_called() {
         let nan = Tensor::full(x.shape(), f64::NAN);
         let anomaly = detect_anomaly(Watch::Nan, || pool(&nan)).err().map(|anomaly| (anomaly.op, anomaly.stage));
         assert_eq!(anomaly, Some((name, Stage::Input)));
+    }
+}
+
+#[test]
+fn convolutions_and_their_gradients_keep_the_name_that_was_called() {
+    type Convolution = fn(&Tensor<f64>, &Tensor<f64>) -> Tensor<f64>;
+    let convolutions: [(&str, usize, Convolution); 6] = [
+        ("conv1d", 1, |x, w| x.conv1d(w, None, Conv1dArgs::default())),
+        ("conv2d", 2, |x, w| x.conv2d(w, None, Conv2dArgs::default())),
+        ("conv3d", 3, |x, w| x.conv3d(w, None, Conv3dArgs::default())),
+        ("conv_transpose1d", 1, |x, w| x.conv_transpose1d(w, None, Conv1dArgs::default(), 0)),
+        ("conv_transpose2d", 2, |x, w| x.conv_transpose2d(w, None, Conv2dArgs::default(), [0; 2])),
+        ("conv_transpose3d", 3, |x, w| x.conv_transpose3d(w, None, Conv3dArgs::default(), [0; 3])),
+    ];
+    for (name, axes, convolve) in convolutions {
+        let shape = &[1, 1, 2, 2, 2][..2 + axes];
+        let (x, w) = (Tensor::ones(shape).requires_grad(), Tensor::ones(shape).requires_grad());
+        let (_, profile) = profile(|| {
+            let [dx, dw] = grad(&convolve(&x, &w).sum(), [&x, &w], CreateGraph::Yes);
+            (dx.square().sum() + dw.square().sum()).backward().len()
+        });
+        let mut found: Vec<&str> = profile.rows().iter().map(|row| row.op).filter(|op| op.contains("conv")).collect();
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found, [name, &format!("{name}_grad_input"), &format!("{name}_grad_weight")]);
     }
 }
 
