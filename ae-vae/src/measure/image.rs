@@ -72,8 +72,7 @@ pub fn sharpness(x: &Tensor, image: [usize; 3]) -> Tensor {
     no_grad(|| {
         let planes = x.reshape([x.dim(0) * channels, 1, height, width]);
         let edges = planes.conv2d(&laplacian, None, Conv2dArgs::default()).flatten_from(1);
-        let variance = (&edges - edges.mean_keep([1])).square().mean_dims([1]);
-        variance.reshape([x.dim(0), channels]).mean_dims([1])
+        edges.var_dims([1]).reshape([x.dim(0), channels]).mean_dims([1])
     })
 }
 

@@ -69,8 +69,8 @@ impl<T: Float> Tensor<T> {
         self.cross_entropy_rows("cross_entropy", targets).mean()
     }
 
-    /// −y·ln σ(x) − (1 − y)·ln(1 − σ(x)) of each element, finite for every finite x, and as exact relative to a small loss as
-    /// to a large one.
+    /// −y·ln σ(x) − (1 − y)·ln(1 − σ(x)) of each element, finite for every finite x, and for targets in [0, 1] as exact
+    /// relative to a small loss as to a large one.
     ///
     /// # Panics
     /// If the shapes do not broadcast.

@@ -153,8 +153,9 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub(super) fn centred(&self, op: &str, axes: &[usize]) -> Self {
         let once = self - self.mean_over(op, axes);
-        // The correction is constant: the mean of what is centred has no derivative.
-        &once - once.detach().mean_over(op, axes)
+        // The correction is constant: the mean of what is centred has no derivative. Divided, since n·(1/n) may not be 1.
+        let n: usize = axes.iter().map(|&a| self.shape()[a]).product();
+        &once - once.detach().sum_over(op, axes) / Tensor::scalar(T::from_f64(n as f64))
     }
 
     /// The biased variance (divided by n) over `axes`, which disappear.

@@ -135,6 +135,9 @@ const ROWS: &[Row] = &[
         |x| x.reshape([2, 1, 384]).batch_norm(None, None, 1e-5).0,
         [0.0; 768]
     ),
+    // Neither 41·(1/41) in f32 nor 49·(1/49) in f64 is 1.
+    row!("variance of 41", [1.0; 41], |x| x.var_dims([0]), [0.0], [0.0; 41]),
+    row!("deviation of 49", [1.0; 49], |x| x.std_dims([0]), [0.0], [0.0; 49]),
     row!("variance of a constant", [193826.23; 10], |x| x.var_dims([0]), [0.0], [0.0; 10]),
     row!("deviation of a constant", [193826.23; 10], |x| x.std_dims([0]), [0.0], [0.0; 10]),
     // 1/√ε each.
@@ -160,6 +163,13 @@ const ROWS: &[Row] = &[
         [-12.0, -15.0, -20.0],
         |x| x.bce_with_logits(&Tensor::zeros([3])),
         [6.144193477732806e-6, 3.059022737137205e-7, 2.061153620314381e-9]
+    ),
+    // 13.8·2⁻²⁰ + ln(1 + e⁻¹³·⁸).
+    row!(
+        "bce, nearly right, of nearly 1",
+        [13.8],
+        |x| x.bce_with_logits(&Tensor::ones([1]).affine(1.0 - 1.0 / 1048576.0, 0.0)),
+        [1.4176336521655448e-05]
     ),
     // Of a/b with a/b = 10⁵: −a/b², where b² is beyond f32.
     row!("a quotient of large numbers", [1e20], |x| x.detach().affine(1e5, 0.0) / x, [1e5], [-1e-15]),

@@ -59,8 +59,11 @@ lanes2! {
     Max |a, b| a.max(b);
     /// The smaller; NaN if either is NaN.
     Min |a, b| a.min(b);
-    /// −b·ln σ(a) − (1 − b)·ln(1 − σ(a)). The first two terms cancel exactly where b is 0 or 1 and the answer is right.
-    BceWithLogits |a, b| (a.at_least(0.0) - a * b) + (-a.abs()).exp_negative().ln_1p_unit();
+    /// −b·ln σ(a) − (1 − b)·ln(1 − σ(a)), of terms that do not cancel for b in [0, 1].
+    BceWithLogits |a, b| {
+        let wrong = a.at_least(0.0) * (a.lit(1.0) - b) + (-a).at_least(0.0) * b;
+        wrong + (-a.abs()).exp_negative().ln_1p_unit()
+    };
 }
 
 /// y + alpha · x.
