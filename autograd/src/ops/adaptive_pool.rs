@@ -2,6 +2,7 @@
 //!
 //! The axes are independent, so each is done by itself, the last first: as one reduction for each output position.
 
+use super::checked;
 use crate::dtype::Float;
 use crate::tensor::Tensor;
 
@@ -19,6 +20,7 @@ impl<T: Float> Tensor<T> {
         let fits = x[2..].iter().chain(&size).all(|&n| n > 0);
         let axes = ["axis 2", "axes 2 and 3", "axes 2 to 4"][N - 1];
         assert!(fits, "{op}: {size:?} windows along {axes} of {x:?}");
+        checked(op, &[&x[..2], &size].concat());
         (0..N).rev().fold(self.clone(), |x, i| {
             let (axis, size) = (2 + i, size[i]);
             let n = x.dim(axis);

@@ -239,7 +239,8 @@ fn scores<T: Float>(x: &Tensor<T>) -> Bias<'_, T> {
 
 /// The usual scale of scores of so many numbers.
 pub(crate) fn usual(size: usize) -> f64 {
-    1.0 / (size as f64).sqrt()
+    // Of none any scale gives scores of 0, but an infinite one would give NaN beside padding.
+    1.0 / (size.max(1) as f64).sqrt()
 }
 
 /// Runs the kernel: its result as `[batch, queries, heads, size]`, the bias of the scores, and what its rule keeps.
@@ -292,7 +293,7 @@ impl<T: Float> Tensor<T> {
     ///
     /// Vaswani et al. 2017, arXiv:1706.03762, eq. (1), in tiles: memory is linear in the lengths (Dao et al. 2022,
     /// arXiv:2205.14135). Operands may be views of a projection; the result lies as `[batch, queries, heads, size]`, so
-    /// that joining its heads copies nothing. Where size and width differ, it costs what the larger of the two would.
+    /// that joining its heads copies nothing. Where size and width differ, it costs what the larger of the two would, and copies.
     ///
     /// # Panics
     /// If the shapes do not fit.

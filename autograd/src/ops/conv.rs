@@ -255,6 +255,7 @@ impl<T: Float> Tensor<T> {
         let more = [0, 1].map(|i| output_padding[i] / args.stride[i]);
         if more != [0, 0] && x[2..].iter().all(|&n| n > 0) {
             let rest = [0, 1].map(|i| output_padding[i] - more[i] * args.stride[i]);
+            checked(call.op, &[x[0], x[1], x[2].saturating_add(more[0]), x[3].saturating_add(more[1])]);
             return self.pad2d([0, more[1], 0, more[0]]).convolve_transposed(w, b, args, rest, call);
         }
         let size = |i: usize| {

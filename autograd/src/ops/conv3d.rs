@@ -108,11 +108,15 @@ impl<T: Float> Tensor<T> {
             more < args.stride[0].max(args.dilation[0]),
             "conv_transpose3d: output padding {output_padding:?} is not below the stride or the dilation of {args:?}"
         );
-        let whole = args.span(k[2]).filter(|_| x[2] > 0).map(|span| (x[2] - 1) * args.stride[0] + span + more);
-        let depth = whole.and_then(|whole| whole.checked_sub(2 * args.padding[0])).filter(|&depth| depth > 0);
+        // Saturated: such a depth is refused by its product.
+        let steps = x[2].saturating_sub(1).saturating_mul(args.stride[0]).saturating_add(more);
+        let whole = args.span(k[2]).filter(|_| x[2] > 0).map(|span| steps.saturating_add(span));
+        let cut = args.padding[0].saturating_mul(2);
+        let depth = whole.and_then(|whole| whole.checked_sub(cut)).filter(|&depth| depth > 0);
         let (Some(whole), Some(depth)) = (whole, depth) else {
             panic!("conv_transpose3d: x {x:?}, w {k:?}: {args:?} with output padding {output_padding:?} leaves nothing")
         };
+        checked(call.op, &[x[0], k[1] * args.groups, whole, x[3], x[4]]);
         let planes = self.transpose(1, 2).reshape([x[0] * x[2], x[1], x[3], x[4]]);
         let w = w.reshape([k[0], k[1] * k[2], k[3], k[4]]);
         let y = planes.convolve_transposed(&w, None, args.planes(), rest, call);

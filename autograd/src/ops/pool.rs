@@ -216,7 +216,8 @@ impl<T: Float> Tensor<T> {
         let len = extent.iter().product();
         let (mut out, mut index) = (alloc::scratch(len), alloc::scratch(len));
         kernel::max(&shape, &self.data(), &mut out, &mut index);
-        let each = |volume: [usize; 3]| [shape.volumes, volume.iter().product()];
+        // Without a volume there is no element, however large one would be.
+        let each = |volume: [usize; 3]| [shape.volumes, volume.into_iter().fold(1, usize::saturating_mul)];
         let index = Tensor::from_buf(index, &each(shape.output()));
         let op = MaxPool { op, input: each(shape.input()), shape, index: index.clone() };
         (Tensor::record(op, &[self], Tensor::from_buf(out, &extent)), index.reshape(extent))

@@ -47,7 +47,7 @@ impl<T: Float> Tensor<T> {
         let shape = [&x[..2], &size].concat();
         checked(op, &shape);
         let [volumes, windows] = [x[..2].iter().product::<usize>(), x[2..].iter().product()];
-        let places = size.iter().product::<usize>();
+        let places = size.into_iter().fold(1, usize::saturating_mul);
         let place = |id: i64| usize::try_from(id).ok().filter(|&id| id < places);
         if let Some(at) = ids.iter().position(|&id| place(id).is_none()) {
             panic!("{op}: index {} at position {at} is not one of the {places} places of {size:?}", ids[at]);
