@@ -39,7 +39,11 @@ impl Saves {
     /// Every input and the output.
     pub const ALL: Saves = Saves { inputs: u32::MAX, output: true };
     /// Input `i` alone.
+    ///
+    /// # Panics
+    /// If `i` is 32 or more.
     pub const fn input(i: u32) -> Saves {
+        assert!(i < u32::BITS, "Saves::input: only the first 32 inputs can be saved one by one");
         Saves { inputs: 1 << i, output: false }
     }
 }

@@ -77,6 +77,35 @@ fn right_rules_pass_and_wrong_ones_do_not_in_either_precision() {
     in_precision::<f32>();
 }
 
+/// The product of its inputs, however many.
+struct Product;
+
+impl Op<f64> for Product {
+    fn name(&self) -> &'static str {
+        "product"
+    }
+    fn saves(&self) -> Saves {
+        Saves::ALL
+    }
+    fn vjp(&self, cx: &Vjp<'_, f64>, g: &Tensor<f64>) -> Vec<Option<Tensor<f64>>> {
+        (0..INPUTS).map(|i| Some(g * cx.output() / cx.input(i))).collect()
+    }
+}
+
+const INPUTS: usize = 40;
+
+#[test]
+fn a_rule_may_look_at_any_number_of_inputs() {
+    let x: Vec<Tensor<f64>> = (0..INPUTS).map(|i| Tensor::scalar(if i % 2 == 0 { 2.0 } else { 0.5 })).collect();
+    let product = |x: &[Tensor<f64>]| {
+        let value = x.iter().map(Tensor::item).product();
+        Tensor::record(Product, &x.iter().collect::<Vec<_>>(), Tensor::scalar(value))
+    };
+    gradcheck(&product, &x, 0).expect("right");
+    let beyond = std::panic::catch_unwind(|| Saves::input(32)).expect_err("there is no bit for it");
+    assert!(beyond.downcast_ref::<&str>().is_some_and(|text| text.starts_with("Saves::input: ")));
+}
+
 #[test]
 fn an_operation_of_ones_own_is_like_any_other() {
     let x = Tensor::from_slice(&[0.5f64, -1.0], [2]).requires_grad();
