@@ -4,18 +4,19 @@ use etude_autograd::{Pool1dArgs, Pool2dArgs, Pool3dArgs, Tensor};
 
 use crate::module;
 
-/// The extent that windows come from: (n − 1)·stride − 2·padding + kernel along each axis, or `size`, which differs by less
-/// than a step.
+/// The extent that windows come from: (n − 1)·stride − 2·padding + (kernel − 1)·dilation + 1 along each axis, or `size`, which
+/// differs by less than a step.
 #[track_caller]
 fn extent<const N: usize>(
     layer: &str,
     x: &Tensor,
-    [kernel, stride, padding]: [[usize; N]; 3],
+    [kernel, stride, padding, dilation]: [[usize; N]; 4],
     size: Option<[usize; N]>,
 ) -> [usize; N] {
     assert!(x.rank() == 2 + N, "{layer}: x {:?} has not {} axes", x.shape(), 2 + N);
     let usual: [usize; N] = std::array::from_fn(|i| {
-        let whole = x.dim(2 + i).saturating_sub(1).saturating_mul(stride[i]).saturating_add(kernel[i]);
+        let steps = |count: usize, step: usize| count.saturating_sub(1).saturating_mul(step);
+        let whole = steps(x.dim(2 + i), stride[i]).saturating_add(steps(kernel[i], dilation[i])).saturating_add(1);
         whole.saturating_sub(padding[i].saturating_mul(2))
     });
     let Some(size) = size else { return usual };
@@ -33,7 +34,7 @@ macro_rules! unpooling {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
         pub struct $name {
-            /// The windows of the pooling: kernel, stride and padding.
+            /// The windows of the pooling: kernel, stride, padding and dilation.
             pub args: $args,
         }
         module!($name { ; args });
@@ -45,7 +46,7 @@ macro_rules! unpooling {
             }
 
             /// Each element of `x` where `index` says that it was, zeros elsewhere. The result has the extent
-            /// (n − 1)·stride − 2·padding + kernel, or `size`, which differs from that by less than a step.
+            /// (n − 1)·stride − 2·padding + (kernel − 1)·dilation + 1, or `size`, which differs from that by less than a step.
             ///
             #[doc = concat!("`index` is from [`", $pool, "::forward_with_indices`](super::", $pool, "::forward_with_indices).")]
             ///
@@ -53,8 +54,8 @@ macro_rules! unpooling {
             /// If shapes differ, the size is another, or an index names no place.
             #[track_caller]
             pub fn forward(&self, x: &Tensor, index: &Tensor<i64>, size: Option<$size>) -> Tensor {
-                let $args { kernel, stride, padding, .. } = self.args;
-                let windows = [kernel, stride, padding].map(|$one| $axes);
+                let $args { kernel, stride, padding, dilation, .. } = self.args;
+                let windows = [kernel, stride, padding, dilation].map(|$one| $axes);
                 let $all = extent(stringify!($name), x, windows, size.map(|$one| $axes));
                 x.$function(index, $inner)
             }

@@ -188,17 +188,29 @@ fn a_sequence_in_two_parts_is_the_sequence() {
 /// What side-by-side windows took comes back where it was, whatever the size was.
 #[test]
 fn unpooling_puts_back_what_pooling_took() {
-    let x = Tensor::randn([2, 3, 5, 4], &mut Ctx::train(2));
+    // Positive, so that what was taken is larger than the zeros around it.
+    let x = Tensor::rand([2, 3, 5, 4], &mut Ctx::train(2)).affine(1.0, 1.0);
     let (pool, unpool) = (MaxPool2d::new(2), MaxUnpool2d::new(2));
     let (y, index) = pool.forward_with_indices(&x);
     let back = unpool.forward(&y, &index, Some([5, 4]));
     assert_eq!(back.shape(), x.shape());
-    assert_eq!(pool.forward_with_indices(&back.maximum(&Tensor::scalar(-9.0))).1.shape(), index.shape());
     assert!(back.to_vec().iter().zip(x.to_vec()).all(|(&back, x)| back == x || back == 0.0));
     assert_eq!(back.to_vec().iter().filter(|&&v| v != 0.0).count(), y.len());
+    let (again, at) = pool.forward_with_indices(&back);
+    assert_eq!((again.to_vec(), at.to_vec()), (y.to_vec(), index.to_vec()));
+    // Windows whose elements lie apart: 3 × 2 of them in planes of 7 × 6.
+    let args = Pool2dArgs { stride: [1; 2], dilation: [2; 2], ..Pool2dArgs::new(3) };
+    let (x, places) = (x.pad2d([1; 4]), 7 * 6);
+    let (y, index) = MaxPool2d { args }.forward_with_indices(&x);
+    let back = MaxUnpool2d { args }.forward(&y, &index, None);
+    assert_eq!((y.shape(), back.shape()), (&[2, 3, 3, 2][..], x.shape()));
+    for (i, (at, y)) in index.to_vec().into_iter().zip(y.to_vec()).enumerate() {
+        let at = i / 6 * places + at as usize;
+        assert_eq!((x.to_vec()[at], back.to_vec()[at]), (y, y));
+    }
     // Without a size that of whole windows.
     let (even, index) = pool.forward_with_indices(&x.narrow(2, 0, 4));
-    assert_eq!(unpool.forward(&even, &index, None).shape(), [2, 3, 4, 4]);
+    assert_eq!(unpool.forward(&even, &index, None).shape(), [2, 3, 4, 6]);
 }
 
 /// Means over the samples, as PyTorch has them: of one sample those of batch normalisation.
