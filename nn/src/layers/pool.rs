@@ -6,9 +6,9 @@ use super::Layer;
 use crate::ctx::Ctx;
 use crate::module;
 
-/// A layer that is one pooling of tensors.
-macro_rules! pooling {
-    ($(#[$doc:meta])* $name:ident, $args:ident, $function:ident) => {
+/// A layer that is nothing but windows.
+macro_rules! windows {
+    ($(#[$doc:meta])* $name:ident, $args:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
         pub struct $name {
@@ -23,6 +23,14 @@ macro_rules! pooling {
                 $name { args: $args::new(kernel) }
             }
         }
+    };
+}
+pub(super) use windows;
+
+/// A layer that is one pooling of tensors.
+macro_rules! pooling {
+    ($(#[$doc:meta])* $name:ident, $args:ident, $function:ident) => {
+        windows! { $(#[$doc])* $name, $args }
 
         impl Layer for $name {
             #[track_caller]

@@ -2,6 +2,7 @@
 
 use etude_autograd::{Pool1dArgs, Pool2dArgs, Pool3dArgs, Tensor};
 
+use super::pool::windows;
 use crate::module;
 
 /// The extent that windows come from: (n − 1)·stride − 2·padding + (kernel − 1)·dilation + 1 along each axis, or `size`, which
@@ -31,20 +32,9 @@ macro_rules! unpooling {
         $(#[$doc:meta])* $name:ident, $pool:literal, $args:ident, $size:ty, $function:ident,
         |$one:ident| $axes:expr, |$all:ident| $inner:expr
     ) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug)]
-        pub struct $name {
-            /// The windows of the pooling: kernel, stride, padding and dilation.
-            pub args: $args,
-        }
-        module!($name { ; args });
+        windows! { $(#[$doc])* $name, $args }
 
         impl $name {
-            /// Windows of as many elements along each axis, side by side.
-            pub fn new(kernel: usize) -> Self {
-                $name { args: $args::new(kernel) }
-            }
-
             /// Each element of `x` where `index` says that it was, zeros elsewhere. The result has the extent
             /// (n − 1)·stride − 2·padding + (kernel − 1)·dilation + 1, or `size`, which differs from that by less than a step.
             ///
